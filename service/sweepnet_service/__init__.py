@@ -1,0 +1,1 @@
+"""Servers and trainers of scanning detectors."""

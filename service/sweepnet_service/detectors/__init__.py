@@ -1,0 +1,1 @@
+"""The detectors: front end, network, decision, training, evaluation."""

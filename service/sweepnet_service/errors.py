@@ -1,0 +1,42 @@
+"""What can go wrong in the service, as one tree.
+
+    SweepnetError
+    ├── InvalidInput         the caller sent something unusable        INVALID_ARGUMENT
+    ├── NotFound             no such model, operation or file          NOT_FOUND
+    ├── LimitExceeded        too large, too long, too many             RESOURCE_EXHAUSTED
+    ├── FailedPrecondition   right request, wrong moment or set-up     FAILED_PRECONDITION
+    └── ModelUnreadable      a model file is damaged or too new        DATA_LOSS
+
+Each message says where, what came, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+
+class SweepnetError(Exception):
+    """The root: `where` names the field, file or setting concerned."""
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(f"{where}: {message}" if where else message)
+        self.where = where
+        self.message = message
+
+
+class InvalidInput(SweepnetError):
+    """What was sent cannot be used; sending it again will not help."""
+
+
+class NotFound(SweepnetError):
+    """Nothing has this name."""
+
+
+class LimitExceeded(SweepnetError):
+    """The input is larger than the stated limit, or the server is full."""
+
+
+class FailedPrecondition(SweepnetError):
+    """The request is well formed but cannot be served in the present state."""
+
+
+class ModelUnreadable(SweepnetError):
+    """A model file is damaged, incomplete, or written by a newer version."""
