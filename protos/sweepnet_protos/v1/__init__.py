@@ -1,0 +1,1 @@
+"""Package sweepnet.v1: changed only by addition."""

@@ -1,0 +1,97 @@
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ModelKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODEL_KIND_UNSPECIFIED: _ClassVar[ModelKind]
+    MODEL_KIND_KEYWORD: _ClassVar[ModelKind]
+    MODEL_KIND_IMAGE: _ClassVar[ModelKind]
+MODEL_KIND_UNSPECIFIED: ModelKind
+MODEL_KIND_KEYWORD: ModelKind
+MODEL_KIND_IMAGE: ModelKind
+
+class ListModelsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "kind")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    kind: ModelKind
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., kind: _Optional[_Union[ModelKind, str]] = ...) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models", "next_page_token")
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[Model]
+    next_page_token: str
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetModelRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("name", "kind", "labels", "default_thresholds", "operating_points", "card", "size_bytes", "format_version", "sample_rate_hz", "window_s", "hop_s", "error")
+    class DefaultThresholdsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    OPERATING_POINTS_FIELD_NUMBER: _ClassVar[int]
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_S_FIELD_NUMBER: _ClassVar[int]
+    HOP_S_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: ModelKind
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    default_thresholds: _containers.ScalarMap[str, float]
+    operating_points: _containers.RepeatedCompositeFieldContainer[OperatingPoint]
+    card: _struct_pb2.Struct
+    size_bytes: int
+    format_version: int
+    sample_rate_hz: int
+    window_s: float
+    hop_s: float
+    error: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ModelKind, str]] = ..., labels: _Optional[_Iterable[str]] = ..., default_thresholds: _Optional[_Mapping[str, float]] = ..., operating_points: _Optional[_Iterable[_Union[OperatingPoint, _Mapping]]] = ..., card: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., size_bytes: _Optional[int] = ..., format_version: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., window_s: _Optional[float] = ..., hop_s: _Optional[float] = ..., error: _Optional[str] = ...) -> None: ...
+
+class OperatingPoint(_message.Message):
+    __slots__ = ("label", "threshold", "miss_rate", "false_alarms_per_hour", "false_boxes_per_picture")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    MISS_RATE_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARMS_PER_HOUR_FIELD_NUMBER: _ClassVar[int]
+    FALSE_BOXES_PER_PICTURE_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    threshold: float
+    miss_rate: float
+    false_alarms_per_hour: float
+    false_boxes_per_picture: float
+    def __init__(self, label: _Optional[str] = ..., threshold: _Optional[float] = ..., miss_rate: _Optional[float] = ..., false_alarms_per_hour: _Optional[float] = ..., false_boxes_per_picture: _Optional[float] = ...) -> None: ...
