@@ -1,0 +1,39 @@
+# What this repository can do; every command sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+bin := .venv/bin
+export OPENBLAS_NUM_THREADS ?= 1
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+demo: .venv/ready ## hear a word in a telephone announcement, see a flower in a photo (pictures in demo-output/)
+	@$(bin)/sweepnet demo $(DEMO_FLAGS)
+
+test: .venv/ready ## every test
+	@$(bin)/pytest -n auto --dist worksteal $(TEST_FLAGS)
+
+lint: .venv/ready ## style and format
+	@$(bin)/ruff check . && $(bin)/ruff format --check .
+
+types: .venv/ready ## strict types
+	@$(bin)/mypy
+
+peers: .peers/venv/ready ## the core's layers against PyTorch, forward and backward
+	@.peers/venv/bin/pytest -q benchmarks
+
+bench-core: .peers/venv/ready ## speed of both networks against PyTorch and ONNX Runtime; last line JSON
+	@.peers/venv/bin/python benchmarks/core.py
+
+bench-prompts: .venv/ready ## the spotter on every English prompt of a telephone system; last line JSON
+	@$(bin)/python benchmarks/prompts.py
+
+setup: .venv/ready ## the environment .venv alone
+
+.venv/ready: requirements.lock pyproject.toml scripts/setup
+	@bash scripts/setup
+
+.peers/venv/ready: .venv/ready scripts/setup-peers
+	@bash scripts/setup-peers
+
+.PHONY: help demo test lint types peers bench-core bench-prompts setup
