@@ -1,0 +1,1 @@
+"""The shared-weight convolution core: layers, networks, scanning, streaming, learning."""

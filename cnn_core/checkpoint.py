@@ -1,0 +1,50 @@
+"""Checkpoints: several trees and a record in one file, to go on with a training where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from safetensors.numpy import save as to_bytes
+
+from cnn_core.errors import ModelFileError
+from cnn_core.modelfile import read_tensors, write_whole
+from cnn_core.tree import leaves, tree_map
+
+Tree = TypeVar("Tree")
+
+
+def save(path: Path, trees: Mapping[str, object], record: Mapping[str, Any]) -> None:
+    """Write networks, optimiser states and a JSON record (step, generator state); whole or not at all."""
+    tensors = {
+        f"{name}/{place}": np.ascontiguousarray(array)
+        for name, tree in trees.items()
+        for place, array in leaves(tree)
+    }
+    write_whole(path, to_bytes(tensors, {"record": json.dumps(record)}))
+
+
+def load(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(trees, record): trees of the same structure as `like`, with the saved arrays."""
+    metadata, tensors = read_tensors(path)
+    if "record" not in metadata:
+        raise ModelFileError(f"{path.name}: no record in its header; expected a checkpoint")
+
+    def fill(name: str, tree: Tree) -> Tree:
+        places = iter([place for place, _ in leaves(tree)])
+
+        def take(old: Any) -> Any:
+            place = f"{name}/{next(places)}"
+            if place not in tensors or tensors[place].shape != old.shape:
+                raise ModelFileError(
+                    f"{path.name}: no tensor {place} of shape {old.shape}; "
+                    "the checkpoint belongs to another network"
+                )
+            return tensors[place]
+
+        return tree_map(take, tree)
+
+    return {name: fill(name, tree) for name, tree in like.items()}, json.loads(metadata["record"])

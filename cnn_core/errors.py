@@ -1,0 +1,30 @@
+"""What can go wrong in the core, as one tree.
+
+CoreError
+├── GeometryError     a size, stride or window that cannot be
+├── ShapeError        an array whose shape does not fit the layer
+├── StreamError       a network that cannot run in steps
+└── ModelFileError    a model file that is damaged, foreign or too new
+"""
+
+from __future__ import annotations
+
+
+class CoreError(ValueError):
+    """The root of all errors that `cnn_core` raises on purpose."""
+
+
+class GeometryError(CoreError):
+    """A size, stride, padding or window that cannot be."""
+
+
+class ShapeError(CoreError):
+    """An array whose shape does not fit the layer it was given to."""
+
+
+class StreamError(CoreError):
+    """A network that cannot be run in steps, or a step that cannot be taken."""
+
+
+class ModelFileError(CoreError):
+    """A model file that is damaged, foreign, or written by a newer version."""

@@ -1,0 +1,125 @@
+"""Where outputs come from: windows, how they compose, how many fit, what span each one saw.
+
+Every size formula of the project is in this file. One `Window` describes one axis: output `i`
+sees the inputs `[start + i * step, start + i * step + size)`. A stack of layers is the product
+of its windows, which gives its receptive field, its stride and the place of every score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from math import floor
+
+from cnn_core.errors import GeometryError
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one output sees along one axis, in input samples.
+
+    `size` is the receptive field, `step` the stride, `start` the first input of output 0
+    (negative where the border is padded). After upsampling `step` is a fraction, and a span
+    is the smallest whole one that covers what the output sees.
+    """
+
+    size: int | Fraction = 1
+    step: int | Fraction = 1
+    start: int | Fraction = 0
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.step <= 0:
+            raise GeometryError(
+                f"window: got size {self.size} and step {self.step}; expected size >= 1, step > 0"
+            )
+
+    def __matmul__(self, later: Window) -> Window:
+        """The window of `later` (which reads this one's outputs), in this one's inputs."""
+        return Window(
+            size=_whole(self.size + (later.size - 1) * self.step),
+            step=_whole(self.step * later.step),
+            start=_whole(self.start + later.start * self.step),
+        )
+
+    @property
+    def centre(self) -> Fraction:
+        """Middle of output 0's span, as an input index."""
+        return Fraction(self.start) + Fraction(self.size - 1) / 2
+
+    def count(self, length: int, padding: int = 0) -> int:
+        """How many windows fit in `length` inputs with `padding` added in all: floor((n+p-k)/s)+1."""
+        return max(0, floor((length + padding - self.size) / self.step) + 1)
+
+    def uncovered(self, length: int) -> int:
+        """How many inputs at the end no window covers (all of them where none fits)."""
+        windows = self.count(length)
+        return length if windows == 0 else max(0, length - self.span(windows - 1)[1])
+
+    def span(self, index: int) -> tuple[int, int]:
+        """The inputs `[first, past)` that output `index` sees; negative ones are padding."""
+        first = self.start + index * self.step
+        return floor(first), floor(first + self.size)
+
+
+Windows = tuple[Window, ...]
+"""One window an axis; empty for a pointwise layer, which has the identity on any number of axes."""
+
+
+def compose(windows: Iterable[Windows]) -> Windows:
+    """The product of windows in network order, axis by axis."""
+    return reduce(_compose, windows, ())
+
+
+def _compose(earlier: Windows, later: Windows) -> Windows:
+    if not earlier or not later:
+        return earlier or later
+    if len(earlier) != len(later):
+        raise GeometryError(
+            f"windows: got {len(earlier)} axes followed by {len(later)}; expected the same number"
+        )
+    return tuple(a @ b for a, b in zip(earlier, later, strict=True))
+
+
+def conv_window(kernel: int, stride: int = 1, dilation: int = 1, before: int = 0) -> Window:
+    """The window of a convolution or pooling with `before` padded inputs in front."""
+    return Window(dilation * (kernel - 1) + 1, stride, -before)
+
+
+def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
+    """Padding (before, after) that keeps the length at stride 1.
+
+    Odd filters (L-1)/2 on both sides; even ones L/2 before and L/2-1 after, as the lectures say.
+    """
+    reach = dilation * (kernel - 1)
+    return (reach + 1) // 2, reach // 2
+
+
+def crop_offsets(windows: Sequence[Window]) -> tuple[int, ...]:
+    """How many first outputs each branch drops so that outputs with the same index are centred alike."""
+    steps = {window.step for window in windows}
+    if len(steps) != 1:
+        raise GeometryError(
+            f"branches: got steps {sorted(map(float, steps))}; expected one step for all, "
+            "so that their outputs can be added"
+        )
+    step = windows[0].step
+    last = max(window.centre for window in windows)
+    return tuple(floor((last - window.centre) / step) for window in windows)
+
+
+def cover(windows: Sequence[Window]) -> Window:
+    """The window that covers what aligned branches see together."""
+    shifted = [
+        Window(w.size, w.step, w.start + drop * w.step)
+        for w, drop in zip(windows, crop_offsets(windows), strict=True)
+    ]
+    start = min(w.start for w in shifted)
+    end = max(w.start + w.size for w in shifted)
+    return Window(_whole(end - start), _whole(shifted[0].step), _whole(start))
+
+
+def _whole(value: int | Fraction) -> int | Fraction:
+    """An int where the value is one, so that geometry prints and compares plainly."""
+    return int(value) if value == int(value) else Fraction(value)

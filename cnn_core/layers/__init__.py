@@ -1,0 +1,33 @@
+"""The layers: one file a kind, each with forward, backward, geometry and examples."""
+
+from cnn_core.layers.activations import Relu, Sigmoid, Softmax
+from cnn_core.layers.batchnorm import BatchNorm
+from cnn_core.layers.compose import Identity, Sequential, Sum
+from cnn_core.layers.conv import Conv, Conv1d, Conv2d
+from cnn_core.layers.dense import Dense, Flatten
+from cnn_core.layers.dropout import Dropout
+from cnn_core.layers.layer import Layer, Pull, StreamState
+from cnn_core.layers.pooling import MaxPool, MeanPool
+from cnn_core.layers.upsample import Upsample
+
+__all__ = [
+    "BatchNorm",
+    "Conv",
+    "Conv1d",
+    "Conv2d",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "Layer",
+    "MaxPool",
+    "MeanPool",
+    "Pull",
+    "Relu",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "StreamState",
+    "Sum",
+    "Upsample",
+]

@@ -1,0 +1,114 @@
+"""Batch normalisation: each channel brought to a learned mean and spread (Ioffe and Szegedy 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from cnn_core.layers.layer import Layer, Pull
+from cnn_core.tree import STATISTIC
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNorm(Layer):
+    """y = scale * (x - mean) / sqrt(variance + epsilon) + shift, channel by channel.
+
+    In training mean and variance are the batch's (variance divided by the number of samples);
+    in inference the running ones, running = momentum * running + (1 - momentum) * batch.
+    The gradient of a running statistic is the step it takes, to be subtracted as it is.
+    """
+
+    scale: Array
+    shift: Array
+    mean: Array = field(metadata=STATISTIC)
+    variance: Array = field(metadata=STATISTIC)
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+
+    @classmethod
+    def create(cls, channels: int, *, momentum: float = 0.9, scale: float = 1.0) -> Self:
+        """The identity on normalised data; scale 0 starts a residual branch silent."""
+        return cls(
+            scale=np.full(channels, scale, np.float32),
+            shift=np.zeros(channels, np.float32),
+            mean=np.zeros(channels, np.float32),
+            variance=np.ones(channels, np.float32),
+            momentum=momentum,
+        )
+
+    @classmethod
+    def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
+        for shape in ((4, 5, 3), (2, 4, 3, 3)):
+            channels = shape[-1]
+            yield (
+                cls(
+                    scale=rng.standard_normal(channels).astype(np.float32),
+                    shift=rng.standard_normal(channels).astype(np.float32),
+                    mean=rng.standard_normal(channels).astype(np.float32),
+                    variance=rng.uniform(0.5, 2.0, channels).astype(np.float32),
+                ),
+                shape,
+            )
+
+    def affine(self) -> tuple[Array, Array]:
+        """(factor, offset) of the inference form y = factor * x + offset."""
+        factor = self.scale / np.sqrt(self.variance + self.epsilon)
+        return factor, self.shift - factor * self.mean
+
+    def forward(self, x: Array) -> Array:
+        factor, offset = self.affine()
+        y = x * factor
+        y += offset
+        return y
+
+    def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
+        channels = self.scale.shape[0]
+        self._expect(x.shape[-1] == channels, x, f"{channels} channels last")
+        rows = x.reshape(-1, channels)
+        training = rng is not None
+        mean, variance = _moments(rows) if training else (self.mean, self.variance)
+        spread = 1.0 / np.sqrt(variance + self.epsilon)
+        normal = rows - mean
+        normal *= spread
+        y = normal * self.scale
+        y += self.shift
+
+        def pull(dy: Array) -> tuple[Array, BatchNorm]:
+            dy = dy.reshape(-1, channels)
+            dscale, dshift = _sum_rows(dy * normal), _sum_rows(dy)
+            factor = self.scale * spread
+            dx = dy * factor
+            if training:
+                # The batch's own mean and variance depend on x: take their share back out.
+                dx -= normal * (factor * dscale / len(dy))
+                dx -= factor * dshift / len(dy)
+            return dx.reshape(x.shape), self._gradient(dscale, dshift, mean, variance)
+
+        return y.reshape(x.shape), pull
+
+    def _gradient(self, dscale: Array, dshift: Array, mean: Array, variance: Array) -> BatchNorm:
+        rate = 1.0 - self.momentum
+        return BatchNorm(
+            scale=dscale,
+            shift=dshift,
+            mean=rate * (self.mean - mean),
+            variance=rate * (self.variance - variance),
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+        )
+
+
+def _sum_rows(rows: Array) -> Array:
+    """Column sums as a product with ones: several times faster than a reduction, and summed in blocks."""
+    return np.ones(len(rows), rows.dtype) @ rows
+
+
+def _moments(rows: Array) -> tuple[Array, Array]:
+    mean = _sum_rows(rows) / len(rows)
+    centred = rows - mean
+    centred *= centred
+    return mean, _sum_rows(centred) / len(rows)

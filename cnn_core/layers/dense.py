@@ -1,0 +1,64 @@
+"""Dense layers: every output sees every channel of its place; flattening makes a place of a whole signal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from cnn_core.errors import GeometryError
+from cnn_core.geometry import Windows
+from cnn_core.layers.layer import Layer, Pull
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Layer):
+    """x @ weight + bias on the last axis: (..., C) -> (..., D); on a signal it is a convolution of 1."""
+
+    weight: Array
+    bias: Array
+
+    @classmethod
+    def create(cls, rng: np.random.Generator, channels_in: int, channels_out: int) -> Self:
+        """He-initialised weights, zero bias."""
+        weight = rng.standard_normal((channels_in, channels_out)) * np.sqrt(2.0 / channels_in)
+        return cls(weight.astype(np.float32), np.zeros(channels_out, np.float32))
+
+    @classmethod
+    def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
+        yield cls.create(rng, 3, 4), (2, 5, 3)
+        yield cls.create(rng, 2, 3), (2, 3, 4, 2)
+        yield cls.create(rng, 6, 1), (5, 6)
+
+    def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
+        channels_in, channels_out = self.weight.shape
+        self._expect(x.shape[-1] == channels_in, x, f"{channels_in} channels last")
+
+        def pull(dy: Array) -> tuple[Array, Dense]:
+            rows = dy.reshape(-1, channels_out)
+            gradient = Dense(x.reshape(-1, channels_in).T @ rows, rows.sum(axis=0))
+            return dy @ self.weight.T, gradient
+
+        return x @ self.weight + self.bias, pull
+
+
+@dataclass(frozen=True, eq=False)
+class Flatten(Layer):
+    """Everything but the batch in one axis: (N, ..., C) -> (N, all)."""
+
+    @classmethod
+    def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
+        yield cls(), (2, 3, 4, 2)
+
+    @property
+    def windows(self) -> Windows:
+        raise GeometryError(
+            "Flatten: joins all places of a signal of one fixed size, so it cannot be swept; "
+            "use a convolution whose kernel is the window instead"
+        )
+
+    def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
+        return x.reshape(len(x), -1), lambda dy: (dy.reshape(x.shape), self)

@@ -1,0 +1,119 @@
+"""Cut a batch into windows, and add windows back: the two movements under convolution and pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from cnn_core.errors import GeometryError
+from cnn_core.geometry import conv_window, same_padding
+
+Sizes = tuple[int, ...]
+Padding = tuple[tuple[int, int], ...]
+
+
+def per_axis(value: int | Sizes, axes: int) -> Sizes:
+    """One setting an axis from a number that stands for all."""
+    sizes = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(sizes) != axes or any(size < 1 for size in sizes):
+        raise GeometryError(f"got {value}; expected {axes} numbers >= 1, or one for all axes")
+    return sizes
+
+
+def paddings(padding: str | int | Padding, kernel: Sizes, dilation: Sizes) -> Padding:
+    """(before, after) an axis from "valid", "same", "causal", a number, or the pairs themselves."""
+    if isinstance(padding, tuple):
+        return padding
+    if isinstance(padding, int):
+        return ((padding, padding),) * len(kernel)
+    if padding == "valid":
+        return ((0, 0),) * len(kernel)
+    if padding == "same":
+        return tuple(same_padding(k, d) for k, d in zip(kernel, dilation, strict=True))
+    if padding == "causal":
+        return tuple((d * (k - 1), 0) for k, d in zip(kernel, dilation, strict=True))
+    raise GeometryError(
+        f'padding: got {padding!r}; expected "valid", "same", "causal", a number or pairs'
+    )
+
+
+def pad(x: Array, padding: Padding) -> Array:
+    """The batch with zeros around its swept axes; the batch itself where nothing is added."""
+    if not any(before or after for before, after in padding):
+        return x
+    shape = [n + before + after for n, (before, after) in zip(x.shape[1:-1], padding, strict=True)]
+    padded = np.zeros((x.shape[0], *shape, x.shape[-1]), x.dtype)
+    padded[_inside(x, padding)] = x
+    return padded
+
+
+def unpad(padded: Array, padding: Padding) -> Array:
+    """The inner part again: the transpose of `pad`."""
+    inner = tuple(
+        slice(before, n - after)
+        for n, (before, after) in zip(padded.shape[1:-1], padding, strict=True)
+    )
+    return padded[(slice(None), *inner)]
+
+
+def _inside(x: Array, padding: Padding) -> tuple[slice, ...]:
+    return (
+        slice(None),
+        *(slice(b, b + n) for n, (b, _) in zip(x.shape[1:-1], padding, strict=True)),
+    )
+
+
+def unfold(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Array:
+    """Every window of a batch, as a view: (N, *in, C) -> (N, *out, *kernel, C)."""
+    lengths = x.shape[1:-1]
+    counts = output_lengths(lengths, kernel, stride, dilation)
+    batch, *inner, channel = x.strides
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (x.shape[0], *counts, *kernel, x.shape[-1]),
+        (
+            batch,
+            *(s * n for s, n in zip(stride, inner, strict=True)),
+            *(d * n for d, n in zip(dilation, inner, strict=True)),
+            channel,
+        ),
+        writeable=False,
+    )
+
+
+def fold(windows: Array, lengths: Sizes, stride: Sizes, dilation: Sizes) -> Array:
+    """Windows added back to their places, the transpose of `unfold`: -> (N, *lengths, C).
+
+    One vectorised addition for each place of the kernel; overlaps accumulate.
+    """
+    axes = len(lengths)
+    counts, kernel = windows.shape[1 : 1 + axes], windows.shape[1 + axes : 1 + 2 * axes]
+    x = np.zeros((windows.shape[0], *lengths, windows.shape[-1]), windows.dtype)
+    for place, target in places(kernel, counts, stride, dilation):
+        x[(slice(None), *target)] += windows[(slice(None),) * (1 + axes) + place]
+    return x
+
+
+def places(
+    kernel: Sizes, counts: Sizes, stride: Sizes, dilation: Sizes
+) -> Iterator[tuple[Sizes, tuple[slice, ...]]]:
+    """Each place of the kernel with the inputs that it meets over all windows."""
+    for place in product(*map(range, kernel)):
+        yield (
+            place,
+            tuple(
+                slice(k * d, k * d + (n - 1) * s + 1, s)
+                for k, n, s, d in zip(place, counts, stride, dilation, strict=True)
+            ),
+        )
+
+
+def output_lengths(lengths: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Sizes:
+    """How many windows fit along each axis."""
+    return tuple(
+        conv_window(k, s, d).count(n)
+        for n, k, s, d in zip(lengths, kernel, stride, dilation, strict=True)
+    )

@@ -1,0 +1,189 @@
+"""The laws of architecture.md, over every registered layer and every geometry that it names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cnn_core.layers import Dropout, Flatten, Layer, Sum, Upsample
+from cnn_core.stream import Stream
+from cnn_core.tree import leaves, statistics, tree_map
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+LAYERS = sorted(
+    (c for c in set(Layer.registry.values()) if not c.__name__.startswith("_")),
+    key=lambda c: c.__name__,
+)
+ABSTRACT = {"Conv", "Pool"}
+
+
+def _cases():
+    for cls in LAYERS:
+        if cls.__name__ in ABSTRACT:
+            continue
+        for index, (layer, shape) in enumerate(cls.examples(np.random.default_rng(7))):
+            yield pytest.param(layer, shape, id=f"{cls.__name__}-{index}")
+
+
+CASES = list(_cases())
+SWEPT = [c for c in CASES if not isinstance(c.values[0], Flatten)]
+
+
+def _pads(layer, shape):
+    """Whether any output sees padding: then windows at the border cannot be cut out and run alone."""
+    axes = len(shape) - 2
+    windows = layer.windows or ()
+    lengths = layer.lengths(shape[1:-1])
+    return any(
+        w.span(0)[0] < 0 or w.span(n - 1)[1] > size
+        for w, n, size in zip(windows, lengths, shape[1 : 1 + axes], strict=True)
+    )
+
+
+def double(layer):
+    return tree_map(lambda a: a.astype(np.float64), layer)
+
+
+def test_every_layer_names_examples():
+    """Each public layer has at least one geometry under the laws."""
+    tested = {type(c.values[0]) for c in CASES}
+
+    assert {c for c in LAYERS if c.__name__ not in ABSTRACT and not c.__name__.startswith("_")} <= tested
+
+
+@pytest.mark.parametrize(("layer", "shape"), SWEPT)
+def test_geometry_is_measured_geometry(layer, shape):
+    """Law 1: declared lengths are the output's, and nothing outside the declared span matters."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal(shape)
+    layer = double(layer)
+    y = layer.forward(x)
+
+    assert y.shape[1:-1] == layer.lengths(shape[1:-1])
+    windows = layer.windows
+    if not windows:
+        return
+    index = tuple(n // 2 for n in y.shape[1:-1])
+    spans = [w.span(i) for w, i in zip(windows, index, strict=True)]
+    inside = np.zeros(shape, bool)
+    inside[
+        (slice(None), *(slice(max(0, a), max(0, b)) for a, b in spans))
+    ] = True
+    disturbed = np.where(inside, x, rng.standard_normal(shape))
+    place = (slice(None), *index)
+    np.testing.assert_allclose(layer.forward(disturbed)[place], y[place], atol=1e-12)
+
+
+@pytest.mark.parametrize(("layer", "shape"), SWEPT)
+def test_receptive_field_ends_where_declared(layer, shape):
+    """Law 1, the other way: the first and the last input of a span do matter, by the gradient."""
+    if not layer.windows or isinstance(layer, (Upsample, Sum)) or _pads(layer, shape):
+        return
+    layer = double(layer)
+    x = np.random.default_rng(3).uniform(0.5, 1.0, shape)
+    y, pull = layer.vjp(x)
+    dy = np.zeros_like(y)
+    dy[(0,) * (y.ndim - 1)] = np.random.default_rng(4).uniform(1, 2, y.shape[-1])
+    dx, _ = pull(dy)
+    seen = np.argwhere(np.abs(dx[0]).sum(axis=-1) > 0)
+    for axis, window in enumerate(layer.windows):
+        first, past = window.span(0)
+        if "Pool" in type(layer).__name__ and "Max" in type(layer).__name__:
+            assert first <= seen[:, axis].min() and seen[:, axis].max() < past
+        elif "Relu" not in str(layer) and type(layer).__name__ != "Sequential":
+            assert (seen[:, axis].min(), seen[:, axis].max() + 1) == (first, past)
+
+
+@pytest.mark.parametrize(("layer", "shape"), SWEPT)
+def test_scan_is_every_window_run_alone(layer, shape):
+    """Law 2: score i of a scan is the network run on window i."""
+    windows = layer.windows
+    if not windows or isinstance(layer, Upsample) or _pads(layer, shape):
+        return
+    layer = double(layer)
+    x = np.random.default_rng(2).standard_normal(shape)
+    y = layer.forward(x)
+    for index in np.ndindex(*y.shape[1:-1]):
+        cut = tuple(slice(*w.span(i)) for w, i in zip(windows, index, strict=True))
+        alone = layer.forward(x[(slice(None), *cut)])
+        place = (slice(None), *index)
+        np.testing.assert_allclose(alone[(slice(None), *(0,) * len(index))], y[place], atol=1e-12)
+
+
+def _training(layer):
+    return () if isinstance(layer, Dropout) else (None, 1)
+
+
+@pytest.mark.parametrize("mode", ["inference", "training"])
+@pytest.mark.parametrize(("layer", "shape"), CASES)
+def test_backward_matches_central_differences(layer, shape, mode):
+    """Law 3: <pull(dy), v> is the slope along v, for the input and for every parameter."""
+    rng = np.random.default_rng(5)
+    layer = double(layer)
+    x = rng.standard_normal(shape)
+    fixed = statistics(layer)
+
+    def run(layer, x):
+        # The same generator state each time: dropout must draw the same mask.
+        return layer.vjp(x, np.random.default_rng(11) if mode == "training" else None)
+
+    y, pull = run(layer, x)
+    dy = rng.standard_normal(y.shape)
+    dx, gradient = pull(dy)
+    assert type(gradient) is type(layer)
+    eps = 1e-6
+    v = rng.standard_normal(shape)
+    slope = ((run(layer, x + eps * v)[0] - run(layer, x - eps * v)[0]) * dy).sum() / (2 * eps)
+    np.testing.assert_allclose((dx * v).sum(), slope, rtol=1e-5, atol=1e-7)
+
+    names = [path for path, _ in leaves(layer)]
+    for name, (_, g) in zip(names, leaves(gradient), strict=True):
+        if name in fixed:
+            continue
+        direction = rng.standard_normal(g.shape)
+
+        def moved(sign, name=name, direction=direction):
+            paths = iter(names)
+            return tree_map(lambda a: a + sign * eps * direction if next(paths) == name else a, layer)
+
+        slope = ((run(moved(1), x)[0] - run(moved(-1), x)[0]) * dy).sum() / (2 * eps)
+        np.testing.assert_allclose((g * direction).sum(), slope, rtol=1e-5, atol=1e-7)
+
+
+def _streams(case):
+    layer, shape = case.values
+    if len(shape) != 3 or isinstance(layer, Flatten):
+        return False
+    windows = layer.windows
+    return not windows or (len(windows) == 1 and windows[0].start == 0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(case=st.sampled_from([c for c in CASES if _streams(c)]), data=st.data())
+def test_stream_is_the_whole(case, data):
+    """Law 4: any chunking, empty and one-sample chunks included; a reset stream is a fresh one."""
+    layer, (batch, _, channels) = case.values
+    layer = double(layer)
+    length = data.draw(st.integers(0, 60))
+    x = np.random.default_rng(length).standard_normal((batch, length, channels))
+    cuts = sorted(data.draw(st.lists(st.integers(0, length), max_size=12)))
+    chunks = np.split(x, cuts, axis=1)
+    stream = Stream(layer)
+    for _ in range(2):
+        y = np.concatenate([stream.push(chunk) for chunk in chunks], axis=1)
+        if stream.window.count(length) == 0:
+            assert y.shape[:2] == (batch, 0)
+        else:
+            np.testing.assert_allclose(y, layer.forward(x), atol=1e-12)
+        assert (stream.read, stream.written) == (length, y.shape[1])
+        stream.reset()
+
+
+@pytest.mark.parametrize(("layer", "shape"), CASES)
+def test_batched_is_alone(layer, shape):
+    """Law 6: a sample's output does not depend on who shares its batch."""
+    layer = double(layer)
+    x = np.random.default_rng(6).standard_normal(shape)
+    together = layer.forward(x)
+    for i in range(shape[0]):
+        np.testing.assert_allclose(layer.forward(x[i : i + 1])[0], together[i], atol=1e-12)

@@ -1,0 +1,88 @@
+"""Model files: a round trip for every layer, and a clear refusal of everything else."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from cnn_core import modelfile
+from cnn_core.errors import ModelFileError
+from cnn_core.layers import Conv1d, Dense, Layer, Relu, Sequential
+from cnn_core.tree import leaves
+from safetensors.numpy import save_file
+
+EXAMPLES = [
+    layer
+    for cls in sorted(set(Layer.registry.values()), key=lambda c: c.__name__)
+    if cls.__name__ not in {"Conv", "Pool"} and not cls.__name__.startswith("_")
+    for layer, _ in cls.examples(np.random.default_rng(0))
+]
+
+
+@pytest.mark.parametrize("layer", EXAMPLES, ids=lambda layer: type(layer).__name__)
+def test_what_was_saved_is_what_is_loaded(layer, tmp_path):
+    """Architecture, every bit of every array, and the description come back."""
+    path = tmp_path / "m.safetensors"
+    modelfile.save(path, layer, {"labels": ["welcome"]})
+    loaded = modelfile.load(path)
+    assert loaded.description == {"labels": ["welcome"]}
+    assert type(loaded.net) is type(layer)
+    saved, read = leaves(layer), leaves(loaded.net)
+    assert [name for name, _ in saved] == [name for name, _ in read]
+    assert all(a.tobytes() == b.tobytes() for (_, a), (_, b) in zip(saved, read, strict=True))
+    assert not list(tmp_path.glob(".*tmp"))
+
+
+def _file(path, **changes):
+    rng = np.random.default_rng(0)
+    net = Sequential((Dense.create(rng, 2, 2), Relu()))
+    modelfile.save(path, net, {})
+    metadata, tensors = modelfile.read_tensors(path)
+    metadata |= {k: v for k, v in changes.items() if k in metadata}
+    tensors |= changes.get("tensors", {})
+    save_file(tensors, path, metadata)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": "2"}, "Install a newer sweepnet"),
+        ({"format_version": "x"}, "expected a sweepnet model file"),
+        ({"architecture": "{"}, "its header is damaged"),
+        ({"architecture": json.dumps({"layer": "Evil"})}, "got layer 'Evil'"),
+        ({"architecture": json.dumps({"layer": "Relu", "power": 2})}, "cannot be built"),
+        ({"architecture": json.dumps({"layer": "Relu"})}, "belong to no layer"),
+        ({"architecture": json.dumps(3)}, "describes no network"),
+        ({"tensors": {"layers.0.bias": np.full(2, np.nan, np.float32)}}, "NaN or infinite"),
+    ],
+)
+def test_a_foreign_file_is_refused_with_a_reason(tmp_path, changes, message):
+    with pytest.raises(ModelFileError, match=message):
+        modelfile.load(_file(tmp_path / "m", **changes))
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"\xff" * 100])
+def test_a_damaged_file_is_refused(tmp_path, content):
+    path = tmp_path / "m"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match="not a readable safetensors file"):
+        modelfile.load(path)
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    path = _file(tmp_path / "m")
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(ModelFileError):
+        modelfile.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ModelFileError, match="no such file"):
+        modelfile.load(tmp_path / "nowhere")
+
+
+def test_layers_name_themselves_in_errors():
+    with pytest.raises(ValueError, match=r"Conv1d\(2 -> 3, kernel 3\): got an input of shape"):
+        Conv1d.create(np.random.default_rng(0), 2, 3, 3).forward(np.zeros((1, 9, 4), np.float32))
