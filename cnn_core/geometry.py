@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from math import floor
+from math import ceil, floor
 
 from cnn_core.errors import GeometryError
 
@@ -21,13 +21,14 @@ class Window:
     """What one output sees along one axis, in input samples.
 
     `size` is the receptive field, `step` the stride, `start` the first input of output 0
-    (negative where the border is padded). After upsampling `step` is a fraction, and a span
-    is the smallest whole one that covers what the output sees.
+    (negative where the border is padded). Upsampling repeats inputs: its step is a fraction, and
+    a repeated output sees up to `slack` inputs before its own place. A span covers both.
     """
 
     size: int | Fraction = 1
     step: int | Fraction = 1
     start: int | Fraction = 0
+    slack: int | Fraction = 0
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.step <= 0:
@@ -41,11 +42,12 @@ class Window:
             size=_whole(self.size + (later.size - 1) * self.step),
             step=_whole(self.step * later.step),
             start=_whole(self.start + later.start * self.step),
+            slack=_whole(self.slack + later.slack * self.step),
         )
 
     @property
     def centre(self) -> Fraction:
-        """Middle of output 0's span, as an input index."""
+        """Middle of output 0's own place (slack left out), as an input index."""
         return Fraction(self.start) + Fraction(self.size - 1) / 2
 
     def count(self, length: int, padding: int = 0) -> int:
@@ -60,7 +62,7 @@ class Window:
     def span(self, index: int) -> tuple[int, int]:
         """The inputs `[first, past)` that output `index` sees; negative ones are padding."""
         first = self.start + index * self.step
-        return floor(first), floor(first + self.size)
+        return ceil(first - self.slack), floor(first + self.size)
 
 
 Windows = tuple[Window, ...]
@@ -112,12 +114,13 @@ def crop_offsets(windows: Sequence[Window]) -> tuple[int, ...]:
 def cover(windows: Sequence[Window]) -> Window:
     """The window that covers what aligned branches see together."""
     shifted = [
-        Window(w.size, w.step, w.start + drop * w.step)
+        Window(w.size, w.step, w.start + drop * w.step, w.slack)
         for w, drop in zip(windows, crop_offsets(windows), strict=True)
     ]
     start = min(w.start for w in shifted)
     end = max(w.start + w.size for w in shifted)
-    return Window(_whole(end - start), _whole(shifted[0].step), _whole(start))
+    slack = start - min(w.start - w.slack for w in shifted)
+    return Window(_whole(end - start), _whole(shifted[0].step), _whole(start), _whole(slack))
 
 
 def _whole(value: int | Fraction) -> int | Fraction:

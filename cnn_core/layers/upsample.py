@@ -33,7 +33,7 @@ class Upsample(Layer):
 
     @property
     def windows(self) -> Windows:
-        return tuple(Window(1, Fraction(1, f)) if f > 1 else Window() for f in self.factor)
+        return tuple(Window(1, Fraction(1, f), 0, 1 - Fraction(1, f)) for f in self.factor)
 
     def lengths(self, lengths: Sizes) -> Sizes:
         return tuple(n * f for n, f in zip(lengths, self.factor, strict=True))

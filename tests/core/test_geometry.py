@@ -61,10 +61,10 @@ def test_the_spotters_trunk():
 
 
 def test_upsampling_divides_the_step():
-    up = Window(1, Fraction(1, 2))
-    assert (up @ Window(3)).span(0) == (0, 2)
-    assert (up @ Window(3)).span(1) == (0, 2)
-    assert Window(3, 2, -1) @ up == Window(3, 1, -1)
+    up = Window(1, Fraction(1, 2), 0, Fraction(1, 2))
+    assert [up.span(i) for i in range(4)] == [(0, 1), (0, 1), (1, 2), (1, 2)]
+    assert [(up @ Window(3)).span(i) for i in range(3)] == [(0, 2), (0, 2), (1, 3)]
+    assert (Window(3, 2, -1) @ up).span(1) == (-1, 3)  # its own (-1, 2) and its twin's (0, 3)
 
 
 def test_branches_are_aligned_by_their_centres():
