@@ -16,7 +16,7 @@ from cnn_core.arrays import Array
 from cnn_core.errors import CoreError, ShapeError
 
 State = Array
-"""The last windows (with a horizon) or one row of running sums (without): (rows, columns, labels)."""
+"""The last windows (with a horizon), or running sums (without); the last axis is the labels."""
 
 
 class Aggregate(Protocol):
@@ -62,7 +62,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class SoftmaxMean:
-    """The mean weighted by exp(score / temperature): near the maximum when cold, the mean when hot."""
+    """The mean weighted by exp(score / temperature): cold near the maximum, hot near the mean."""
 
     temperature: float = 1.0
     horizon: int | None = None

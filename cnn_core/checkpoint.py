@@ -1,4 +1,4 @@
-"""Checkpoints: several trees and a record in one file, to go on with a training where it stopped."""
+"""Checkpoints: several trees and a record in one file, to go on where a training stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Tree = TypeVar("Tree")
 
 
 def save(path: Path, trees: Mapping[str, object], record: Mapping[str, Any]) -> None:
-    """Write networks, optimiser states and a JSON record (step, generator state); whole or not at all."""
+    """Write networks, optimiser states and a JSON record; the file appears whole or not at all."""
     tensors = {
         f"{name}/{place}": np.ascontiguousarray(array)
         for name, tree in trees.items()

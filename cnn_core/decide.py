@@ -45,7 +45,8 @@ class Hysteresis:
     def __post_init__(self) -> None:
         if self.release > self.threshold or self.refractory < 0 or self.longest < 1:
             raise CoreError(
-                f"hysteresis: got {self}; expected release <= threshold, refractory >= 0, longest >= 1"
+                f"hysteresis: got {self}; expected release <= threshold, refractory >= 0 "
+                "and longest >= 1"
             )
 
     def init(self) -> HysteresisState:
@@ -55,31 +56,29 @@ class Hysteresis:
         """Peaks that end within the scores (t,), and the state to go on with."""
         peaks: list[Peak] = []
         at, begin = 0, state.seen
+        run, earliest = state.open, state.earliest
         while at < len(scores):
-            if state.open is None:
-                at = self._next_begin(state, scores, at)
-                if at < len(scores):
-                    window = begin + at
-                    state = replace(state, open=Peak(window, window, window, float(scores[at])))
-                    at += 1
+            if run is None:
+                at = self._next_begin(scores, max(at, earliest - begin))
+                if at == len(scores):
+                    break
+                run = Peak(begin + at, begin + at, begin + at, float(scores[at]))
+            score, window = float(scores[at]), begin + at
+            if score < self.release or window - run.first >= self.longest:
+                peaks.append(run)
+                run, earliest = None, window + self.refractory
             else:
-                score, window = float(scores[at]), begin + at
-                if score < self.release or window - state.open.first >= self.longest:
-                    peaks.append(state.open)
-                    state = replace(state, open=None, earliest=window + self.refractory)
-                else:
-                    state = replace(state, open=_extended(state.open, window, score))
-                    at += 1
-        return replace(state, seen=begin + len(scores)), peaks
+                run = _extended(run, window, score)
+                at += 1
+        return HysteresisState(begin + len(scores), run, earliest), peaks
 
     def finish(self, state: HysteresisState) -> list[Peak]:
         """The peak that the end of the signal cuts off, if one is open."""
         return [state.open] if state.open else []
 
-    def _next_begin(self, state: HysteresisState, scores: Array, at: int) -> int:
-        at = max(at, state.earliest - state.seen)
-        above = np.flatnonzero(scores[at:] >= self.threshold) if at < len(scores) else ()
-        return at + int(above[0]) if len(above) else len(scores)
+    def _next_begin(self, scores: Array, at: int) -> int:
+        above = np.flatnonzero(scores[at:] >= self.threshold)
+        return at + int(above[0]) if above.size else len(scores)
 
 
 def _extended(peak: Peak, window: int, score: float) -> Peak:
@@ -89,14 +88,14 @@ def _extended(peak: Peak, window: int, score: float) -> Peak:
 
 
 def box_iou(boxes: Array, others: Array) -> Array:
-    """Intersection over union of every pair: (n, 4) x (m, 4) -> (n, m); x_min, y_min, x_max, y_max."""
+    """Intersection over union of every pair: (n, 4) x (m, 4) -> (n, m); boxes as x, y, x, y."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=-1)
+    shared: Array = np.clip(high - low, 0, None).prod(axis=-1)
     areas = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=-1)
     other_areas = np.clip(others[:, 2:] - others[:, :2], 0, None).prod(axis=-1)
     union = areas[:, None] + other_areas[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return shared / np.where(union > 0, union, 1)
 
 
 def non_maximum_suppression(

@@ -51,7 +51,7 @@ class Window:
         return Fraction(self.start) + Fraction(self.size - 1) / 2
 
     def count(self, length: int, padding: int = 0) -> int:
-        """How many windows fit in `length` inputs with `padding` added in all: floor((n+p-k)/s)+1."""
+        """How many windows fit in `length` inputs and `padding` in all: floor((n+p-k)/s)+1."""
         return max(0, floor((length + padding - self.size) / self.step) + 1)
 
     def uncovered(self, length: int) -> int:
@@ -99,7 +99,7 @@ def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
 
 
 def crop_offsets(windows: Sequence[Window]) -> tuple[int, ...]:
-    """How many first outputs each branch drops so that outputs with the same index are centred alike."""
+    """How many first outputs each branch drops, so that equal indices are centred alike."""
     steps = {window.step for window in windows}
     if len(steps) != 1:
         raise GeometryError(

@@ -1,4 +1,4 @@
-"""Model files: weights in safetensors, architecture and description as JSON in its header, no code."""
+"""Model files: weights in safetensors, architecture and description as JSON, never code."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def load(path: Path) -> ModelFile:
         )
     if int(version) > FORMAT_VERSION:
         raise ModelFileError(
-            f"{path.name}: got format_version {version}; this sweepnet reads up to {FORMAT_VERSION}. "
-            "Install a newer sweepnet"
+            f"{path.name}: got format_version {version}; "
+            f"this sweepnet reads up to {FORMAT_VERSION}. Install a newer sweepnet"
         )
     try:
         architecture = json.loads(metadata["architecture"])
@@ -84,7 +84,9 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         if size > LARGEST_BYTES:
             raise ModelFileError(f"{path.name}: {size} bytes; expected at most {LARGEST_BYTES}")
         with safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+            return file.metadata() or {}, {
+                name: file.get_tensor(name) for name in list(file.keys())
+            }
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file") from None
     except (OSError, SafetensorError, ValueError) as error:

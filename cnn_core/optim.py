@@ -82,7 +82,8 @@ class Adam:
 
         def move(w: Array, m: Array, s: Array) -> Array:
             step = (rate / first) * m / (np.sqrt(s / second) + self.epsilon)
-            return (_decayed(w, rate * self.weight_decay) - step).astype(w.dtype)
+            moved: Array = _decayed(w, rate * self.weight_decay) - step
+            return moved.astype(w.dtype, copy=False)
 
         moved = tree_map(move, net, mean, square)
         return _follow(net, moved, gradient), AdamState(mean, square, steps)
@@ -107,7 +108,7 @@ def _follow(net: Net, moved: Net, gradient: Net) -> Net:
 
 
 def clip_norm(gradient: Net, limit: float) -> tuple[Net, float]:
-    """(the gradient scaled so that its norm is at most `limit`, the norm it had); statistics as they are."""
+    """(gradient with a norm of at most `limit`, the norm it had); statistics stay as they are."""
     following = statistics(gradient)
     squares = [float(np.vdot(g, g)) for path, g in leaves(gradient) if path not in following]
     norm = float(np.sqrt(sum(squares)))

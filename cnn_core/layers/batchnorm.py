@@ -1,4 +1,4 @@
-"""Batch normalisation: each channel brought to a learned mean and spread (Ioffe and Szegedy 2015)."""
+"""Batch normalisation: a learned mean and spread a channel (Ioffe and Szegedy 2015)."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class BatchNorm(Layer):
 
 
 def _sum_rows(rows: Array) -> Array:
-    """Column sums as a product with ones: several times faster than a reduction, and summed in blocks."""
+    """Column sums as a product with ones: faster than a reduction, and summed in blocks."""
     return np.ones(len(rows), rows.dtype) @ rows
 
 

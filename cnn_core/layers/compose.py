@@ -81,7 +81,9 @@ class Identity(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Sum(Layer):
-    """Branches side by side, their outputs added: residual blocks (He et al. 2015), pyramids (Lin et al. 2017).
+    """Branches side by side, their outputs added.
+
+    So are residual blocks built (He et al. 2015) and feature pyramids (Lin et al. 2017).
 
     Outputs are added where their windows are centred alike; what one branch has beyond the
     others is cropped. So a skip past valid convolutions is the cropped input.

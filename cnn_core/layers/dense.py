@@ -1,4 +1,4 @@
-"""Dense layers: every output sees every channel of its place; flattening makes a place of a whole signal."""
+"""Dense layers, and flattening, which makes one place of a whole signal for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cnn_core.layers.layer import Layer, Pull
 
 @dataclass(frozen=True, eq=False)
 class Dense(Layer):
-    """x @ weight + bias on the last axis: (..., C) -> (..., D); on a signal it is a convolution of 1."""
+    """x @ weight + bias on the last axis: (..., C) -> (..., D); on a signal a convolution of 1."""
 
     weight: Array
     bias: Array

@@ -1,4 +1,4 @@
-"""Cut a batch into windows, and add windows back: the two movements under convolution and pooling."""
+"""Cut a batch into windows, and add windows back: what convolution and pooling share."""
 
 from __future__ import annotations
 

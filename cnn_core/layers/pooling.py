@@ -57,10 +57,11 @@ class Pool(Layer):
 
 @dataclass(frozen=True, eq=False)
 class MaxPool(Pool):
-    """The largest of each block; its gradient goes to the place of the maximum, the first if several."""
+    """The largest of each block; its gradient goes to the (first) place of the maximum."""
 
     def forward(self, x: Array) -> Array:
-        return self._blocks(x).max(axis=-2)
+        largest: Array = self._blocks(x).max(axis=-2)
+        return largest
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         blocks = self._blocks(x)

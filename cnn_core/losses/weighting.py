@@ -16,7 +16,8 @@ def weighted_mean(values: Array, slopes: Array, weights: Array | None) -> tuple[
         weights = np.broadcast_to(weights, values.shape)
     except ValueError:
         raise ShapeError(
-            f"loss weights: got shape {weights.shape}; expected one that broadcasts to {values.shape}"
+            f"loss weights: got shape {weights.shape}; "
+            f"expected one that broadcasts to {values.shape}"
         ) from None
     total = float(weights.sum(dtype=np.float64))
     if total <= 0:

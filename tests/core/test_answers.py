@@ -1,16 +1,17 @@
-"""From scores to answers: scan, aggregates, hysteresis, overlap removal; each against a slow twin."""
+"""From scores to answers: scan, aggregates, hysteresis, overlap; each against a slow twin."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cnn_core.aggregate import Max, Mean, SoftmaxMean
 from cnn_core.decide import Hysteresis, Peak, box_iou, non_maximum_suppression
 from cnn_core.errors import CoreError, ShapeError
 from cnn_core.layers import Conv1d, Conv2d, Relu, Sequential
 from cnn_core.scan import scan
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SCORES = st.lists(st.floats(0, 1, width=32), max_size=40)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from cnn_core.errors import GeometryError
-from cnn_core.geometry import Window, compose, conv_window, crop_offsets, same_padding
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cnn_core.errors import GeometryError
+from cnn_core.geometry import Window, compose, conv_window, crop_offsets, same_padding
 
 windows = st.builds(
     Window, size=st.integers(1, 9), step=st.integers(1, 5), start=st.integers(-4, 4)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cnn_core.layers import Dropout, Flatten, Layer, Sum, Upsample
 from cnn_core.stream import Stream
 from cnn_core.tree import leaves, statistics, tree_map
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 LAYERS = sorted(
     (c for c in set(Layer.registry.values()) if not c.__name__.startswith("_")),
@@ -48,7 +49,9 @@ def test_every_layer_names_examples():
     """Each public layer has at least one geometry under the laws."""
     tested = {type(c.values[0]) for c in CASES}
 
-    assert {c for c in LAYERS if c.__name__ not in ABSTRACT and not c.__name__.startswith("_")} <= tested
+    assert {
+        c for c in LAYERS if c.__name__ not in ABSTRACT and not c.__name__.startswith("_")
+    } <= tested
 
 
 @pytest.mark.parametrize(("layer", "shape"), SWEPT)
@@ -66,9 +69,7 @@ def test_geometry_is_measured_geometry(layer, shape):
     index = tuple(n // 2 for n in y.shape[1:-1])
     spans = [w.span(i) for w, i in zip(windows, index, strict=True)]
     inside = np.zeros(shape, bool)
-    inside[
-        (slice(None), *(slice(max(0, a), max(0, b)) for a, b in spans))
-    ] = True
+    inside[(slice(None), *(slice(max(0, a), max(0, b)) for a, b in spans))] = True
     disturbed = np.where(inside, x, rng.standard_normal(shape))
     place = (slice(None), *index)
     np.testing.assert_allclose(layer.forward(disturbed)[place], y[place], atol=1e-12)
@@ -144,7 +145,9 @@ def test_backward_matches_central_differences(layer, shape, mode):
 
         def moved(sign, name=name, direction=direction):
             paths = iter(names)
-            return tree_map(lambda a: a + sign * eps * direction if next(paths) == name else a, layer)
+            return tree_map(
+                lambda a: a + sign * eps * direction if next(paths) == name else a, layer
+            )
 
         slope = ((run(moved(1), x)[0] - run(moved(-1), x)[0]) * dy).sum() / (2 * eps)
         np.testing.assert_allclose((g * direction).sum(), slope, rtol=1e-5, atol=1e-7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from cnn_core import checkpoint
 from cnn_core.errors import ModelFileError, ShapeError
 from cnn_core.layers import BatchNorm, Conv1d, Conv2d, Dense, Flatten, MaxPool, Relu, Sequential
@@ -59,15 +60,15 @@ def test_wrong_shapes_are_named():
 
 
 def test_the_multi_task_sum_scales_losses_and_gradients():
-    total, slopes = multi_task(
-        {"class": (2.0, np.ones(2)), "box": (3.0, np.ones(1))}, {"box": 0.5}
-    )
+    total, slopes = multi_task({"class": (2.0, np.ones(2)), "box": (3.0, np.ones(1))}, {"box": 0.5})
     assert total == 3.5
     assert slopes["box"].tolist() == [0.5]
 
 
 def _net(rng):
-    return Sequential((Dense.create(rng, 2, 8), BatchNorm.create(8), Relu(), Dense.create(rng, 8, 2)))
+    return Sequential(
+        (Dense.create(rng, 2, 8), BatchNorm.create(8), Relu(), Dense.create(rng, 8, 2))
+    )
 
 
 def test_adam_first_step_moves_every_weight_by_the_rate():

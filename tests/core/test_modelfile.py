@@ -6,11 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
+
 from cnn_core import modelfile
 from cnn_core.errors import ModelFileError
 from cnn_core.layers import Conv1d, Dense, Layer, Relu, Sequential
 from cnn_core.tree import leaves
-from safetensors.numpy import save_file
 
 EXAMPLES = [
     layer
