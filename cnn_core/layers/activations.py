@@ -13,7 +13,7 @@ from cnn_core.arrays import Array
 from cnn_core.layers.layer import Layer, Pull
 
 
-class _Pointwise(Layer):
+class _Pointwise(Layer, abstract=True):
     """A layer without parameters that works on any number of axes."""
 
     @classmethod

@@ -26,7 +26,7 @@ from cnn_core.layers.patches import (
 
 
 @dataclass(frozen=True, eq=False)
-class Conv(Layer):
+class Conv(Layer, abstract=True):
     """Cross-correlation with shared weights: (N, *in, C) -> (N, *out, D).
 
     `weight` is (*kernel, C, D), `bias` (D,) or None. Every window becomes a row, so that all

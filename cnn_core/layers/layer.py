@@ -29,10 +29,12 @@ class Layer:
     """A function of a batch, channels last: (N, T, C) or (N, H, W, C)."""
 
     registry: ClassVar[dict[str, type[Layer]]] = {}
+    """Every layer class by name: what a model file may name, and what the laws run over."""
 
-    def __init_subclass__(cls, **settings: Any) -> None:
-        super().__init_subclass__(**settings)
-        Layer.registry[cls.__name__] = cls
+    def __init_subclass__(cls, *, abstract: bool = False) -> None:
+        super().__init_subclass__()
+        if not abstract:
+            Layer.registry[cls.__name__] = cls
 
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:

@@ -16,7 +16,7 @@ from cnn_core.layers.patches import Sizes, fold, per_axis, unfold
 
 
 @dataclass(frozen=True, eq=False)
-class Pool(Layer):
+class Pool(Layer, abstract=True):
     """Blocks of `kernel`, `stride` apart: (N, *in, C) -> (N, *out, C)."""
 
     kernel: Sizes

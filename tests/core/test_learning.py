@@ -1,4 +1,4 @@
-"""Losses against their definitions and central differences; optimisers against formulas and a task."""
+"""Losses against definitions and central differences; optimisers against formulas and a task."""
 
 from __future__ import annotations
 
