@@ -86,7 +86,8 @@ class Layer:
         if ready == 0:
             return (seen, 0), self._nothing(seen)
         used = int(ready * window.step)
-        return (seen[:, used:], max(0, used - seen.shape[1])), self.forward(seen)
+        # A copy: a view would keep the whole chunk alive as long as the stream.
+        return (seen[:, used:].copy(), max(0, used - seen.shape[1])), self.forward(seen)
 
     def _streamable(self) -> Any:
         if len(self.windows) != 1:
