@@ -1,0 +1,127 @@
+"""The main job end to end: a live announcement heard, two photos seen, by a real server.
+
+It talks to the server through the client only, says what it finds as it arrives, draws what came
+back, and checks that against what is truly there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sweepnet import Client, Detections, Event, embedded_server
+
+from . import verdict
+from .announcement import Announcement, Placed
+from .inputs import Inputs, gather
+from .live import Hearing, Watcher, hear
+from .photos import Picture
+
+__all__ = ["demo"]
+
+LIVE, UNPACED = 1.0, 0.0
+
+
+def demo(
+    server: Annotated[
+        str | None, typer.Option(help="Address of a running server; default: start one.")
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Send the recording at once, not as a live source would.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("demo-output"),
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", envvar="DEMO_STRICT", help="Fail where a real input is missing."),
+    ] = False,
+) -> None:
+    """Hear a word in a live telephone announcement, see a flower in a photo."""
+    console = Console(highlight=False, soft_wrap=True)
+    inputs = gather(console.print)
+    speed = UNPACED if fast else LIVE
+    if server is None:
+        console.print("server: a process of its own, started for this demo")
+        with embedded_server() as address:
+            complaints = _show(console, address, inputs, speed, out)
+    else:
+        complaints = _show(console, server, inputs, speed, out)
+    if strict:
+        complaints += [f"DEMO_STRICT is set, but {reason}" for reason in inputs.lacking]
+    _close(console, complaints, inputs.announcement)
+
+
+def _show(console: Console, address: str, inputs: Inputs, speed: float, out: Path) -> list[str]:
+    """Play, show, draw; returns what was wrong."""
+    with Client(address) as client:
+        hearing = _listen(console, client, inputs.announcement, speed)
+        seen = [_look(console, client, picture) for picture in inputs.pictures]
+    _draw(console, inputs, hearing, seen, out)
+    found_s = [(event.start_s, event.end_s) for event in hearing.events]
+    complaints = verdict.heard(found_s, inputs.announcement.words_s)
+    for picture, detections in zip(inputs.pictures, seen, strict=True):
+        boxes = [(b.x_min_px, b.y_min_px, b.x_max_px, b.y_max_px) for b in detections.boxes]
+        complaints += verdict.seen(boxes, picture.flower_px, picture.path.name)
+    return complaints
+
+
+def _listen(console: Console, client: Client, announcement: Announcement, speed: float) -> Hearing:
+    pace = "live" if speed else "at once"
+    console.print(f"\n[bold]Listening[/] to {announcement.duration_s:.1f} s, {pace}")
+
+    def prompt(part: Placed) -> None:
+        console.print(f"  [dim]{part.start_s:5.1f} s  {part.prompt.says}[/]")
+
+    def event(found: Event, read_s: float) -> None:
+        console.print(
+            f"  [bold green]{read_s:5.1f} s  {found.label}[/] at {found.start_s:.2f} to "
+            f"{found.end_s:.2f} s, score {found.score:.2f}"
+        )
+
+    return hear(client, announcement, speed, Watcher(prompt, event))
+
+
+def _look(console: Console, client: Client, picture: Picture) -> Detections:
+    detections = client.detect(picture.path, score_map=True)
+    console.print(f"\n[bold]Looking[/] at {picture.path.name}")
+    if not detections.boxes:
+        console.print("  nothing found")
+    for box in detections.boxes:
+        console.print(
+            f"  [bold green]{box.label}[/] at x {box.x_min_px:.0f} to {box.x_max_px:.0f}, "
+            f"y {box.y_min_px:.0f} to {box.y_max_px:.0f} px, score {box.score:.2f}"
+        )
+    return detections
+
+
+def _draw(
+    console: Console, inputs: Inputs, hearing: Hearing, seen: list[Detections], out: Path
+) -> None:
+    """Write the two PNG files, where matplotlib is installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        console.print("\nno pictures: matplotlib is missing (pip install 'sweepnet[plots]')")
+        return
+    from . import figures
+
+    out.mkdir(parents=True, exist_ok=True)
+    sights = [
+        figures.Sight(picture.path, picture.credit, detections)
+        for picture, detections in zip(inputs.pictures, seen, strict=True)
+    ]
+    figures.draw_hearing(inputs.announcement, hearing, out / "announcement.png")
+    figures.draw_sights(sights, out / "photos.png")
+    console.print(f"\npictures: {out / 'announcement.png'} and {out / 'photos.png'}")
+
+
+def _close(console: Console, complaints: list[str], announcement: Announcement) -> None:
+    """The verdict; the last line names the recording. Exit code 1 if anything was wrong."""
+    for complaint in complaints:
+        console.print(f"[bold red]wrong:[/] {complaint}")
+    if not complaints:
+        console.print("[bold green]right:[/] the word once, at its place; the flower, and only it")
+    console.print(f"recording: {announcement.source}")
+    if complaints:
+        raise typer.Exit(1)

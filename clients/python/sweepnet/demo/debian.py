@@ -1,0 +1,79 @@
+"""Telephone prompts from a Debian package, fetched into a cache folder without root.
+
+apt runs with a state, a cache and a configuration of its own; of the machine's it uses only the
+list of sources, the keys and the way to the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from .download import Unavailable, run
+
+PACKAGE = "asterisk-core-sounds-en-wav"
+VOICE = Path("usr/share/asterisk/sounds/en_US_f_Allison")
+PROOF = ("dir-welcome.wav", "2c6ba3ee162ca9eccfbad165a9318a84f397705ad5054089f91e5a10872167ec")
+
+
+def prompts_folder(cache: Path) -> Path:
+    """The folder of the package's English prompts, downloaded on first use.
+
+    Raises Unavailable where the system has no apt, or no network, or another version.
+    """
+    home = cache / "prompts"
+    if not _genuine(home / VOICE):
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as work:
+            unpacked = _fetch(Path(work))
+            shutil.rmtree(home, ignore_errors=True)
+            unpacked.rename(home)
+    if not _genuine(home / VOICE):
+        raise Unavailable(f"{PACKAGE} holds another {PROOF[0]} than this demo knows")
+    return home / VOICE
+
+
+def _genuine(folder: Path) -> bool:
+    path = folder / PROOF[0]
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == PROOF[1]
+
+
+def _fetch(work: Path) -> Path:
+    """The package's files, downloaded and unpacked below `work`."""
+    for folder in ("lists/partial", "archives/partial", "no-parts"):
+        (work / folder).mkdir(parents=True)
+    (work / "status").touch()
+    (work / "apt.conf").write_text(_configuration(work), encoding="utf-8")
+    # A source that does not answer must not stop the others: only the download decides.
+    settings = {"APT_CONFIG": str(work / "apt.conf")}
+    run("apt-get", "update", folder=work, check=False, **settings)
+    run("apt-get", "download", PACKAGE, folder=work, **settings)
+    package = max(work.glob(f"{PACKAGE}_*.deb"))
+    unpacked = work / "unpacked"
+    run("dpkg-deb", "-x", str(package), str(unpacked), folder=work)
+    return unpacked
+
+
+def _configuration(work: Path) -> str:
+    """An apt.conf with folders of its own, keeping the machine's proxies and time-outs."""
+    dump = run("apt-config", "dump", folder=work)
+    kept = [
+        line
+        for line in dump.splitlines()
+        if line.startswith("Acquire::") and not line.startswith("Acquire::IndexTargets")
+    ]
+    own = {
+        "Dir::State::Lists": work / "lists",
+        "Dir::State::status": work / "status",
+        "Dir::Cache": work,
+        "Dir::Cache::Archives": work / "archives",
+        "Dir::Etc::Parts": work / "no-parts",
+        "Acquire::http::Timeout": 20,
+        "Acquire::https::Timeout": 20,
+        "Acquire::Retries": 1,
+        "Acquire::Languages": "none",
+        "APT::Sandbox::User": "",
+    }
+    return "\n".join([*kept, *(f'{key} "{value}";' for key, value in own.items())]) + "\n"

@@ -1,0 +1,76 @@
+"""Plays an announcement to a server as a live source would, and keeps what the server replied."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sweepnet import Client, Event, Features, WindowScore
+
+from .announcement import LABEL, RATE_HZ, Announcement, Placed
+
+CHUNK_S = 0.08
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What came back: score k of LABEL is that of the window round centres_s[k]."""
+
+    events: tuple[Event, ...]
+    centres_s: tuple[float, ...]
+    scores: tuple[float, ...]
+    threshold: float
+    features: tuple[Features, ...]
+    detector: str
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Told of each prompt as it begins and of each event as it arrives, with the stream's time."""
+
+    prompt: Callable[[Placed], None]
+    event: Callable[[Event, float], None]
+
+
+def paced(announcement: Announcement, speed: float, watcher: Watcher) -> Iterator[bytes]:
+    """Chunks of CHUNK_S, each when a live source would have it; all at once for speed 0."""
+    began_s = time.monotonic()
+    waiting = list(announcement.parts)
+    for index, chunk in enumerate(announcement.chunks(CHUNK_S)):
+        if waiting and waiting[0].start_s <= index * CHUNK_S:
+            watcher.prompt(waiting.pop(0))
+        if speed:
+            time.sleep(max(0.0, began_s + (index + 1) * CHUNK_S / speed - time.monotonic()))
+        yield chunk
+
+
+def hear(client: Client, announcement: Announcement, speed: float, watcher: Watcher) -> Hearing:
+    """Stream the announcement through `client`; the watcher sees events as they arrive."""
+    events: list[Event] = []
+    curve: list[tuple[float, float]] = []
+    features: list[Features] = []
+    chunks = paced(announcement, speed, watcher)
+    with client.stream(
+        chunks, encoding="LINEAR16", rate_hz=RATE_HZ, channel_count=1, features=True
+    ) as stream:
+        for update in stream:
+            for part in update.channels:
+                curve += [_point(window) for window in part.windows]
+                features += [part.features] if part.features else []
+                for event in part.events:
+                    events.append(event)
+                    watcher.event(event, update.read_until / RATE_HZ)
+        detector = next(each for each in stream.opened.detectors if LABEL in each.labels)
+    return Hearing(
+        events=tuple(events),
+        centres_s=tuple(centre_s for centre_s, _ in curve),
+        scores=tuple(score for _, score in curve),
+        threshold=detector.thresholds[LABEL],
+        features=tuple(features),
+        detector=detector.name,
+    )
+
+
+def _point(window: WindowScore) -> tuple[float, float]:
+    return (window.start_s + window.end_s) / 2, window.scores[LABEL]
