@@ -116,7 +116,7 @@ class Conv(Layer, abstract=True):
         y = rows @ self.weight.reshape(-1, self.weight.shape[-1])
         if self.bias is not None:
             y += self.bias
-        return y.reshape(batch, *counts, -1)
+        return y.reshape(batch, *counts, y.shape[-1])
 
     def _pull_input(self, dy: Array, lengths: Sizes) -> Array:
         """dx: each dy spread over its window with the weights, overlaps added."""
