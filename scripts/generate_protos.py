@@ -54,7 +54,9 @@ def generate(into: Path) -> None:
         outputs = [f"--{kind}_out={into}" for kind in ("python", "pyi", "grpc_python")]
         outputs += [f"--mypy_grpc_out=quiet:{into}", f"--plugin=protoc-gen-mypy_grpc={plugin}"]
         files = [str(path) for path in sorted(SOURCES.glob("*.proto"))]
-        subprocess.run([str(python), "-m", "grpc_tools.protoc", *roots, *outputs, *files], check=True)
+        subprocess.run(
+            [str(python), "-m", "grpc_tools.protoc", *roots, *outputs, *files], check=True
+        )
     for path in into.rglob("*_pb2_grpc.py*"):
         if not has_service(path):
             path.unlink()

@@ -1,0 +1,1 @@
+"""Verbs that need the server's packages; they join `sweepnet` by entry point."""

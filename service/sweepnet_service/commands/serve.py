@@ -1,0 +1,91 @@
+"""`sweepnet serve`: one flag for each setting, made from the settings themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from sweepnet_service.errors import SweepnetError
+from sweepnet_service.server.settings import PREFIX, Settings, load_settings
+from sweepnet_service.threads import limit_threads
+
+WRONG_USE = 2
+
+
+def serve(**flags: Any) -> None:
+    """Serve the detectors until stopped (Ctrl-C, SIGTERM).
+
+    Every setting is a flag, an environment variable and a key of the --config file; a flag counts
+    before the variable, that before the file, and that before the default.
+    """
+    try:
+        given = {name: value for name, value in flags.items() if value not in (None, [])}
+        run(load_settings(given))
+    except SweepnetError as error:
+        print(f"sweepnet serve: {error}", file=sys.stderr)
+        raise typer.Exit(WRONG_USE) from None
+
+
+def run(settings: Settings) -> None:
+    """Serve with these settings; the address is printed once calls are taken."""
+    limit_threads()
+    # NumPy reads the number of threads when it is imported, so what imports it comes after.
+    from sweepnet_service.server.app import serve as serve_until
+    from sweepnet_service.server.logs import configure_logs
+
+    configure_logs(settings.log_level, settings.log_format)
+
+    def announce(address: str) -> None:
+        print(f"sweepnet listens at {address} (Ctrl-C stops it)", flush=True)
+
+    asyncio.run(serve_until(settings, announce, asyncio.Event()))
+
+
+def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
+    """The typer parameter of a setting; None where the flag is not given."""
+    option = typer.Option(
+        f"--{name.replace('_', '-')}",
+        help=f"{field.description} [env: {PREFIX}{name.upper()}]{_default(field)}",
+        show_default=False,
+    )
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[_plain(field.annotation), option],
+    )
+
+
+def _plain(annotation: Any) -> Any:
+    """What typer reads for a setting's type; the settings themselves check the value."""
+    if get_origin(annotation) is tuple:
+        return list[Path] | None
+    if get_origin(annotation) is Literal:
+        return str | None
+    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+    return (kinds[0] if kinds else annotation) | None
+
+
+def _default(field: FieldInfo) -> str:
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    among = f" [one of: {', '.join(choices)}]" if choices else ""
+    value = field.get_default(call_default_factory=True)
+    return among if value in (None, ()) else f"{among} [default: {value}]"
+
+
+def _with_flags(function: Callable[..., None]) -> Callable[..., None]:
+    """The same function with a signature of one flag per setting."""
+    flags = [_flag(name, field) for name, field in Settings.model_fields.items()]
+    function.__signature__ = inspect.Signature(flags)  # type: ignore[attr-defined]
+    function.__annotations__ = {flag.name: flag.annotation for flag in flags}
+    return function
+
+
+_with_flags(serve)

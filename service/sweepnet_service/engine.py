@@ -1,0 +1,104 @@
+"""The engine: detectors by name, and a bounded pool of threads that does the numeric work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+
+from sweepnet_service.errors import FailedPrecondition, InvalidInput
+from sweepnet_service.session import SpotRequest, SpotStream, check_labels, require
+from sweepnet_service.store import Library, checked_name
+
+if TYPE_CHECKING:
+    from sweepnet_service.detectors.image import Detections, ImageDetector
+    from sweepnet_service.detectors.keyword import KeywordDetector
+
+P = ParamSpec("P")
+T = TypeVar("T")
+MOST_DETECTORS = 32
+MOST_BOXES = 10_000
+
+
+@dataclass(frozen=True)
+class DetectRequest:
+    """What a client wants of pictures."""
+
+    detectors: tuple[str, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    overlap_iou: float = 0.5
+    max_boxes: int = 100
+    score_map: bool = False
+
+    def __post_init__(self) -> None:
+        require(0 < self.overlap_iou <= 1, "overlap_iou", self.overlap_iou, "0..1")
+        require(0 < self.max_boxes <= MOST_BOXES, "max_boxes", self.max_boxes, f"1..{MOST_BOXES}")
+        for label, threshold in self.thresholds.items():
+            require(0 <= threshold <= 1, f"thresholds[{label!r}]", threshold, "0..1")
+
+
+class Engine:
+    """Immutable detectors shared by all requests; `run` keeps work off the event loop."""
+
+    def __init__(self, library: Library, workers: int) -> None:
+        self.library = library
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="engine")
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of work done in the pool; it waits its turn when the pool is busy."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, lambda: work(*args, **kwargs))
+
+    def close(self) -> None:
+        """Take no more work; what runs ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def keyword_detectors(self, names: Sequence[str]) -> list[tuple[str, KeywordDetector]]:
+        """Keyword detectors of these names, or all of them."""
+        chosen = self._chosen(names, "keyword")
+        return [(name, cast("KeywordDetector", self.library.load(name))) for name in chosen]
+
+    def image_detectors(self, names: Sequence[str]) -> list[tuple[str, ImageDetector]]:
+        """Image detectors of these names, or all of them."""
+        chosen = self._chosen(names, "image")
+        return [(name, cast("ImageDetector", self.library.load(name))) for name in chosen]
+
+    def open_stream(self, request: SpotRequest) -> SpotStream:
+        """A live stream of raw samples."""
+        return SpotStream(request, self.keyword_detectors(request.detectors))
+
+    def detect(self, request: DetectRequest, picture: bytes) -> list[tuple[str, Detections]]:
+        """What each detector finds in the bytes of one picture file."""
+        from sweepnet_service.detectors.image import DetectOptions
+
+        detectors = self.image_detectors(request.detectors)
+        check_labels(request.thresholds, {x for _, each in detectors for x in each.labels})
+        found = []
+        for name, detector in detectors:
+            own = {k: v for k, v in request.thresholds.items() if k in detector.labels}
+            options = DetectOptions(own, request.overlap_iou, request.max_boxes, request.score_map)
+            found.append((name, detector.detect(picture, options)))
+        return found
+
+    def _chosen(self, names: Sequence[str], kind: str) -> Sequence[str]:
+        if len(names) > MOST_DETECTORS or len(set(names)) < len(names):
+            raise InvalidInput(
+                "detectors",
+                f"got {len(names)} names; expected at most {MOST_DETECTORS}, each one once",
+            )
+        for name in names:
+            self._check_kind(checked_name(name, "detectors"), kind)
+        chosen = names or self.library.of_kind(kind)
+        if not chosen:
+            raise FailedPrecondition("detectors", f"this server holds no {kind} detector")
+        return chosen
+
+    def _check_kind(self, name: str, kind: str) -> None:
+        entry = self.library.entry(name)
+        if entry.kind not in (kind, ""):
+            there = ", ".join(self.library.of_kind(kind)) or "none"
+            raise InvalidInput(
+                "detectors", f"{name} finds another kind; {kind} detectors here: {there}"
+            )

@@ -1,0 +1,15 @@
+"""What one client may ask of the server at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes in bytes, times in seconds."""
+
+    message_bytes: int = 32 * 1024 * 1024
+    upload_bytes: int = 1024 * 1024 * 1024
+    idle_s: float = 60.0
+    concurrent_calls: int = 256

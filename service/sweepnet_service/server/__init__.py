@@ -1,0 +1,1 @@
+"""The gRPC server: thin handlers, conversion, statuses, settings, life and end."""

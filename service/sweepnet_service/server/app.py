@@ -1,0 +1,192 @@
+"""The server's life: build, bind, serve until told to stop, drain, end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import structlog
+from google.longrunning import operations_pb2, operations_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from sweepnet_protos.v1 import (
+    image_detector_pb2,
+    image_detector_pb2_grpc,
+    keyword_spotter_pb2,
+    keyword_spotter_pb2_grpc,
+    model_pb2,
+    model_pb2_grpc,
+    trainer_pb2,
+    trainer_pb2_grpc,
+)
+from sweepnet_service.engine import Engine
+from sweepnet_service.errors import FailedPrecondition, InvalidInput, SweepnetError
+from sweepnet_service.limits import Limits
+from sweepnet_service.server.image import ImageDetectors
+from sweepnet_service.server.keyword import KeywordSpotter
+from sweepnet_service.server.models import Models
+from sweepnet_service.server.settings import Settings
+from sweepnet_service.server.trainer import Operations, Trainer
+from sweepnet_service.store import Library
+from sweepnet_service.training.jobs import Jobs
+
+SERVICES = tuple(
+    service.full_name
+    for service in (
+        keyword_spotter_pb2.DESCRIPTOR.services_by_name["KeywordSpotterService"],
+        image_detector_pb2.DESCRIPTOR.services_by_name["ImageDetectorService"],
+        model_pb2.DESCRIPTOR.services_by_name["ModelService"],
+        trainer_pb2.DESCRIPTOR.services_by_name["TrainerService"],
+        operations_pb2.DESCRIPTOR.services_by_name["Operations"],
+    )
+)
+log = structlog.get_logger("sweepnet")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that takes calls at `address`."""
+
+    address: str
+    server: grpc.aio.Server
+    health: health.aio.HealthServicer
+    engine: Engine
+    jobs: Jobs
+
+    async def drain(self, grace_s: float) -> None:
+        """Say NOT_SERVING, take no new calls, give running ones time, then end them."""
+        await self.health.enter_graceful_shutdown()
+        await self.server.stop(grace_s)
+
+
+@asynccontextmanager
+async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Running]:
+    """A server at the settings' host and port, or at a Unix socket; it is drained at the end."""
+    engine = Engine(Library(checked_folder(settings.models)), settings.workers)
+    jobs = Jobs(engine.library, settings.training_roots)
+    server = grpc.aio.server(
+        options=options(settings.limits),
+        maximum_concurrent_rpcs=settings.max_concurrent_calls,
+    )
+    watch = health.aio.HealthServicer()
+    add_services(server, engine, jobs, watch, settings.limits)
+    address = bind(server, settings, socket_path)
+    await server.start()
+    await _serving(watch)
+    app = Running(address, server, watch, engine, jobs)
+    try:
+        yield app
+    finally:
+        await app.drain(settings.grace_s)
+        await jobs.close()
+        engine.close()
+
+
+def checked_folder(models: Path | None) -> Path | None:
+    """The folder of models; raises InvalidInput if it is none."""
+    if models is not None and not models.is_dir():
+        raise InvalidInput("models", f"no folder named {models} (--models)")
+    return models
+
+
+def options(limits: Limits) -> list[tuple[str, int]]:
+    """Channel options of the server."""
+    return [
+        ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_send_message_length", limits.message_bytes),
+        # Two servers at one port would share its calls by chance.
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", 10),
+    ]
+
+
+def add_services(
+    server: grpc.aio.Server,
+    engine: Engine,
+    jobs: Jobs,
+    watch: health.aio.HealthServicer,
+    limits: Limits,
+) -> None:
+    """All services of the contract, with health and reflection."""
+    keyword_spotter_pb2_grpc.add_KeywordSpotterServiceServicer_to_server(
+        KeywordSpotter(engine, limits), server
+    )
+    image_detector_pb2_grpc.add_ImageDetectorServiceServicer_to_server(
+        ImageDetectors(engine, limits), server
+    )
+    model_pb2_grpc.add_ModelServiceServicer_to_server(Models(engine), server)
+    trainer_pb2_grpc.add_TrainerServiceServicer_to_server(Trainer(jobs, engine.library), server)
+    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(jobs, engine.library), server)
+    health_pb2_grpc.add_HealthServicer_to_server(watch, server)
+    named = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(named, server)
+
+
+def bind(server: grpc.aio.Server, settings: Settings, socket_path: str) -> str:
+    """The address that the server now listens at; raises FailedPrecondition if it is taken."""
+    if socket_path:
+        server.add_insecure_port(f"unix:{socket_path}")
+        return f"unix:{socket_path}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    check_free(settings.host, settings.port)
+    port = server.add_insecure_port(f"{host}:{settings.port}")
+    return f"{host}:{port}"
+
+
+def check_free(host: str, port: int) -> None:
+    """Raises FailedPrecondition if nobody can listen there; gRPC itself would only log why."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+            probe.listen(1)
+    except OSError as error:
+        raise FailedPrecondition(
+            f"{host}:{port}",
+            f"cannot listen there: {error.strerror}. Stop what listens there, or choose another "
+            "address (--host, --port; --port 0 takes a free one)",
+        ) from None
+
+
+async def _serving(watch: health.aio.HealthServicer) -> None:
+    for name in SERVICES:
+        await watch.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+
+async def warm_up(engine: Engine) -> None:
+    """Load what is there, so that the first call need not wait; what cannot be read is logged."""
+    for name in engine.library.entries:
+        try:
+            await engine.run(engine.library.load, name)
+        except SweepnetError as error:
+            log.warning("model unreadable", model=name, reason=error.message)
+
+
+async def serve(
+    settings: Settings, announce: Callable[[str], None], stop: asyncio.Event, socket_path: str = ""
+) -> None:
+    """Serve until `stop` is set or SIGTERM or SIGINT comes; `announce` is told the address."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+    async with running(settings, socket_path) as app:
+        announce(app.address)
+        warming = asyncio.create_task(warm_up(app.engine))
+        await stop.wait()
+        log.info("draining", grace_s=settings.grace_s)
+        warming.cancel()

@@ -1,0 +1,139 @@
+"""Models, trainings and operations between the wire and the domain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from google.longrunning import operations_pb2
+from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import code_pb2, status_pb2
+
+from sweepnet_protos.v1 import model_pb2, trainer_pb2
+from sweepnet_service.errors import InvalidInput, ModelUnreadable
+from sweepnet_service.server.statuses import status_of
+from sweepnet_service.store import Library, ModelEntry
+from sweepnet_service.training.jobs import Job, Order
+
+if TYPE_CHECKING:
+    from sweepnet_service.detectors.keyword import KeywordDetector
+    from sweepnet_service.store.library import Detector
+
+KINDS = {"keyword": model_pb2.MODEL_KIND_KEYWORD, "image": model_pb2.MODEL_KIND_IMAGE}
+STATES = {
+    "queued": trainer_pb2.TRAINING_STATE_QUEUED,
+    "running": trainer_pb2.TRAINING_STATE_RUNNING,
+    "cancelling": trainer_pb2.TRAINING_STATE_CANCELLING,
+    "succeeded": trainer_pb2.TRAINING_STATE_SUCCEEDED,
+    "failed": trainer_pb2.TRAINING_STATE_FAILED,
+    "cancelled": trainer_pb2.TRAINING_STATE_CANCELLED,
+}
+OPERATIONS = "operations/"
+
+
+def model(library: Library, name: str) -> model_pb2.Model:
+    """Everything about a model; one that cannot be read says why in `error`."""
+    entry = library.entry(name)
+    told = model_pb2.Model(
+        name=entry.name,
+        kind=KINDS.get(entry.kind, model_pb2.MODEL_KIND_UNSPECIFIED),
+        size_bytes=entry.size_bytes,
+        format_version=entry.format_version,
+        error=entry.error,
+    )
+    try:
+        _describe(told, entry, library.load(name))
+    except ModelUnreadable as error:
+        told.error = error.message
+    return told
+
+
+def _describe(told: model_pb2.Model, entry: ModelEntry, detector: Detector) -> None:
+    told.labels.extend(detector.labels)
+    told.default_thresholds.update(detector.default_thresholds)
+    for label, points in detector.operating_points.items():
+        told.operating_points.extend(_operating_point(label, point) for point in points)
+    json_format.ParseDict(json.loads(json.dumps(detector.card)), told.card)
+    if entry.kind == "keyword":
+        keyword = cast("KeywordDetector", detector)
+        told.sample_rate_hz = keyword.rate_hz
+        told.window_s = keyword.window_s
+        told.hop_s = keyword.hop_s
+
+
+def _operating_point(label: str, point: Any) -> model_pb2.OperatingPoint:
+    told = model_pb2.OperatingPoint(
+        label=label, threshold=point.threshold, miss_rate=point.miss_rate
+    )
+    for rate in ("false_alarms_per_hour", "false_boxes_per_picture"):
+        if hasattr(point, rate):
+            setattr(told, rate, getattr(point, rate))
+    return told
+
+
+def kind_filter(kind: int) -> str | None:
+    """The kind asked for, None for all."""
+    return next((name for name, number in KINDS.items() if number == kind), None)
+
+
+def order(request: trainer_pb2.StartTrainingRequest) -> Order:
+    """What to train."""
+    kind = kind_filter(request.kind)
+    if kind is None:
+        raise InvalidInput("kind", f"got {request.kind}; expected KEYWORD or IMAGE")
+    if not request.data_folder:
+        raise InvalidInput("data_folder", "got nothing; expected a folder on the server")
+    settings: Mapping[str, Any] = json_format.MessageToDict(request.settings)
+    return Order(kind, request.model, Path(request.data_folder), settings)
+
+
+def operation(job: Job, library: Library) -> operations_pb2.Operation:
+    """A training as the long-running operation it is on the wire."""
+    told = operations_pb2.Operation(name=OPERATIONS + job.id, done=job.ended)
+    told.metadata.Pack(_metadata(job))
+    if job.state == "succeeded":
+        told.response.Pack(trainer_pb2.TrainingResult(model=model(library, job.order.model)))
+    elif job.state == "failed" and job.error is not None:
+        told.error.CopyFrom(status_of(job.error))
+    elif job.state == "cancelled":
+        told.error.CopyFrom(
+            status_pb2.Status(code=code_pb2.CANCELLED, message="the training was cancelled")
+        )
+    return told
+
+
+def _metadata(job: Job) -> trainer_pb2.TrainingMetadata:
+    progress = job.progress
+    return trainer_pb2.TrainingMetadata(
+        state=STATES[job.state],
+        kind=KINDS[job.order.kind],
+        model=job.order.model,
+        stage=progress.stage,
+        done_count=progress.done,
+        total_count=progress.total,
+        progress=min(progress.done / progress.total, 1.0) if progress.total else 0.0,
+        seconds_left=progress.seconds_left,
+        message=progress.message,
+        create_time=_time(job.created_s),
+        update_time=_time(job.updated_s),
+    )
+
+
+def _time(seconds: float) -> Timestamp:
+    return Timestamp(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
+
+
+def identity(name: str) -> str:
+    """The job's id in the name of an operation."""
+    if not name.startswith(OPERATIONS):
+        raise InvalidInput("name", f"got {name!r}; expected a name such as 'operations/1f3a'")
+    return name.removeprefix(OPERATIONS)
+
+
+def seconds(duration: Duration) -> float | None:
+    """A duration in seconds, None where none is set."""
+    return duration.ToTimedelta().total_seconds() or None

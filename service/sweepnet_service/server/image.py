@@ -1,0 +1,55 @@
+"""ImageDetectorService: convert, call, convert."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from sweepnet_protos.v1 import image_detector_pb2 as pb2
+from sweepnet_protos.v1 import image_detector_pb2_grpc as pb2_grpc
+from sweepnet_service.engine import DetectRequest, Engine
+from sweepnet_service.errors import SweepnetError
+from sweepnet_service.limits import Limits
+from sweepnet_service.server import convert
+from sweepnet_service.server.patience import patient
+from sweepnet_service.server.statuses import reported, status_of
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
+    """Sweeps image detectors over pictures."""
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._engine, self._limits = engine, limits
+
+    async def Detect(self, request: pb2.DetectRequest, context: Context) -> pb2.DetectResponse:
+        """Finds objects in one picture."""
+        async with reported(context, "Detect"):
+            wanted = convert.detect_config(request.config)
+            found = await self._engine.run(self._engine.detect, wanted, request.image)
+            return pb2.DetectResponse(results=convert.picture_results(found))
+        raise AssertionError("aborted")
+
+    async def StreamingDetect(
+        self, requests: AsyncIterator[pb2.StreamingDetectRequest], context: Context
+    ) -> AsyncIterator[pb2.StreamingDetectResponse]:
+        """Finds objects in many pictures; one that cannot be read does not end the stream."""
+        async with reported(context, "StreamingDetect"):
+            incoming = patient(requests, self._limits.idle_s)
+            wanted = convert.first_detect_config(await anext(incoming, None))
+            await self._engine.run(self._engine.image_detectors, wanted.detectors)
+            async for picture in convert.numbered_pictures(incoming):
+                yield await self._answer(wanted, *picture)
+
+    async def _answer(
+        self, wanted: DetectRequest, index: int, picture: bytes
+    ) -> pb2.StreamingDetectResponse:
+        try:
+            found = await self._engine.run(self._engine.detect, wanted, picture)
+        except SweepnetError as error:
+            return pb2.StreamingDetectResponse(picture_index=index, error=status_of(error))
+        results = convert.picture_results(found)
+        return pb2.StreamingDetectResponse(picture_index=index, results=results)

@@ -1,0 +1,46 @@
+"""KeywordSpotterService: convert, call, convert."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
+from sweepnet_protos.v1 import keyword_spotter_pb2_grpc as pb2_grpc
+from sweepnet_service.engine import Engine
+from sweepnet_service.limits import Limits
+from sweepnet_service.server import convert
+from sweepnet_service.server.patience import patient
+from sweepnet_service.server.statuses import reported
+from sweepnet_service.spotting import spot
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class KeywordSpotter(pb2_grpc.KeywordSpotterServiceServicer):
+    """Sweeps keyword detectors over audio."""
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._engine, self._limits = engine, limits
+
+    async def StreamingSpot(
+        self, requests: AsyncIterator[pb2.StreamingSpotRequest], context: Context
+    ) -> AsyncIterator[pb2.StreamingSpotResponse]:
+        """Scores audio as it comes."""
+        async with reported(context, "StreamingSpot"):
+            incoming = patient(requests, self._limits.idle_s)
+            wanted = convert.spot_config(await anext(incoming, None))
+            audio = convert.audio_messages(incoming)
+            async for reply in spot(self._engine, wanted, audio, self._limits.upload_bytes):
+                yield convert.spot_reply(reply)
+
+    async def Spot(self, request: pb2.SpotRequest, context: Context) -> pb2.SpotResponse:
+        """Scores one short recording."""
+        async with reported(context, "Spot"):
+            wanted = convert.whole_spot_config(request.config)
+            audio = convert.one_message(request.audio)
+            replies = spot(self._engine, wanted, audio, self._limits.upload_bytes)
+            return convert.whole_spot_reply([reply async for reply in replies])
+        raise AssertionError("aborted")

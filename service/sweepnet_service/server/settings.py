@@ -1,0 +1,124 @@
+"""Settings of the server: flags > environment (SWEEPNET_) > TOML file > defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from sweepnet_service.errors import InvalidInput
+from sweepnet_service.limits import Limits
+
+PREFIX = "SWEEPNET_"
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; each field is a flag, a variable and a key of the file."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    config: Path | None = Field(
+        None,
+        description="TOML file with settings; its keys are the names "
+        "of these flags with '_' for '-'.",
+    )
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen at. Anything but loopback lets "
+        "other machines in, unencrypted.",
+    )
+    port: int = Field(50051, ge=0, le=65535, description="Port to listen at; 0 takes a free one.")
+    models: Path | None = Field(
+        None,
+        description="Folder with more model files (*.safetensors); "
+        "finished trainings are put there.",
+    )
+    training_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (),
+        description="Folders whose content may be trained on, separated by "
+        f"'{os.pathsep}'; none: no training.",
+    )
+    workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=256,
+        description="Threads for numeric work.",
+    )
+    max_message_bytes: int = Field(32 * MIB, ge=1024, description="Largest message taken.")
+    max_upload_bytes: int = Field(1024 * MIB, ge=1, description="Largest audio file taken.")
+    max_concurrent_calls: int = Field(256, ge=1, description="Most calls served at once.")
+    idle_timeout_s: float = Field(
+        60.0, gt=0, description="A stream without a message for so long is ended."
+    )
+    grace_s: float = Field(
+        10.0, ge=0, description="Time that running calls have to end when the server is stopped."
+    )
+    log_format: Literal["json", "text"] = Field("text", description="How log lines look.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged."
+    )
+
+    @field_validator("training_roots", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """A path list as the environment has it."""
+        if isinstance(value, str):
+            return tuple(Path(part) for part in value.split(os.pathsep) if part)
+        return value
+
+    @property
+    def limits(self) -> Limits:
+        """The limits among the settings."""
+        return Limits(
+            self.max_message_bytes,
+            self.max_upload_bytes,
+            self.idle_timeout_s,
+            self.max_concurrent_calls,
+        )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment, then the TOML file."""
+        path = init_settings().get("config") or os.environ.get(f"{PREFIX}CONFIG")
+        file = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
+        return (init_settings, env_settings, *file)
+
+
+def load_settings(flags: Mapping[str, Any]) -> Settings:
+    """Settings of flags that were given, environment and file; raises InvalidInput naming each."""
+    path = flags.get("config") or os.environ.get(f"{PREFIX}CONFIG")
+    if path and not Path(path).is_file():
+        raise InvalidInput("config", f"no file named {path}")
+    try:
+        return Settings(**flags)
+    except ValidationError as error:
+        wrong = "; ".join(_told(dict(item)) for item in error.errors())
+        raise InvalidInput("settings", wrong) from None
+    except ValueError as error:
+        raise InvalidInput("config", f"{path}: {error}") from error
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    known = f" (flag --{name.replace('_', '-')}, variable {PREFIX}{name.upper()})"
+    if error["type"] == "extra_forbidden":
+        return f"{name}: no such setting; see `sweepnet serve --help`"
+    return f"{name}: got {error['input']!r}; {error['msg']}{known}"

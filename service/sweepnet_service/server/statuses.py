@@ -1,0 +1,92 @@
+"""One table from errors to gRPC statuses with google.rpc details, and the guard applying it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from cnn_core.errors import ModelFileError
+from sweepnet_service.errors import (
+    FailedPrecondition,
+    InvalidInput,
+    LimitExceeded,
+    ModelUnreadable,
+    NotFound,
+)
+
+DOMAIN = "sweepnet"
+TABLE: tuple[tuple[type[Exception], int, str], ...] = (
+    (InvalidInput, code_pb2.INVALID_ARGUMENT, "INVALID_INPUT"),
+    (NotFound, code_pb2.NOT_FOUND, "NOT_FOUND"),
+    (LimitExceeded, code_pb2.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"),
+    (FailedPrecondition, code_pb2.FAILED_PRECONDITION, "FAILED_PRECONDITION"),
+    (ModelUnreadable, code_pb2.DATA_LOSS, "MODEL_UNREADABLE"),
+    (ModelFileError, code_pb2.DATA_LOSS, "MODEL_UNREADABLE"),
+    (TimeoutError, code_pb2.DEADLINE_EXCEEDED, "IDLE"),
+)
+log = structlog.get_logger("sweepnet")
+
+
+def status_of(error: Exception) -> status_pb2.Status:
+    """The google.rpc.Status that tells a client of this error."""
+    for kind, code, reason in TABLE:
+        if isinstance(error, kind):
+            return _status(code, str(error), reason, getattr(error, "where", ""))
+    message = "the server failed; its log tells more"
+    return _status(code_pb2.INTERNAL, message, "INTERNAL", "")
+
+
+def _status(code: int, message: str, reason: str, where: str) -> status_pb2.Status:
+    information = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN)
+    status = status_pb2.Status(code=code, message=message)
+    if where:
+        information.metadata["where"] = where
+    status.details.append(_packed(information))
+    if code == code_pb2.INVALID_ARGUMENT and where:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=where, description=message)
+        status.details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    return status
+
+
+def _packed(message: Any) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(message)
+    return packed
+
+
+@asynccontextmanager
+async def reported(context: grpc.aio.ServicerContext[Any, Any], method: str) -> AsyncIterator[None]:
+    """Run a handler's body: its errors become statuses, and one line is logged at its end.
+
+    CancelledError passes through: swallowing it makes grpc.aio keep memory for ever.
+    """
+    start, code = time.monotonic(), "CANCELLED"
+    try:
+        yield
+        code = "OK"
+    except Exception as error:
+        status = status_of(error)
+        code = code_pb2.Code.Name(status.code)
+        if status.code == code_pb2.INTERNAL:
+            _log_fault(error, method)
+        told = rpc_status.to_status(status)
+        await context.abort(told.code, told.details, told.trailing_metadata)
+    finally:
+        log.info("call", method=method, code=code, duration_s=round(time.monotonic() - start, 4))
+
+
+def _log_fault(error: Exception, method: str) -> None:
+    """Where it happened, without the message: that may hold a file's name."""
+    frames = [
+        f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)
+    ]
+    log.error("fault", method=method, kind=type(error).__name__, frames=frames)

@@ -1,0 +1,112 @@
+"""Audio messages in, news out: live samples as they come, or an uploaded file once it is whole."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from sweepnet_service.engine import Engine
+from sweepnet_service.errors import InvalidInput, LimitExceeded
+from sweepnet_service.session import News, Opened, SpotRequest, SpotStream, Summary
+
+if TYPE_CHECKING:
+    from sweepnet_service.detectors.keyword.audio import AudioReader
+
+BLOCK_FRAMES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Samples per channel that were lost."""
+
+    sample_count: int
+
+
+Message = bytes | Gap
+Reply = Opened | News | Summary
+
+
+async def spot(
+    engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], upload_bytes: int
+) -> AsyncIterator[Reply]:
+    """Opened, then news, then the summary; the samples' numeric work runs in the engine's pool."""
+    if request.encoding == "CONTAINER":
+        replies = spot_file(engine, request, messages, upload_bytes)
+    else:
+        replies = spot_live(engine, request, messages)
+    async for reply in replies:
+        yield reply
+
+
+async def spot_live(
+    engine: Engine, request: SpotRequest, messages: AsyncIterator[Message]
+) -> AsyncIterator[Reply]:
+    """Every message is scored before the next is read: a slow server slows its client down."""
+    stream = await engine.run(engine.open_stream, request)
+    yield stream.opened
+    async for message in messages:
+        news = await engine.run(_apply, stream, message)
+        if news.channels:
+            yield news
+    yield await engine.run(stream.finish)
+    yield stream.summary()
+
+
+def _apply(stream: SpotStream, message: Message) -> News:
+    if isinstance(message, Gap):
+        return stream.gap(message.sample_count)
+    return stream.push_bytes(message)
+
+
+async def spot_file(
+    engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], upload_bytes: int
+) -> AsyncIterator[Reply]:
+    """The uploaded file goes through the same stream as live audio, block by block.
+
+    It waits in a file without a name, which the system removes whatever happens.
+    """
+    with cast("BinaryIO", tempfile.TemporaryFile(prefix="sweepnet-")) as spool:
+        await engine.run(engine.keyword_detectors, request.detectors)
+        await _spool(engine, messages, spool, upload_bytes)
+        stream, reader = await engine.run(_open_file, engine, request, spool)
+        with reader:
+            blocks = reader.blocks(BLOCK_FRAMES)
+            yield stream.opened
+            while (block := await engine.run(next, blocks, None)) is not None:
+                news = await engine.run(stream.push, block)
+                if news.channels:
+                    yield news
+        yield await engine.run(stream.finish)
+        yield stream.summary()
+
+
+async def _spool(
+    engine: Engine, messages: AsyncIterator[Message], spool: BinaryIO, upload_bytes: int
+) -> None:
+    total = 0
+    async for message in messages:
+        if isinstance(message, Gap):
+            raise InvalidInput("gap", "an audio file has no gaps; send samples to have some")
+        total += len(message)
+        if total > upload_bytes:
+            raise LimitExceeded(
+                "audio", f"the file is larger than {upload_bytes} bytes (--max-upload-bytes)"
+            )
+        await engine.run(spool.write, message)
+    spool.seek(0)
+
+
+def _open_file(
+    engine: Engine, request: SpotRequest, spool: BinaryIO
+) -> tuple[SpotStream, AudioReader]:
+    from sweepnet_service.detectors.keyword.audio import open_audio
+
+    if request.rate_hz or request.channel_count:
+        raise InvalidInput(
+            "audio_format", "the file's header names rate and channels; leave both 0 for CONTAINER"
+        )
+    reader = open_audio(spool)
+    known = replace(request, rate_hz=reader.rate_hz, channel_count=reader.channels)
+    return engine.open_stream(known), reader

@@ -1,0 +1,84 @@
+"""The worker process: reads an order from stdin, trains, and tells of it in JSON lines on stdout.
+
+    {"event": "progress", "stage", "done", "total", "seconds_left", "message"}
+    {"event": "alive"}
+    {"event": "done", "path"}
+    {"event": "error", "kind", "where", "message"}
+
+It dies with its parent, whose end closes stdin.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from sweepnet_service.errors import SweepnetError
+from sweepnet_service.progress import Progress
+from sweepnet_service.training.configs import configured, train
+
+BEAT_S = 5.0
+POLITENESS = 10
+
+
+class Voice:
+    """Lines for the parent; several threads may speak."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out, self._lock = out, threading.Lock()
+
+    def say(self, event: str, **content: Any) -> None:
+        """One line."""
+        with self._lock:
+            self._out.write(json.dumps({"event": event, **content}) + "\n")
+            self._out.flush()
+
+    def progress(self, progress: Progress) -> None:
+        """Where the training is."""
+        self.say("progress", **asdict(progress))
+
+
+def work(order: dict[str, Any], voice: Voice) -> None:
+    """Train as ordered and tell how it went."""
+    try:
+        place = Path(order["place"])
+        label = order["model"].removeprefix("detectors/")
+        config = configured(order["kind"], Path(order["data"]), place, label, order["settings"])
+        voice.say("done", path=str(train(order["kind"], config, voice.progress)))
+    except SweepnetError as error:
+        voice.say("error", kind=type(error).__name__, where=error.where, message=error.message)
+    except Exception as error:
+        kind, where = "FailedPrecondition", "training"
+        voice.say("error", kind=kind, where=where, message=f"{type(error).__name__}: {error}")
+
+
+def _beat(voice: Voice) -> None:
+    while True:
+        time.sleep(BEAT_S)
+        voice.say("alive")
+
+
+def _die_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(3)
+
+
+def main() -> None:
+    """Do one order."""
+    os.nice(POLITENESS)
+    order = json.loads(sys.stdin.readline())
+    # Whatever the training prints belongs to the log, not among the lines.
+    voice, sys.stdout = Voice(sys.stdout), sys.stderr
+    for target, arguments in ((_beat, (voice,)), (_die_with_parent, ())):
+        threading.Thread(target=target, args=arguments, daemon=True).start()
+    work(order, voice)
+
+
+if __name__ == "__main__":
+    main()
