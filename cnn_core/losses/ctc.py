@@ -77,7 +77,7 @@ def align(logits: Array, labels: Integers, blank: int = 0) -> Integers:
     return np.array([[span[0], span[-1]] for span in spans], np.intp).reshape(-1, 2)
 
 
-def trace(choices: Array, last: int) -> Integers:
+def trace(choices: Integers, last: int) -> Integers:
     """The states of the best path, walked back from `last`, (T,)."""
     path = np.empty(len(choices), np.intp)
     for step in range(len(choices) - 1, -1, -1):
@@ -130,7 +130,7 @@ def sweep_both(
 
 
 def turn(lengths: Integers, longest: int) -> Integers:
-    """Indices that reverse the first `lengths[n]` places of row n and leave the rest, (N, longest)."""
+    """Indices (N, longest) that reverse the first `lengths[n]` places of row n, no others."""
     place = np.arange(longest)
     back = lengths[:, None] - 1 - place
     return np.where(back >= 0, back, place)
@@ -145,7 +145,7 @@ def sweep(emitted: Array, jumps: Array, fine: type) -> Array:
     reached[0, :, 2:4] = emitted[:, 0, :2]
     by_step = np.ascontiguousarray(np.swapaxes(emitted, 0, 1))
     options = np.empty((3, *jumps.shape))
-    terms = np.empty(options.shape, fine)
+    terms: Array = np.empty(options.shape, fine)
     for step in range(1, len(reached)):
         before = reached[step - 1]
         options[0], options[1] = before[:, 2:], before[:, 1:-1]

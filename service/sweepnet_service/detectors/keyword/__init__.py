@@ -1,0 +1,31 @@
+"""The keyword detector: finds spoken words in audio of any format, live or recorded."""
+
+from sweepnet_service.detectors.keyword.audio import AudioLimits, AudioReader, open_audio
+from sweepnet_service.detectors.keyword.detector import (
+    KeywordDetector,
+    OperatingPoint,
+    Placement,
+)
+from sweepnet_service.detectors.keyword.session import (
+    Aggregate,
+    KeywordEvent,
+    SpotOptions,
+    SpotSession,
+    SpotUpdate,
+    WindowScore,
+)
+
+__all__ = [
+    "Aggregate",
+    "AudioLimits",
+    "AudioReader",
+    "KeywordDetector",
+    "KeywordEvent",
+    "OperatingPoint",
+    "Placement",
+    "SpotOptions",
+    "SpotSession",
+    "SpotUpdate",
+    "WindowScore",
+    "open_audio",
+]

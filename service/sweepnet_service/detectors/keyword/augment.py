@@ -1,0 +1,84 @@
+"""What can happen to speech on its way: speed, room, telephone, level; samples -> samples.
+
+All at 16 kHz, float32 (n,). Every choice comes from the generator given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+from scipy.signal import butter, oaconvolve, sosfilt
+
+from cnn_core.arrays import Array
+
+RATE_HZ = 16_000
+LEVEL_DB = -20.0
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How often and how strongly; `rooms` are impulse responses."""
+
+    rooms: Sequence[Array] = ()
+    speed: tuple[float, float] = (0.85, 1.15)
+    room_share: float = 0.25
+    telephone_share: float = 0.2
+
+    def __call__(self, samples: Array, rng: np.random.Generator) -> tuple[Array, float]:
+        """The changed samples at -20 dB full scale, and by how much time was stretched."""
+        speed = rng.uniform(*self.speed)
+        changed = change_speed(samples, speed)
+        if self.rooms and rng.random() < self.room_share:
+            changed = in_room(changed, self.rooms[int(rng.integers(len(self.rooms)))])
+        if rng.random() < self.telephone_share:
+            changed = telephone(changed, rng)
+        return set_level(changed, LEVEL_DB), len(changed) / max(1, len(samples))
+
+
+def change_speed(samples: Array, speed: float) -> Array:
+    """Played faster (> 1) or slower: pitch and formants go along."""
+    return np.asarray(soxr.resample(samples, RATE_HZ * speed, RATE_HZ, quality="MQ"))
+
+
+def in_room(samples: Array, response: Array) -> Array:
+    """As heard in the room of an impulse response, cut to the same length."""
+    direct = int(np.argmax(np.abs(response)))
+    return oaconvolve(samples, response)[direct : direct + len(samples)].astype(np.float32)
+
+
+def telephone(samples: Array, rng: np.random.Generator) -> Array:
+    """Through a telephone: about 300-3400 Hz at 8 kHz, mu-law in 8 bits (ITU-T G.711)."""
+    low_hz, high_hz = rng.uniform(150, 350), rng.uniform(3200, 3800)
+    narrow = soxr.resample(samples, RATE_HZ, RATE_HZ // 2)
+    band = butter(3, (low_hz, high_hz), "bandpass", fs=RATE_HZ // 2, output="sos")
+    loud = set_level(sosfilt(band, narrow), rng.uniform(-30, -14))
+    back = soxr.resample(mu_law(np.clip(loud, -1, 1)), RATE_HZ // 2, RATE_HZ)
+    missing = max(0, len(samples) - len(back))
+    return np.asarray(np.pad(back, (0, missing)), np.float32)[: len(samples)]
+
+
+def mu_law(samples: Array, mu: float = 255.0) -> Array:
+    """Compressed to 8 bits and expanded again."""
+    code = np.sign(samples) * np.log1p(mu * np.abs(samples)) / np.log1p(mu)
+    rounded = np.round(code * 127) / 127
+    return np.asarray(np.sign(rounded) * np.expm1(np.abs(rounded) * np.log1p(mu)) / mu)
+
+
+def set_level(samples: Array, level_db: float) -> Array:
+    """Scaled so that the louder part has this RMS in dB full scale; silence stays."""
+    power = loud_power(samples)
+    if power <= 0:
+        return samples.astype(np.float32)
+    return (samples * np.sqrt(10 ** (level_db / 10) / power)).astype(np.float32)
+
+
+def loud_power(samples: Array, block: int = 400, below_peak_db: float = 30.0) -> float:
+    """Mean power of the 25 ms blocks within 30 dB of the loudest: speech without its pauses."""
+    whole = samples[: len(samples) // block * block].reshape(-1, block)
+    if not whole.size:
+        return float(np.mean(samples**2)) if samples.size else 0.0
+    power = np.mean(whole**2, axis=1)
+    return float(np.mean(power[power >= np.max(power) * 10 ** (-below_peak_db / 10)]))

@@ -1,0 +1,136 @@
+"""A keyword detector: what a model file of kind "keyword" holds, ready to be shared by streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cnn_core import modelfile
+from cnn_core.errors import CoreError
+from cnn_core.geometry import Window
+from cnn_core.layers import Layer
+from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.errors import ModelUnreadable, NotFound
+
+KIND = "keyword"
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold with the false alarms and misses (share, 0..1) measured at it."""
+
+    threshold: float
+    false_alarms_per_hour: float
+    miss_rate: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the word lies, in seconds after the start of the window that scores highest."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How scores become events: see cnn_core.decide.Hysteresis."""
+
+    release: float = 0.5
+    refractory_s: float = 0.5
+    longest_s: float = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class KeywordDetector:
+    """`net` maps features (N, T, bands) to a probability a label (N, T', labels); immutable."""
+
+    labels: tuple[str, ...]
+    features: LogMel
+    net: Layer
+    placements: Mapping[str, Placement]
+    operating_points: dict[str, tuple[OperatingPoint, ...]]
+    default_thresholds: dict[str, float]
+    card: dict[str, Any]
+    decision: Decision = Decision()
+
+    @property
+    def rate_hz(self) -> int:
+        return self.features.rate_hz
+
+    @cached_property
+    def window(self) -> Window:
+        """What one score sees, in samples at `rate_hz`."""
+        frames = Window(self.features.width_samples, self.features.hop_samples)
+        return frames @ self.net.windows[0]
+
+    @property
+    def window_s(self) -> float:
+        return float(self.window.size) / self.rate_hz
+
+    @property
+    def hop_s(self) -> float:
+        return float(self.window.step) / self.rate_hz
+
+    @cached_property
+    def padding_samples(self) -> int:
+        """Silence put before and after a signal, so that a word at its edge is scored whole."""
+        step = int(self.window.step)
+        return int(self.window.size) // step * step
+
+    @classmethod
+    def load(cls, path: Path) -> KeywordDetector:
+        """The detector in a model file. Raises NotFound or ModelUnreadable."""
+        if not path.exists():
+            raise NotFound(str(path), "there is no such model file")
+        try:
+            file = modelfile.load(path)
+            return cls.from_description(file.net, file.description)
+        except (CoreError, KeyError, TypeError) as error:
+            raise ModelUnreadable(
+                str(path), f"is not a readable keyword model ({error}); get it or train it again"
+            ) from error
+
+    def save(self, path: Path) -> None:
+        """Write the model file, whole or not at all."""
+        modelfile.save(path, self.net, self.describe())
+
+    @classmethod
+    def from_description(cls, net: Layer, description: Mapping[str, Any]) -> KeywordDetector:
+        """The detector that `describe` described."""
+        if description.get("kind") != KIND:
+            raise ModelUnreadable(
+                "kind", f"the model is of kind {description.get('kind')!r}; expected {KIND!r}"
+            )
+        return cls(
+            labels=tuple(description["labels"]),
+            features=LogMel.from_description(description["features"]),
+            net=net,
+            placements={k: Placement(**v) for k, v in description["placements"].items()},
+            operating_points={
+                label: tuple(OperatingPoint(**point) for point in points)
+                for label, points in description["operating_points"].items()
+            },
+            default_thresholds=dict(description["default_thresholds"]),
+            card=dict(description["card"]),
+            decision=Decision(**description["decision"]),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Everything but the network, as JSON."""
+        return {
+            "kind": KIND,
+            "labels": list(self.labels),
+            "features": self.features.describe(),
+            "placements": {k: vars(v) for k, v in self.placements.items()},
+            "operating_points": {
+                label: [vars(point) for point in points]
+                for label, points in self.operating_points.items()
+            },
+            "default_thresholds": self.default_thresholds,
+            "decision": vars(self.decision),
+            "card": self.card,
+        }

@@ -1,0 +1,41 @@
+"""Sentences as phones, as flite pronounces them: text -> one number per phone, 0 kept for blank."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from sweepnet_service.errors import FailedPrecondition
+
+PHONES = (
+    *("aa", "ae", "ah", "ao", "aw", "ay", "b", "ch", "d", "dh", "eh", "er", "ey"),
+    *("f", "g", "hh", "ih", "iy", "jh", "k", "l", "m", "n", "ng", "ow", "oy"),
+    *("p", "r", "s", "sh", "t", "th", "uh", "uw", "v", "w", "y", "z", "zh"),
+)
+BLANK = 0
+NUMBERS = {phone: 1 + index for index, phone in enumerate(PHONES)} | {"ax": 3, "pau": BLANK}
+
+
+def pronounce(text: str) -> list[str]:
+    """The phones of one sentence, without pauses. Raises FailedPrecondition without flite."""
+    program = shutil.which("flite")
+    if program is None:
+        raise FailedPrecondition("flite", "the program is not installed; apt-get install flite")
+    command = [program, "-ps", "-t", text.lower() + " .", "none"]
+    spoken = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return [phone for phone in spoken if NUMBERS.get(phone, BLANK) != BLANK]
+
+
+def pronounce_all(sentences: Iterable[str], cache: Path) -> dict[str, list[int]]:
+    """Phone numbers of each sentence; those in the JSON file `cache` are not asked for again."""
+    known = json.loads(cache.read_text()) if cache.exists() else {}
+    missing = sorted(set(sentences) - set(known))
+    known |= {text: [NUMBERS[phone] for phone in pronounce(text)] for text in missing}
+    if missing:
+        partial = cache.with_suffix(".partial")
+        partial.write_text(json.dumps(known))
+        partial.replace(cache)
+    return {text: known[text] for text in known}

@@ -1,0 +1,93 @@
+"""The speech for the phone trunk, ready to learn from: augmented features, kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from sweepnet_service.detectors.keyword.augment import LEVEL_DB, Augment, set_level
+from sweepnet_service.detectors.keyword.bank import Bank, augmented, open_bank, plain, write_bank
+from sweepnet_service.detectors.keyword.dataset import (
+    Recording,
+    may_ship,
+    read_continuous,
+    read_noise,
+    read_rooms,
+)
+from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.phones import pronounce_all
+from sweepnet_service.detectors.keyword.trunk import Spoken
+from sweepnet_service.progress import Progress, Report
+
+Rows = Iterable[tuple[Array, tuple[float, float]]]
+UNKNOWN = (np.nan, np.nan)
+
+
+def spoken_for_trunk(
+    data: Path, work_dir: Path, copies: int, seed: int, features: LogMel, report: Report
+) -> Spoken:
+    """All transcribed training speech of `data` in `copies` augmented copies, with its phones."""
+    speech = [row for row in read_continuous(data) if may_ship(row) and row.text]
+    phones = pronounce_all([row.text for row in speech], work_dir / "phones.json")
+    augment = Augment(rooms=read_rooms(data))
+    banks = [
+        kept_bank(
+            work_dir / f"speech-{copy}",
+            lambda copy=copy: augmented(speech, augment, seed + copy, features),  # type: ignore[misc]
+            len(speech),
+            report,
+        )
+        for copy in range(copies)
+    ]
+    return Spoken(tuple(banks), tuple(np.array(phones[row.text]) for row in speech))
+
+
+def noise_frames(data: Path, work_dir: Path, seed: int, features: LogMel, report: Report) -> Array:
+    """Frames of background to mix in: recorded noise, coloured noise, other readers; (F, bands)."""
+    speech = [row for row in read_continuous(data) if may_ship(row)]
+    rng = np.random.default_rng(seed)
+    readers = [speech[index] for index in sorted(rng.permutation(len(speech))[:200])]
+    recorded = [row for row in read_noise(data) if row.split == "train"]
+
+    def rows() -> Rows:
+        yield from plain(recorded, features, LEVEL_DB)
+        for exponent in (0.0, 1.0, 2.0):
+            noise = set_level(coloured(rng, 60 * features.rate_hz, exponent), LEVEL_DB)
+            yield features.frames(noise), UNKNOWN
+        yield from plain(readers, features, LEVEL_DB)
+
+    total = len(recorded) + 3 + len(readers)
+    return kept_bank(work_dir / "noise", rows, total, report).frames
+
+
+def coloured(rng: np.random.Generator, samples: int, exponent: float) -> Array:
+    """Noise whose power falls with frequency ** exponent: white 0, pink 1, brown 2."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    frequency = np.maximum(np.arange(len(spectrum)), samples / 16_000 * 20)
+    return np.fft.irfft(spectrum / frequency ** (exponent / 2), samples).astype(np.float32)
+
+
+def kept_bank(path: Path, rows: Callable[[], Rows], total: int, report: Report) -> Bank:
+    """The bank at `path`, made of `rows()` if it is not there yet."""
+    if path.exists():
+        return open_bank(path)
+    stage = f"features {path.name}"
+    return write_bank(path, rows(), every(100, lambda done: report(Progress(stage, done, total))))
+
+
+def every(count: int, act: Callable[[int], None]) -> Callable[[int], None]:
+    """`act`, called at multiples of `count` only."""
+
+    def now_and_then(done: int) -> None:
+        if done % count == 0:
+            act(done)
+
+    return now_and_then
+
+
+def feature_list(recordings: Sequence[Recording], features: LogMel) -> list[Array]:
+    """The frames of each recording as it is, (T, bands) each."""
+    return [frames for frames, _ in plain(recordings, features)]
