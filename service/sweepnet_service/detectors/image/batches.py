@@ -1,0 +1,95 @@
+"""Training batches: seed and step alone decide what is drawn, so a resumed run draws alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from sweepnet_service.errors import InvalidInput
+
+from .augment import Sample, coloured, draw_colour, draw_view, mosaic, see
+from .config import Shares, TrainConfig
+from .dataset import Entry, Photo, load, read_listing, set_aside, without_sources
+from .targets import Targets, targets_of
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The photos of a training, decoded, by what can be learned from them."""
+
+    complete: tuple[Photo, ...]
+    incomplete: tuple[Photo, ...]
+    negative: tuple[Photo, ...]
+
+    def draw(self, rng: np.random.Generator, shares: Shares) -> Photo:
+        """A photo of a random group (empty groups do not take part)."""
+        groups = (self.complete, self.incomplete, self.negative)
+        weights = (shares.complete, shares.incomplete, shares.negative)
+        places = [w if group else 0.0 for w, group in zip(weights, groups, strict=True)]
+        chosen = np.searchsorted(np.cumsum(places), rng.random() * sum(places), side="right")
+        group = groups[min(int(chosen), 2)]
+        return group[rng.integers(len(group))]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The entries to learn from, and those kept aside to choose thresholds on."""
+
+    learn: tuple[Entry, ...]
+    aside: tuple[Entry, ...]
+
+
+def material(config: TrainConfig) -> Material:
+    """Lists the training data; incompletely labelled photos are never set aside."""
+    entries = read_listing(config.data, config.objects, "train")
+    if (config.data / config.negatives / "train.json").exists():
+        entries += read_listing(config.data, config.negatives, "train")
+    entries = without_sources(entries, config.leave_out_sources)
+    if not any(len(entry.boxes) for entry in entries):
+        raise InvalidInput(
+            str(config.data / config.objects), "no picture with a box; expected labelled pictures"
+        )
+    complete = [entry for entry in entries if entry.complete]
+    learn, aside = set_aside(complete, config.aside_share)
+    return Material(learn + tuple(e for e in entries if not e.complete), aside)
+
+
+def pool(entries: Sequence[Entry], species: tuple[str, ...]) -> Pool:
+    """Decode every entry once: about 0.3 MB of memory each."""
+    photos = [load(entry, species) for entry in entries]
+    labelled = [photo for photo in photos if len(photo.boxes)]
+    return Pool(
+        complete=tuple(photo for photo in labelled if photo.complete),
+        incomplete=tuple(photo for photo in labelled if not photo.complete),
+        negative=tuple(photo for photo in photos if not len(photo.boxes) and photo.complete),
+    )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """inputs (N, S, S, 3) normalised, with their targets."""
+
+    inputs: Array
+    targets: Targets
+
+
+def batch(photos: Pool, config: TrainConfig, step: int) -> Batch:
+    """The batch of a step."""
+    rng = np.random.default_rng((config.seed, step))
+    samples = [sample(photos, rng, config, step / config.steps) for _ in range(config.batch)]
+    inputs = [coloured(s.pixels, *draw_colour(rng, config.augmentation)) for s in samples]
+    return Batch(np.stack(inputs), targets_of(samples))
+
+
+def sample(photos: Pool, rng: np.random.Generator, config: TrainConfig, done: float) -> Sample:
+    """One random training picture at the share `done` of the training."""
+    size = config.size_px(done)
+    shares = config.shares if done < config.late_from else config.late_shares
+    settings = config.augmentation
+    if done < config.mosaic_until and rng.random() < settings.mosaic_share:
+        return mosaic(lambda: photos.draw(rng, shares), rng, size, settings)
+    photo = photos.draw(rng, shares)
+    return see(photo, draw_view(rng, photo, size, size, settings), settings)

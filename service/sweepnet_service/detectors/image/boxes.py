@@ -1,0 +1,93 @@
+"""Boxes in pixels and their cells on the map: decoding, intersection over union, letterbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnn_core.arrays import Array
+
+STRIDE_PX = 8
+SIDE_UNIT_PX = 16.0
+LOG_SIDE_LIMIT = 4.0
+
+
+def cell_centres(rows: int, columns: int) -> tuple[Array, Array]:
+    """y (rows, 1) and x (1, columns) of the cells' centres in network input pixels."""
+    y = (np.arange(rows, dtype=np.float32) + 0.5) * STRIDE_PX
+    x = (np.arange(columns, dtype=np.float32) + 0.5) * STRIDE_PX
+    return y[:, None], x[None, :]
+
+
+def boxes_of(outputs: Array) -> Array:
+    """Outputs for left, top, right, bottom (..., H, W, 4) -> x0, y0, x1, y1 in input pixels."""
+    sides = SIDE_UNIT_PX * np.exp(np.clip(outputs, -LOG_SIDE_LIMIT, LOG_SIDE_LIMIT))
+    y, x = cell_centres(outputs.shape[-3], outputs.shape[-2])
+    left, top, right, bottom = np.moveaxis(sides, -1, 0)
+    return np.stack((x - left, y - top, x + right, y + bottom), axis=-1)
+
+
+def outputs_of(boxes: Array) -> Array:
+    """The inverse of `boxes_of` where each box (..., H, W, 4) holds its cell's centre."""
+    y, x = cell_centres(boxes.shape[-3], boxes.shape[-2])
+    x0, y0, x1, y1 = np.moveaxis(boxes, -1, 0)
+    sides = np.stack((x - x0, y - y0, x1 - x, y1 - y), axis=-1)
+    smallest = SIDE_UNIT_PX * np.exp(-LOG_SIDE_LIMIT)
+    return np.asarray(np.log(np.maximum(sides, smallest) / SIDE_UNIT_PX))
+
+
+def area(boxes: Array) -> Array:
+    """(..., 4) -> (...) in square pixels; zero where a side is negative."""
+    width = np.maximum(boxes[..., 2] - boxes[..., 0], 0)
+    height = np.maximum(boxes[..., 3] - boxes[..., 1], 0)
+    return width * height
+
+
+def corners(box: tuple[float, float, float, float]) -> tuple[tuple[float, float], ...]:
+    """The four (x, y) corners, clockwise from the top left."""
+    x0, y0, x1, y1 = box
+    return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How a picture lies centred in a square of `size` pixels: input = scale * pixel + shift.
+
+    The scales of the axes differ by the rounding of the sides to whole pixels.
+    """
+
+    size: int
+    width_px: int
+    height_px: int
+    inner: tuple[int, int, int, int]
+
+    @classmethod
+    def of(cls, width_px: int, height_px: int, size: int) -> Letterbox:
+        """The picture as large as fits into `size` x `size`, in its middle."""
+        scale = min(size / width_px, size / height_px)
+        wide = min(size, max(1, round(width_px * scale)))
+        high = min(size, max(1, round(height_px * scale)))
+        x0, y0 = (size - wide) // 2, (size - high) // 2
+        return cls(size, width_px, height_px, (x0, y0, x0 + wide, y0 + high))
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Input pixels per picture pixel: (x, y)."""
+        x0, y0, x1, y1 = self.inner
+        return (x1 - x0) / self.width_px, (y1 - y0) / self.height_px
+
+    def to_input(self, boxes: Array) -> Array:
+        """Boxes (n, 4) of the picture -> of the network input."""
+        sx, sy = self.scale
+        x0, y0 = self.inner[:2]
+        moved = boxes * np.array([sx, sy, sx, sy]) + np.array([x0, y0, x0, y0])
+        return np.asarray(moved)
+
+    def to_picture(self, boxes: Array) -> Array:
+        """Boxes (n, 4) of the network input -> of the picture, clipped to it."""
+        sx, sy = self.scale
+        x0, y0 = self.inner[:2]
+        moved = (boxes - np.array([x0, y0, x0, y0])) / np.array([sx, sy, sx, sy])
+        limit = np.array([self.width_px, self.height_px, self.width_px, self.height_px])
+        return np.asarray(np.clip(moved, 0, limit))

@@ -1,0 +1,200 @@
+"""The model's card: what it learned from, how, and what it reaches; as plain data and Markdown."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from cnn_core.tree import count_weights
+
+from .batches import Material, material
+from .config import TrainConfig
+from .dataset import Entry
+from .detector import ImageDetector
+from .evaluate import Report
+from .fit import settings
+
+
+def card_of(detector: ImageDetector, config: TrainConfig, report: Report | None) -> dict[str, Any]:
+    """The card as JSON data."""
+    used = material(config)
+    label = detector.labels[0]
+    return {
+        "label": label,
+        "task": f"boxes round every {label} in a picture, and whether there is one at all",
+        "input": f"RGB, letterboxed to {detector.size_px} x {detector.size_px} px on grey",
+        "presence": "the largest score of all positions on the picture",
+        "parameters": count_weights(detector.net),
+        "threshold": detector.default_thresholds[label],
+        "threshold_chosen": _chosen(used.aside),
+        "operating_points": [vars(point) for point in detector.operating_points[label]],
+        "data": _data(used, config),
+        "training": settings(config) | {"steps": config.steps},
+        "figures": None if report is None else _finite(report.to_dict()),
+    }
+
+
+def _chosen(aside: Sequence[Entry]) -> str:
+    objects = [entry for entry in aside if len(entry.boxes)]
+    boxes = sum(len(entry.boxes) for entry in objects)
+    return (
+        f"best F1 on training pictures kept aside by a hash of their names: {len(objects)} with "
+        f"{boxes} boxes, {len(aside) - len(objects)} without; not on the validation pictures"
+    )
+
+
+def _data(used: Material, config: TrainConfig) -> dict[str, Any]:
+    learn = used.learn
+    return {
+        "pictures_complete": sum(1 for e in learn if len(e.boxes) and e.complete),
+        "pictures_incomplete": sum(1 for e in learn if not e.complete),
+        "pictures_without_objects": sum(1 for e in learn if not len(e.boxes) and e.complete),
+        "boxes": sum(len(e.boxes) for e in learn),
+        "sources": _sources(learn, config),
+        "left_out": list(config.leave_out_sources),
+    }
+
+
+def _sources(entries: Sequence[Entry], config: TrainConfig) -> list[dict[str, Any]]:
+    """Pictures by repository and licence as the manifest states them."""
+    manifest = config.data / "MANIFEST.csv"
+    if not manifest.exists():
+        return []
+    with manifest.open(newline="", encoding="utf-8") as file:
+        licences = {row["file"]: row["licence"] for row in csv.DictReader(file)}
+    counts = Counter(
+        (entry.source, licences.get(entry.path.relative_to(config.data).as_posix(), ""))
+        for entry in entries
+    )
+    return [
+        {"source": source, "licence": licence, "pictures": count}
+        for (source, licence), count in sorted(counts.items())
+    ]
+
+
+def _finite(value: Any) -> Any:
+    """The same data with None for NaN, which JSON has not."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def markdown(name: str, card: Mapping[str, Any]) -> str:
+    """The card for people."""
+    parts = [
+        _heading(name, card),
+        _figures(card["figures"], name),
+        _points(card["operating_points"]),
+        _learned(card["data"]),
+        _training(card["training"]),
+        _limits(),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _heading(name: str, card: Mapping[str, Any]) -> str:
+    return "\n".join(
+        (
+            f"# {name}: {card['task']}",
+            "",
+            f"{card['parameters']:,} parameters. Input: {card['input']}.",
+            f"Presence score: {card['presence']}.",
+            f"Threshold: {card['threshold']}, {card['threshold_chosen']}.",
+        )
+    )
+
+
+def _figures(figures: Mapping[str, Any] | None, name: str) -> str:
+    if figures is None:
+        return ""
+    rows = [
+        [
+            part["name"], part["pictures"], part["boxes"],
+            *(_shown(part[key]) for key in (
+                "ap50", "ap50_with_negatives", "recall", "precision", "presence_auc"
+            )),
+        ]
+        for part in figures["parts"]
+    ]  # fmt: skip
+    head = ["part", "pictures", "boxes", "AP50", "AP50 with negatives' boxes"]
+    head += ["recall", "precision", "presence AUC"]
+    return "\n".join(
+        (
+            f"## Figures on `{figures['split']}` at {figures['size_px']} px",
+            "",
+            _table(head, rows),
+            "",
+            f"Recall and precision at the threshold; {figures['negatives']} pictures without "
+            f"objects get {_shown(figures['false_boxes_per_negative'])} boxes each "
+            f"({figures['negatives_with_boxes']:.1%} get any).",
+            "AP50, recall and precision use the completely labelled pictures.",
+            f"Again: `sweepnet evaluate image --model {name} --data DATA`.",
+        )
+    )
+
+
+def _points(points: Sequence[Mapping[str, float]]) -> str:
+    if not points:
+        return ""
+    keys = ("threshold", "false_boxes_per_picture", "miss_rate")
+    rows = [[_shown(point[key]) for key in keys] for point in points]
+    head = ["threshold", "false boxes per picture without objects", "boxes missed"]
+    return "## Operating points, on the pictures kept aside\n\n" + _table(head, rows)
+
+
+def _learned(data: Mapping[str, Any]) -> str:
+    lines = [
+        "## What it learned from",
+        "",
+        f"{data['pictures_complete']} completely and {data['pictures_incomplete']} incompletely "
+        f"labelled pictures with {data['boxes']} boxes, "
+        f"{data['pictures_without_objects']} without objects.",
+    ]
+    if data["sources"]:
+        rows = [[s["source"], s["pictures"], s["licence"]] for s in data["sources"]]
+        lines += ["", _table(["source", "pictures", "licence as stated"], rows)]
+    if data["left_out"]:
+        lines += ["", f"Left out, licence unstated or doubtful: {', '.join(data['left_out'])}."]
+    return "\n".join(lines)
+
+
+def _training(training: Mapping[str, Any]) -> str:
+    phases = ", ".join(f"{p['size_px']} px to {p['until']:.0%}" for p in training["phases"])
+    return "\n".join(
+        (
+            "## Training",
+            "",
+            f"{training['pictures']:,} augmented pictures in batches of {training['batch']} "
+            f"({phases}), seed {training['seed']}, on the project's own NumPy core.",
+            f"AdamW, peak rate {training['rate']}, weight decay {training['weight_decay']}, "
+            f"cosine; weights averaged with {training['average_decay']}.",
+            "Varifocal score, generalised IoU and (in training only) species losses.",
+            "All settings are in the model file's description under `card.training`.",
+        )
+    )
+
+
+def _limits() -> str:
+    return "\n".join(
+        (
+            "## Limits",
+            "",
+            "One run, one seed. The validation pictures hold few crowded beds and tiny objects, "
+            "so expect less there.",
+            "Scores order boxes; they are the expected overlap, not calibrated probabilities.",
+        )
+    )
+
+
+def _shown(number: float | None) -> str:
+    return "-" if number is None else f"{number:.3f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -1,0 +1,79 @@
+"""What a training of the detector is told: data, schedule, augmentation, loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .augment import Augmentation
+from .losses import LossWeights
+
+# Their licence is unstated or doubtful where they were published; see the data's SOURCES.md.
+UNCLEAR_SOURCES = (
+    "boychaboy/flower_detection_retinanet",
+    "ardamavi/Dog-Cat-Classifier",
+    "abhay-08121999/Potato-leaf-dataset",
+)
+FLOWER_SPECIES = ("daisy", "dandelion", "rose", "sunflower", "tulip")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the training, up to `until` (share of the pictures): the input's side in pixels."""
+
+    until: float
+    size_px: int
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How often a draw is a completely labelled photo, an incompletely labelled one, a negative."""
+
+    complete: float
+    incomplete: float
+    negative: float
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training, repeatable: the same settings and data give the same weights.
+
+    `data` holds `<objects>/train.json` with its folder and, optionally, `<negatives>/train.json`.
+    `work_dir` keeps the checkpoint; a training begun there is gone on with.
+    """
+
+    data: Path
+    work_dir: Path
+    output: Path
+    label: str = "flower"
+    objects: str = "flowers"
+    negatives: str = "negatives"
+    species: tuple[str, ...] = FLOWER_SPECIES
+    leave_out_sources: tuple[str, ...] = UNCLEAR_SOURCES
+    aside_share: float = 0.1
+    pictures: int = 150_000
+    batch: int = 16
+    phases: tuple[Phase, ...] = (Phase(0.65, 192), Phase(1.0, 256))
+    shares: Shares = Shares(0.45, 0.20, 0.35)
+    late_shares: Shares = Shares(0.59, 0.06, 0.35)
+    late_from: float = 0.5
+    mosaic_until: float = 0.85
+    rate: float = 2e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.03
+    gradient_limit: float = 10.0
+    average_decay: float = 0.998
+    seed: int = 0
+    checkpoint_every: int = 250
+    detect_size_px: int = 256
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    loss: LossWeights = field(default_factory=LossWeights)
+
+    @property
+    def steps(self) -> int:
+        """Batches in all."""
+        return -(-self.pictures // self.batch)
+
+    def size_px(self, done: float) -> int:
+        """The input's side when the share `done` of the pictures has been seen."""
+        return next((p.size_px for p in self.phases if done < p.until), self.phases[-1].size_px)

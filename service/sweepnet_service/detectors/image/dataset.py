@@ -1,0 +1,134 @@
+"""A folder of labelled pictures: COCO-style JSON beside each folder of files.
+
+DATA/MANIFEST.csv             optional: file -> source_repo, complete
+DATA/<set>/<split>.json       images (file_name, complete), annotations (bbox, species)
+DATA/<set>/<split>/*.jpg
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnn_core.arrays import Array, Integers
+from sweepnet_service.errors import InvalidInput
+
+Pixels = NDArray[np.uint8]
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One listed picture: boxes (n, 4) x0, y0, x1, y1 in its pixels, a species name per box.
+
+    `complete` False: some objects have no box, so the rest of the picture is no evidence.
+    """
+
+    path: Path
+    boxes: Array
+    species: tuple[str, ...]
+    complete: bool
+    source: str
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded picture with its labels: pixels (H, W, 3) uint8, species as indices or -1."""
+
+    name: str
+    pixels: Pixels
+    boxes: Array
+    species: Integers
+    complete: bool
+
+
+def read_listing(data: Path, group: str, split: str) -> tuple[Entry, ...]:
+    """The entries of `data/group/split.json`, in its order."""
+    listing = data / group / f"{split}.json"
+    try:
+        content = json.loads(listing.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidInput(str(listing), "missing; expected a COCO list of pictures") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(str(listing), f"is no JSON ({error}); expected a COCO list") from error
+    sources = _sources(data)
+    boxes = _by_image(content.get("annotations", ()))
+    folder = data / group / split
+    return tuple(
+        _entry(image, boxes.get(image["id"], ()), folder, sources, f"{group}/{split}")
+        for image in content["images"]
+    )
+
+
+def _sources(data: Path) -> Mapping[str, str]:
+    manifest = data / "MANIFEST.csv"
+    if not manifest.exists():
+        return {}
+    with manifest.open(newline="", encoding="utf-8") as file:
+        return {row["file"]: row["source_repo"] for row in csv.DictReader(file)}
+
+
+def _by_image(annotations: Iterable[Mapping[str, Any]]) -> dict[int, list[Mapping[str, Any]]]:
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for annotation in annotations:
+        found.setdefault(annotation["image_id"], []).append(annotation)
+    return found
+
+
+def _entry(
+    image: Mapping[str, Any],
+    annotations: Collection[Mapping[str, Any]],
+    folder: Path,
+    sources: Mapping[str, str],
+    prefix: str,
+) -> Entry:
+    rows = [a["bbox"] for a in annotations]
+    boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in rows], np.float32).reshape(-1, 4)
+    name = image["file_name"]
+    return Entry(
+        path=folder / name,
+        boxes=boxes,
+        species=tuple(str(a.get("species", "")) for a in annotations),
+        complete=bool(image.get("complete", 1)),
+        source=sources.get(f"{prefix}/{name}", ""),
+    )
+
+
+def without_sources(entries: Iterable[Entry], sources: Collection[str]) -> tuple[Entry, ...]:
+    """The entries that come from none of `sources` (repositories as the manifest names them)."""
+    return tuple(entry for entry in entries if entry.source not in sources)
+
+
+def set_aside(
+    entries: Iterable[Entry], share: float
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """Split by a hash of the file's name, the same every time: (the rest, about `share`)."""
+    rest: list[Entry] = []
+    aside: list[Entry] = []
+    for entry in entries:
+        digest = hashlib.sha256(entry.name.encode()).digest()
+        part = int.from_bytes(digest[:4], "big") / 2**32
+        (aside if part < share else rest).append(entry)
+    return tuple(rest), tuple(aside)
+
+
+def load(entry: Entry, species: tuple[str, ...]) -> Photo:
+    """Decode one entry; species outside `species` become -1."""
+    with Image.open(entry.path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    index = [species.index(name) if name in species else UNKNOWN for name in entry.species]
+    return Photo(entry.name, pixels, entry.boxes, np.array(index, np.int64), entry.complete)

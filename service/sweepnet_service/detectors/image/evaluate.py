@@ -1,0 +1,203 @@
+"""Measure a detector on labelled pictures with the code that is deployed.
+
+python -m sweepnet_service.detectors.image.evaluate MODEL DATA
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweepnet_service.progress import Progress
+from sweepnet_service.progress import Report as Tell
+
+from .dataset import Entry, read_listing
+from .detector import ImageDetector
+from .figures import (
+    Outcome,
+    average_precision,
+    best_threshold,
+    boxes_per_picture,
+    judge,
+    precision,
+    presence_auc,
+    recall,
+    share_with_boxes,
+    threshold_for,
+)
+from .results import DetectOptions, OperatingPoint
+
+# Boxes below it change no figure that is reported, but would cost time.
+LOWEST_SCORE = 0.02
+FALSE_BOXES_PER_PICTURE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Figures of one part of the pictures at the threshold in force.
+
+    AP50, recall and precision: completely labelled pictures only. `ap50_with_negatives` counts
+    the boxes found in pictures without objects as false too.
+    """
+
+    name: str
+    pictures: int
+    boxes: int
+    ap50: float
+    ap50_with_negatives: float
+    recall: float
+    precision: float
+    presence_auc: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an evaluation found."""
+
+    split: str
+    size_px: int
+    threshold: float
+    negatives: int
+    false_boxes_per_negative: float
+    negatives_with_boxes: float
+    parts: tuple[Part, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """A readable table."""
+        head = f"{self.split} at {self.size_px} px, threshold {self.threshold:.3f}"
+        false = (
+            f"negatives: {self.negatives} pictures, {self.false_boxes_per_negative:.3f} boxes "
+            f"each, {self.negatives_with_boxes:.1%} with any"
+        )
+        title = f"{'part':<22}{'pictures':>9}{'boxes':>7}{'AP50':>8}{'+neg':>8}"
+        title += f"{'recall':>8}{'prec.':>8}{'AUC':>8}"
+        return [head, false, title, *map(_row, self.parts)]
+
+
+def _row(part: Part) -> str:
+    numbers = (
+        part.ap50, part.ap50_with_negatives, part.recall, part.precision, part.presence_auc
+    )  # fmt: skip
+    shown = "".join(f"{number:8.3f}" for number in numbers)
+    return f"{part.name:<22}{part.pictures:>9}{part.boxes:>7}{shown}"
+
+
+def evaluate(
+    detector: ImageDetector,
+    data: Path,
+    *,
+    split: str = "val",
+    objects: str = "flowers",
+    negatives: str = "negatives",
+    progress: Tell = lambda _: None,
+) -> Report:
+    """The figures of a detector on `data/<objects>/<split>` and `data/<negatives>/<split>`."""
+    entries = read_listing(data, objects, split)
+    empty: tuple[Entry, ...] = ()
+    if (data / negatives / f"{split}.json").exists():
+        empty = read_listing(data, negatives, split)
+    found = outcomes(detector, entries + empty, progress)
+    threshold = detector.default_thresholds[detector.labels[0]]
+    false = found[len(entries) :]
+    pairs = list(zip(entries, found, strict=False))
+    parts = {"all": pairs}
+    # File names begin with their collection: tf_*, ox_*.
+    for prefix in sorted({_collection(entry) for entry in entries}):
+        parts[f"{prefix}_*"] = [pair for pair in pairs if _collection(pair[0]) == prefix]
+    return Report(
+        split=split,
+        size_px=detector.size_px,
+        threshold=threshold,
+        negatives=len(false),
+        false_boxes_per_negative=boxes_per_picture(false, threshold),
+        negatives_with_boxes=share_with_boxes(false, threshold),
+        parts=tuple(_part(name, some, false, threshold) for name, some in parts.items()),
+    )
+
+
+def _collection(entry: Entry) -> str:
+    return entry.name.split("_")[0]
+
+
+def _part(
+    name: str, pairs: Iterable[tuple[Entry, Outcome]], false: Sequence[Outcome], threshold: float
+) -> Part:
+    pairs = list(pairs)
+    complete = [outcome for entry, outcome in pairs if entry.complete]
+    present = [outcome for entry, outcome in pairs if len(entry.boxes)]
+    return Part(
+        name=name,
+        pictures=len(complete),
+        boxes=sum(outcome.true_count for outcome in complete),
+        ap50=average_precision(complete),
+        ap50_with_negatives=average_precision([*complete, *false]),
+        recall=recall(complete, threshold),
+        precision=precision(complete, threshold),
+        presence_auc=presence_auc(present, false),
+    )
+
+
+def outcomes(
+    detector: ImageDetector, entries: Sequence[Entry], progress: Tell = lambda _: None
+) -> list[Outcome]:
+    """What the detector finds in each picture, judged."""
+    found: list[Outcome] = []
+    for index, entry in enumerate(entries):
+        found.append(outcome(detector, entry))
+        if index % 50 == 0:
+            progress(Progress("measuring", index, len(entries)))
+    return found
+
+
+def outcome(detector: ImageDetector, entry: Entry) -> Outcome:
+    """What the detector finds in one picture, judged."""
+    lowest = dict.fromkeys(detector.labels, LOWEST_SCORE)
+    detections = detector.detect(entry.path, DetectOptions(thresholds=lowest))
+    boxes = np.array(
+        [(b.x_min_px, b.y_min_px, b.x_max_px, b.y_max_px) for b in detections.boxes]
+    ).reshape(-1, 4)
+    scores = np.array([box.score for box in detections.boxes])
+    return judge(scores, boxes, entry.boxes, detections.scores[detector.labels[0]])
+
+
+def choose_thresholds(
+    detector: ImageDetector, aside: Sequence[Entry]
+) -> tuple[float, tuple[OperatingPoint, ...]]:
+    """From pictures kept aside: (threshold of best F1, operating points from low to high).
+
+    All boxes in pictures without objects count as false in F1.
+    """
+    found = outcomes(detector, aside)
+    false = [o for o in found if o.true_count == 0]
+    thresholds = {threshold_for(false, rate) for rate in FALSE_BOXES_PER_PICTURE} if false else ()
+    points = tuple(
+        OperatingPoint(t, boxes_per_picture(false, t), 1 - recall(found, t))
+        for t in sorted({max(t, LOWEST_SCORE) for t in thresholds})
+    )
+    return best_threshold(found), points
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the report of a model as a table and, last, as one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("model", type=Path, help="model file (*.safetensors)")
+    parser.add_argument("data", type=Path, help="folder with flowers/ and negatives/")
+    parser.add_argument("--split", default="val")
+    chosen = parser.parse_args(arguments)
+    report = evaluate(ImageDetector.load(chosen.model), chosen.data, split=chosen.split)
+    print("\n".join(report.lines()))
+    print(json.dumps(report.to_dict()))
+
+
+if __name__ == "__main__":
+    main()

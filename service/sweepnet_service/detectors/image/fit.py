@@ -1,0 +1,156 @@
+"""Fit the network with the project's own core; a run that is stopped goes on where it was."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cnn_core import checkpoint
+from cnn_core.layers import Sequential
+from cnn_core.optim import Adam, AdamState, average, clip_norm, cosine
+from sweepnet_service.errors import FailedPrecondition
+from sweepnet_service.progress import Progress, Report
+
+from .batches import Pool, batch, material, pool
+from .config import TrainConfig
+from .losses import LossParts, detection_loss
+from .network import flower_net
+
+CHECKPOINT = "checkpoint.safetensors"
+REPORT_EVERY = 25
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Everything a training carries from step to step."""
+
+    step: int
+    net: Sequential
+    average: Sequential
+    optimiser: AdamState[Sequential]
+
+
+def fit(
+    config: TrainConfig, progress: Report, stop: Callable[[], bool] = lambda: False
+) -> Sequential:
+    """Train to the end; returns the averaged network, its species answers still attached.
+
+    `stop` is asked after every step; when it says so the state is kept and an error raised.
+    """
+    _keep_freed_memory()
+    state = resume(config) or begin(config)
+    progress(Progress("reading pictures", state.step, config.steps))
+    photos = pool(material(config).learn, config.species)
+    clock = _Clock(config, state.step)
+    while state.step < config.steps:
+        state, parts = advance(config, photos, state)
+        if state.step % REPORT_EVERY == 0:
+            progress(clock.at(state.step, parts))
+        halt = stop()
+        if halt or state.step % config.checkpoint_every == 0 or state.step == config.steps:
+            keep(config, state)
+        if halt and state.step < config.steps:
+            raise FailedPrecondition("training", f"stopped at step {state.step}; start it again")
+    return state.average
+
+
+def begin(config: TrainConfig) -> State:
+    """A fresh network and optimiser, decided by the seed."""
+    net = flower_net(np.random.default_rng(config.seed), species=len(config.species))
+    return State(0, net, net, _optimiser(config).init(net))
+
+
+def advance(config: TrainConfig, photos: Pool, state: State) -> tuple[State, LossParts]:
+    """One step: draw a batch, forward, loss, backward, update, average."""
+    drawn = batch(photos, config, state.step)
+    outputs, pull = state.net.vjp(drawn.inputs, np.random.default_rng(0))
+    _, d_outputs, parts = detection_loss(outputs, drawn.targets, config.loss)
+    _, gradient = pull(d_outputs)
+    gradient, _ = clip_norm(gradient, config.gradient_limit)
+    rate = cosine(state.step, config.steps, config.rate, config.warmup_steps)
+    net, optimiser = _optimiser(config).step(state.net, state.optimiser, gradient, rate)
+    # A young average would remember the untrained network for long: let it follow faster.
+    decay = min(config.average_decay, (1 + state.step) / (10 + state.step))
+    running = average(state.average, net, decay)
+    return State(state.step + 1, net, running, optimiser), parts
+
+
+def _optimiser(config: TrainConfig) -> Adam:
+    return Adam(weight_decay=config.weight_decay)
+
+
+def keep(config: TrainConfig, state: State) -> None:
+    """Write the state to `work_dir`, whole or not at all."""
+    trees = {"net": state.net, "average": state.average, "optimiser": state.optimiser}
+    record = {"step": state.step, "settings": settings(config)}
+    checkpoint.save(config.work_dir / CHECKPOINT, trees, record)
+
+
+def resume(config: TrainConfig) -> State | None:
+    """The state kept in `work_dir`, None where there is none yet."""
+    path = config.work_dir / CHECKPOINT
+    if not path.exists():
+        return None
+    fresh = begin(config)
+    like = {"net": fresh.net, "average": fresh.average, "optimiser": fresh.optimiser}
+    trees, record = checkpoint.load(path, like)
+    if record["settings"] != settings(config):
+        raise FailedPrecondition(
+            str(config.work_dir),
+            "holds a training with other settings; choose another folder or delete it",
+        )
+    return State(record["step"], trees["net"], trees["average"], trees["optimiser"])
+
+
+PLACES = ("data", "work_dir", "output", "label", "checkpoint_every", "detect_size_px")
+
+
+def settings(config: TrainConfig) -> dict[str, Any]:
+    """What decides the weights, as JSON; where files lie does not."""
+    values = {key: value for key, value in asdict(config).items() if key not in PLACES}
+    return {key: _plain(value) for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+class _Clock:
+    """Estimates the time left from the pixels still to come, as larger inputs take longer."""
+
+    def __init__(self, config: TrainConfig, step: int) -> None:
+        self._config = config
+        self._start = time.monotonic()
+        self._first_work = self._work(step)
+
+    def at(self, step: int, parts: LossParts) -> Progress:
+        spent = time.monotonic() - self._start
+        done = self._work(step) - self._first_work
+        left = spent * (self._work(self._config.steps) - self._work(step)) / max(done, 1e-9)
+        message = f"score {parts.score:.3f} box {parts.box:.3f} species {parts.species:.3f}"
+        return Progress("training", step, self._config.steps, left, message)
+
+    def _work(self, step: int) -> float:
+        """Pixels of all steps before `step`, in units of one picture of 1 x 1."""
+        total, start, done = 0.0, 0.0, step / self._config.steps
+        for phase in self._config.phases:
+            part = max(0.0, min(done, phase.until) - start)
+            total += part * phase.size_px**2
+            start = phase.until
+        return total
+
+
+def _keep_freed_memory() -> None:
+    """Ask glibc to reuse large blocks: given back, they cost a page fault for every 4 KiB."""
+    trim_threshold, mmap_max = -1, -4
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(trim_threshold, (1 << 31) - 1)
+        library.mallopt(mmap_max, 0)

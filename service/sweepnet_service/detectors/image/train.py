@@ -1,0 +1,80 @@
+"""Train, choose thresholds, measure, and write the model with its card: `sweepnet train image`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cnn_core.fold import fold
+from cnn_core.modelfile import write_whole
+from sweepnet_service.progress import Progress, Report
+
+from .batches import material
+from .card import card_of, markdown
+from .config import TrainConfig
+from .detector import ImageDetector
+from .evaluate import choose_thresholds, evaluate
+from .fit import fit
+from .network import without_species
+
+__all__ = ["Progress", "TrainConfig", "train"]
+
+UNDECIDED = 0.5
+
+
+def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lambda: False) -> Path:
+    """The path of the model file, `config.output`; its card lies beside it as Markdown.
+
+    A training that was stopped goes on from `config.work_dir`. Thresholds come from training
+    pictures kept aside; the validation pictures, where there are any, are only measured.
+    """
+    net = fold(without_species(fit(config, progress, stop)))
+    bare = ImageDetector(
+        net=net,
+        labels=(config.label,),
+        size_px=config.detect_size_px,
+        operating_points={},
+        default_thresholds={config.label: UNDECIDED},
+        card={},
+    )
+    detector = _with_card(_with_thresholds(bare, config, progress), config, progress)
+    detector.save(config.output)
+    text = markdown(config.output.stem, detector.card)
+    write_whole(config.output.with_suffix(".md"), text.encode())
+    progress(Progress("done", config.steps, config.steps, 0.0, str(config.output)))
+    return config.output
+
+
+def _with_thresholds(
+    detector: ImageDetector, config: TrainConfig, progress: Report
+) -> ImageDetector:
+    progress(Progress("choosing thresholds", config.steps, config.steps))
+    threshold, points = choose_thresholds(detector, material(config).aside)
+    return ImageDetector(
+        net=detector.net,
+        labels=detector.labels,
+        size_px=detector.size_px,
+        operating_points={config.label: points},
+        default_thresholds={config.label: round(threshold, 3)},
+        card={},
+    )
+
+
+def _with_card(detector: ImageDetector, config: TrainConfig, progress: Report) -> ImageDetector:
+    report = None
+    if (config.data / config.objects / "val.json").exists():
+        report = evaluate(
+            detector,
+            config.data,
+            objects=config.objects,
+            negatives=config.negatives,
+            progress=progress,
+        )
+    return ImageDetector(
+        net=detector.net,
+        labels=detector.labels,
+        size_px=detector.size_px,
+        operating_points=detector.operating_points,
+        default_thresholds=detector.default_thresholds,
+        card=card_of(detector, config, report),
+    )
