@@ -85,7 +85,7 @@ def _listen(console: Console, client: Client, announcement: Announcement, speed:
 
 
 def _look(console: Console, client: Client, picture: Picture) -> Detections:
-    detections = client.detect(picture.path, score_map=True)
+    detections = client.detect(picture.path, detectors=["flower"], score_map=True)
     console.print(f"\n[bold]Looking[/] at {picture.path.name}")
     if not detections.boxes:
         console.print("  nothing found")

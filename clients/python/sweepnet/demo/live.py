@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sweepnet import Client, Event, Features, WindowScore
+from sweepnet import Client, Event, Features, ServerFault, WindowScore
 
 from .announcement import LABEL, RATE_HZ, Announcement, Placed
 
@@ -22,7 +22,6 @@ class Hearing:
     scores: tuple[float, ...]
     threshold: float
     features: tuple[Features, ...]
-    detector: str
 
 
 @dataclass(frozen=True)
@@ -51,24 +50,23 @@ def hear(client: Client, announcement: Announcement, speed: float, watcher: Watc
     curve: list[tuple[float, float]] = []
     features: list[Features] = []
     chunks = paced(announcement, speed, watcher)
-    with client.stream(
-        chunks, encoding="LINEAR16", rate_hz=RATE_HZ, channel_count=1, features=True
-    ) as stream:
+    with client.stream(chunks, detectors=[LABEL], rate_hz=RATE_HZ, features=True) as stream:
         for update in stream:
             for part in update.channels:
                 curve += [_point(window) for window in part.windows]
                 features += [part.features] if part.features else []
                 for event in part.events:
                     events.append(event)
-                    watcher.event(event, update.read_until / RATE_HZ)
-        detector = next(each for each in stream.opened.detectors if LABEL in each.labels)
+                    watcher.event(event, update.read_until_s)
+        opened = stream.opened
+    if opened is None:
+        raise ServerFault("the server ended the stream without opening it")
     return Hearing(
         events=tuple(events),
         centres_s=tuple(centre_s for centre_s, _ in curve),
         scores=tuple(score for _, score in curve),
-        threshold=detector.thresholds[LABEL],
+        threshold=opened.detectors[0].thresholds[LABEL],
         features=tuple(features),
-        detector=detector.name,
     )
 
 
