@@ -52,7 +52,7 @@ def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
     """The typer parameter of a setting; None where the flag is not given."""
     option = typer.Option(
         f"--{name.replace('_', '-')}",
-        help=f"{field.description} [env: {PREFIX}{name.upper()}]{_default(field)}",
+        help=f"{field.description} ({PREFIX}{name.upper()}{_default(field)})",
         show_default=False,
     )
     return inspect.Parameter(
@@ -75,9 +75,9 @@ def _plain(annotation: Any) -> Any:
 
 def _default(field: FieldInfo) -> str:
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    among = f" [one of: {', '.join(choices)}]" if choices else ""
+    among = f"; one of {', '.join(choices)}" if choices else ""
     value = field.get_default(call_default_factory=True)
-    return among if value in (None, ()) else f"{among} [default: {value}]"
+    return among if value in (None, ()) else f"{among}; default {value}"
 
 
 def _with_flags(function: Callable[..., None]) -> Callable[..., None]:

@@ -1,0 +1,90 @@
+"""Client of sweepnet: finds words in audio and objects in pictures, by a server.
+
+from sweepnet import Client, embedded_server
+
+with embedded_server() as address, Client(address) as client:
+    print(client.spot("call.wav").events)
+    print(client.detect("garden.jpg").boxes)
+"""
+
+from sweepnet._channel import DEFAULT_ADDRESS
+from sweepnet._embedded import embedded_server
+from sweepnet.aio import AsyncClient, AsyncSpotStream
+from sweepnet.client import Client, SpotStream
+from sweepnet.errors import (
+    Cancelled,
+    FailedPrecondition,
+    InvalidInput,
+    LimitExceeded,
+    ModelUnreadable,
+    NoServerPackage,
+    NotFound,
+    ServerFault,
+    ServerUnavailable,
+    SweepnetError,
+    TimedOut,
+)
+from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
+from sweepnet.results import (
+    Aggregate,
+    Box,
+    ChannelSummary,
+    ChannelUpdate,
+    Detections,
+    Event,
+    Features,
+    Gap,
+    Model,
+    OpenedDetector,
+    OperatingPoint,
+    Scored,
+    ScoreMap,
+    SpotOpened,
+    SpotResult,
+    SpotSummary,
+    SpotUpdate,
+    Training,
+    WindowScore,
+)
+
+__all__ = [
+    "DEFAULT_ADDRESS",
+    "Aggregate",
+    "AsyncClient",
+    "AsyncSpotStream",
+    "Box",
+    "Cancelled",
+    "ChannelSummary",
+    "ChannelUpdate",
+    "Client",
+    "DetectOptions",
+    "Detections",
+    "Event",
+    "FailedPrecondition",
+    "Features",
+    "Gap",
+    "InvalidInput",
+    "LimitExceeded",
+    "Model",
+    "ModelUnreadable",
+    "NoServerPackage",
+    "NotFound",
+    "OpenedDetector",
+    "OperatingPoint",
+    "ScoreMap",
+    "Scored",
+    "ServerFault",
+    "ServerUnavailable",
+    "SpotOpened",
+    "SpotOptions",
+    "SpotResult",
+    "SpotStream",
+    "SpotSummary",
+    "SpotUpdate",
+    "StreamOptions",
+    "SweepnetError",
+    "TimedOut",
+    "Training",
+    "WindowScore",
+    "embedded_server",
+]

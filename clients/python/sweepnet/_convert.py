@@ -1,0 +1,282 @@
+"""Between the wire and the client's records: with `_calls` and `_failures`, all that sees pb2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from google.longrunning import operations_pb2
+from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
+
+from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
+from sweepnet.results import (
+    Aggregate,
+    Box,
+    ChannelSummary,
+    ChannelUpdate,
+    Detections,
+    Event,
+    Features,
+    Gap,
+    Model,
+    OpenedDetector,
+    OperatingPoint,
+    ScoreMap,
+    SpotOpened,
+    SpotSummary,
+    SpotUpdate,
+    Training,
+    WindowScore,
+)
+from sweepnet_protos.v1 import (
+    audio_pb2,
+    image_detector_pb2,
+    keyword_spotter_pb2,
+    model_pb2,
+    trainer_pb2,
+)
+
+KINDS = {"keyword": model_pb2.MODEL_KIND_KEYWORD, "image": model_pb2.MODEL_KIND_IMAGE}
+
+
+def resource(name: str) -> str:
+    """`welcome` and `detectors/welcome` are the same."""
+    return name if "/" in name else f"detectors/{name}"
+
+
+def spot_config(options: StreamOptions) -> keyword_spotter_pb2.StreamingSpotRequest:
+    """The first message of a stream."""
+    encoding = options.get("encoding", "LINEAR16")
+    raw = encoding != "CONTAINER"
+    config = keyword_spotter_pb2.SpotConfig(
+        detectors=map(resource, options.get("detectors", ())),
+        audio_format=audio_pb2.AudioFormat(
+            encoding=audio_pb2.AudioEncoding.Value(f"AUDIO_ENCODING_{encoding}"),
+            sample_rate_hz=options.get("rate_hz", 16_000 if raw else 0),
+            channel_count=options.get("channel_count", 1 if raw else 0),
+        ),
+        channels=options.get("channels", ()),
+        thresholds=options.get("thresholds", {}),
+        aggregation=_aggregation(options),
+        include_features=options.get("features", False),
+        reply_density=keyword_spotter_pb2.ReplyDensity.Value(
+            f"REPLY_DENSITY_{options.get('replies', 'windows').upper()}"
+        ),
+        start_sample=options.get("start_sample", 0),
+    )
+    return keyword_spotter_pb2.StreamingSpotRequest(config=config)
+
+
+def _aggregation(options: SpotOptions) -> keyword_spotter_pb2.Aggregation:
+    return keyword_spotter_pb2.Aggregation(
+        aggregate_over_s=options.get("aggregate_over_s", 0.0),
+        softmax_temperature=options.get("softmax_temperature", 0.0),
+    )
+
+
+def audio_request(chunk: bytes | Gap) -> keyword_spotter_pb2.StreamingSpotRequest:
+    """A later message of a stream."""
+    if isinstance(chunk, Gap):
+        gap = audio_pb2.AudioGap(sample_count=chunk.sample_count)
+        return keyword_spotter_pb2.StreamingSpotRequest(gap=gap)
+    return keyword_spotter_pb2.StreamingSpotRequest(audio=chunk)
+
+
+def opened(told: keyword_spotter_pb2.SpotOpened) -> SpotOpened:
+    """What a stream scores."""
+    detectors = tuple(
+        OpenedDetector(
+            each.name, tuple(each.labels), dict(each.thresholds), each.window_s, each.hop_s
+        )
+        for each in told.detectors
+    )
+    return SpotOpened(told.sample_rate_hz, told.channel_count, tuple(told.channels), detectors)
+
+
+def update(told: keyword_spotter_pb2.SpotUpdate, stream: SpotOpened) -> SpotUpdate:
+    """News of a stream."""
+    channels = tuple(_channel_update(channel, stream) for channel in told.channels)
+    return SpotUpdate(told.read_until, told.read_until / stream.rate_hz, channels)
+
+
+def _channel_update(told: keyword_spotter_pb2.ChannelUpdate, stream: SpotOpened) -> ChannelUpdate:
+    labels = stream.labels_of(told.detector)
+    windows = tuple(
+        WindowScore(
+            each.start_sample,
+            each.end_sample,
+            stream.rate_hz,
+            dict(zip(labels, each.scores, strict=True)),
+            each.warming,
+        )
+        for each in told.windows
+    )
+    features = _features(told.features, stream.rate_hz) if told.HasField("features") else None
+    return ChannelUpdate(
+        told.channel,
+        told.detector,
+        windows,
+        _aggregates(told.aggregates),
+        _events(told.events, told.channel, told.detector, stream.rate_hz),
+        told.read_until,
+        features,
+    )
+
+
+def _features(told: keyword_spotter_pb2.Features, rate_hz: int) -> Features:
+    values, bands = tuple(told.values), told.band_count
+    rows = tuple(values[at : at + bands] for at in range(0, len(values), bands)) if bands else ()
+    return Features(told.start_sample / rate_hz, told.hop_samples / rate_hz, rows)
+
+
+def _aggregates(told: Sequence[keyword_spotter_pb2.Aggregate]) -> tuple[Aggregate, ...]:
+    return tuple(Aggregate(each.label, each.maximum, each.mean, each.softmax) for each in told)
+
+
+def _events(
+    told: Sequence[keyword_spotter_pb2.KeywordEvent], channel: int, detector: str, rate_hz: int
+) -> tuple[Event, ...]:
+    return tuple(
+        Event(
+            each.start_sample,
+            each.end_sample,
+            rate_hz,
+            each.label,
+            each.score,
+            each.peak_sample,
+            channel,
+            detector,
+        )
+        for each in told
+    )
+
+
+def summary(told: keyword_spotter_pb2.SpotSummary) -> SpotSummary:
+    """A stream from first sample to last."""
+    rate_hz = told.sample_rate_hz
+    channels = tuple(
+        ChannelSummary(
+            each.channel,
+            each.detector,
+            _aggregates(each.aggregates),
+            _events(each.events, each.channel, each.detector, rate_hz),
+            each.window_count,
+        )
+        for each in told.channels
+    )
+    return SpotSummary(told.sample_count / rate_hz, channels)
+
+
+def detect_request(image: bytes, options: DetectOptions) -> image_detector_pb2.DetectRequest:
+    """One picture, and what to look for in it."""
+    config = image_detector_pb2.DetectConfig(
+        detectors=map(resource, options.get("detectors", ())),
+        thresholds=options.get("thresholds", {}),
+        overlap_iou=options.get("overlap_iou", 0.0),
+        max_boxes=options.get("max_boxes", 0),
+        include_score_map=options.get("score_map", False),
+    )
+    return image_detector_pb2.DetectRequest(config=config, image=image)
+
+
+def detections(told: image_detector_pb2.DetectResponse) -> Detections:
+    """The answer to one picture, of all detectors together."""
+    boxes = [_box(box, result.detector) for result in told.results for box in result.boxes]
+    scores: dict[str, float] = {}
+    for result in told.results:
+        for label, score in result.scores.items():
+            scores[label] = max(score, scores.get(label, 0.0))
+    first = told.results[0]
+    maps = tuple(
+        _score_map(result.score_map, result.detector)
+        for result in told.results
+        if result.HasField("score_map")
+    )
+    best_first = tuple(sorted(boxes, key=lambda box: -box.score))
+    return Detections(first.width_px, first.height_px, scores, best_first, maps)
+
+
+def _box(told: image_detector_pb2.Box, detector: str) -> Box:
+    corners = tuple((corner.x_px, corner.y_px) for corner in told.corners_px)
+    edges = (told.x_min_px, told.y_min_px, told.x_max_px, told.y_max_px)
+    return Box(told.label, told.score, *edges, corners, detector)
+
+
+def _score_map(told: image_detector_pb2.ScoreMap, detector: str) -> ScoreMap:
+    return ScoreMap(
+        detector,
+        told.row_count,
+        told.column_count,
+        tuple(told.labels),
+        tuple(told.scores),
+        told.step_x_px,
+        told.step_y_px,
+        told.start_x_px,
+        told.start_y_px,
+    )
+
+
+def model(told: model_pb2.Model) -> Model:
+    """A detector that the server holds."""
+    kinds = {number: name for name, number in KINDS.items()}
+    return Model(
+        name=told.name,
+        kind=kinds.get(told.kind, ""),
+        labels=tuple(told.labels),
+        default_thresholds=dict(told.default_thresholds),
+        operating_points=tuple(map(_operating_point, told.operating_points)),
+        card=json_format.MessageToDict(told.card),
+        size_bytes=told.size_bytes,
+        format_version=told.format_version,
+        rate_hz=told.sample_rate_hz,
+        window_s=told.window_s,
+        hop_s=told.hop_s,
+        error=told.error,
+    )
+
+
+def _operating_point(told: model_pb2.OperatingPoint) -> OperatingPoint:
+    kind = told.WhichOneof("false_alarm_rate")
+    rate = {kind: getattr(told, kind)} if kind else {}
+    return OperatingPoint(told.label, told.threshold, told.miss_rate, **rate)
+
+
+def training_request(
+    kind: str, data_folder: str, name: str, settings: Mapping[str, Any]
+) -> trainer_pb2.StartTrainingRequest:
+    """What to train, and on what."""
+    request = trainer_pb2.StartTrainingRequest(
+        kind=KINDS.get(kind, model_pb2.MODEL_KIND_UNSPECIFIED),
+        model=resource(name),
+        data_folder=data_folder,
+    )
+    request.settings.update(settings)
+    return request
+
+
+def wait_request(name: str, timeout_s: float | None) -> operations_pb2.WaitOperationRequest:
+    """Waits for an operation to end."""
+    request = operations_pb2.WaitOperationRequest(name=name)
+    if timeout_s is not None:
+        request.timeout.CopyFrom(Duration(nanos=int(timeout_s % 1 * 1e9), seconds=int(timeout_s)))
+    return request
+
+
+def training(told: operations_pb2.Operation) -> Training:
+    """A training as its operation tells."""
+    metadata, result = trainer_pb2.TrainingMetadata(), trainer_pb2.TrainingResult()
+    told.metadata.Unpack(metadata)
+    state = trainer_pb2.TrainingState.Name(metadata.state).removeprefix("TRAINING_STATE_").lower()
+    succeeded = told.WhichOneof("result") == "response" and told.response.Unpack(result)
+    return Training(
+        name=told.name,
+        state=state,
+        stage=metadata.stage,
+        progress=metadata.progress,
+        seconds_left=metadata.seconds_left if metadata.HasField("seconds_left") else None,
+        message=metadata.message,
+        model_name=metadata.model,
+        model=model(result.model) if succeeded else None,
+        error=told.error.message,
+    )

@@ -1,0 +1,79 @@
+"""One table from gRPC statuses to the client's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from sweepnet.errors import (
+    Cancelled,
+    FailedPrecondition,
+    InvalidInput,
+    LimitExceeded,
+    ModelUnreadable,
+    NotFound,
+    ServerFault,
+    ServerUnavailable,
+    SweepnetError,
+    TimedOut,
+)
+
+TABLE: dict[grpc.StatusCode, type[SweepnetError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidInput,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceeded,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    grpc.StatusCode.ABORTED: FailedPrecondition,
+    grpc.StatusCode.DATA_LOSS: ModelUnreadable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: TimedOut,
+    grpc.StatusCode.CANCELLED: Cancelled,
+    grpc.StatusCode.UNAVAILABLE: ServerUnavailable,
+}
+
+
+@contextmanager
+def translated(address: str) -> Iterator[None]:
+    """Errors of gRPC inside become the client's."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise failure(error, address) from None
+
+
+def failure(error: Any, address: str) -> SweepnetError:
+    """The client's error for one of gRPC's."""
+    code, words = error.code(), error.details() or ""
+    kind = TABLE.get(code, ServerFault)
+    if kind is ServerUnavailable:
+        return kind(_unavailable(address, words))
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return kind(f"the server at {address} does not offer this; update it, or the client")
+    return kind(words or code.name, _reason(error))
+
+
+def _unavailable(address: str, words: str) -> str:
+    if "failed to connect" in words.lower() or "dns" in words.lower() or "resolution" in words:
+        return (
+            f"no server at {address}; start one with `sweepnet serve`, "
+            "or leave --server out to have one started"
+        )
+    return f"the server at {address} went away ({words})"
+
+
+def _reason(error: Any) -> str:
+    """The server's name for the kind of error, from its google.rpc details."""
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:
+        return ""
+    information = error_details_pb2.ErrorInfo()
+    for detail in status.details if status is not None else ():
+        if detail.Unpack(information):
+            return information.reason
+    return ""

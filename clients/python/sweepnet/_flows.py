@@ -1,0 +1,91 @@
+"""What each method does, without input or output of its own.
+
+A flow yields `Step`s (a call, its request, its time limit), is sent their responses and returns the
+result; `Client` and `AsyncClient` differ only in how they drive it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from google.longrunning import operations_pb2
+
+from sweepnet import _calls, _convert
+from sweepnet._calls import Call
+from sweepnet._sources import Source, picture_bytes
+from sweepnet.options import DetectOptions
+from sweepnet.results import Detections, Model, Training
+from sweepnet_protos.v1 import model_pb2
+
+
+class Step(NamedTuple):
+    """One unary call."""
+
+    call: Call[Any, Any]
+    request: Any
+    timeout_s: float | None = None
+
+
+T = TypeVar("T")
+Flow = Generator[Step, Any, T]
+
+
+def detect(source: Source, options: DetectOptions) -> Flow[Detections]:
+    """Boxes and scores of a picture."""
+    request = _convert.detect_request(picture_bytes(source), options)
+    return _convert.detections((yield Step(_calls.DETECT, request, options.get("timeout_s"))))
+
+
+def models() -> Flow[tuple[Model, ...]]:
+    """All models, page by page."""
+    found: list[Model] = []
+    token = ""
+    while True:
+        page = yield Step(_calls.LIST_MODELS, model_pb2.ListModelsRequest(page_token=token))
+        found += map(_convert.model, page.models)
+        token = page.next_page_token
+        if not token:
+            return tuple(found)
+
+
+def model(name: str) -> Flow[Model]:
+    """One model."""
+    request = model_pb2.GetModelRequest(name=_convert.resource(name))
+    return _convert.model((yield Step(_calls.GET_MODEL, request)).model)
+
+
+def train(kind: str, data_folder: str, name: str, settings: Mapping[str, Any]) -> Flow[Training]:
+    """A training that was just started."""
+    request = _convert.training_request(kind, data_folder, name, settings)
+    return _convert.training((yield Step(_calls.START_TRAINING, request)))
+
+
+def training(name: str) -> Flow[Training]:
+    """A training as it is."""
+    request = operations_pb2.GetOperationRequest(name=name)
+    return _convert.training((yield Step(_calls.GET_OPERATION, request)))
+
+
+def wait_training(name: str, timeout_s: float | None) -> Flow[Training]:
+    """A training that has ended, or as it is after `timeout_s`."""
+    request = _convert.wait_request(name, timeout_s)
+    return _convert.training((yield Step(_calls.WAIT_OPERATION, request)))
+
+
+def cancel_training(name: str) -> Flow[None]:
+    """Asks a training to stop."""
+    yield Step(_calls.CANCEL_OPERATION, operations_pb2.CancelOperationRequest(name=name))
+
+
+def trainings() -> Flow[tuple[Training, ...]]:
+    """All trainings that the server remembers, page by page."""
+    found: list[Training] = []
+    token = ""
+    while True:
+        request = operations_pb2.ListOperationsRequest(name="operations", page_token=token)
+        page = yield Step(_calls.LIST_OPERATIONS, request)
+        found += map(_convert.training, page.operations)
+        token = page.next_page_token
+        if not token:
+            return tuple(found)

@@ -1,0 +1,74 @@
+"""What a caller may name as audio or a picture: a path, bytes, or an open binary file."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from sweepnet.errors import InvalidInput, NotFound
+
+Source = str | os.PathLike[str] | bytes | BinaryIO
+CHUNK_BYTES = 1 << 17
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_PICTURE_SUFFIXES = {
+    *(".jpg", ".jpeg", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif", ".svg", ".ico", ".ppm", ".pgm"),
+}
+
+
+def opened(source: Source) -> BinaryIO:
+    """The source open for reading; raises NotFound or InvalidInput."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return io.BytesIO(source)
+    if not isinstance(source, str | os.PathLike):
+        return source
+    try:
+        return Path(source).open("rb")
+    except FileNotFoundError:
+        raise NotFound(f"no file named {os.fspath(source)}") from None
+    except IsADirectoryError:
+        raise InvalidInput(
+            f"{os.fspath(source)} is a folder; name the files in it, for instance "
+            f"{os.fspath(source).rstrip('/')}/*"
+        ) from None
+    except OSError as error:
+        raise InvalidInput(f"{os.fspath(source)} cannot be read: {error.strerror}") from None
+
+
+def chunks(file: BinaryIO) -> Iterator[bytes]:
+    """The rest of an open file in pieces; it is closed at the end."""
+    with file:
+        while piece := file.read(CHUNK_BYTES):
+            yield piece
+
+
+def picture_bytes(source: Source) -> bytes:
+    """All bytes of a source."""
+    return b"".join(chunks(opened(source)))
+
+
+def name_of(source: Source) -> str:
+    """How to call a source in results: its path, or what else it is."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    return str(getattr(source, "name", "bytes"))
+
+
+def is_picture(source: Source) -> bool:
+    """Whether it looks like a picture: by its first bytes, else by its suffix."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _begins_as_picture(bytes(source[:16]))
+    if not isinstance(source, str | os.PathLike):
+        start = source.read(16)
+        source.seek(-len(start), os.SEEK_CUR)
+        return _begins_as_picture(start)
+    with opened(source) as file:
+        start = file.read(16)
+    return _begins_as_picture(start) or Path(source).suffix.lower() in _PICTURE_SUFFIXES
+
+
+def _begins_as_picture(start: bytes) -> bool:
+    return start.startswith(_PICTURES) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")

@@ -1,0 +1,267 @@
+"""The asynchronous client: the same methods as `Client`, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from types import TracebackType
+from typing import Any, TypeVar, Unpack
+
+import grpc
+
+from sweepnet import _calls, _convert, _flows, _many, _sources, _streams
+from sweepnet._channel import DEFAULT_ADDRESS, OPTIONS, target
+from sweepnet._failures import failure, translated
+from sweepnet._flows import Flow, Step
+from sweepnet._sources import Source
+from sweepnet._streams import Chunk, Replies
+from sweepnet.client import Client
+from sweepnet.errors import SweepnetError
+from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
+from sweepnet.results import (
+    Detections,
+    Kind,
+    Model,
+    Scored,
+    SpotOpened,
+    SpotResult,
+    SpotSummary,
+    SpotUpdate,
+    Training,
+)
+
+T = TypeVar("T")
+WAITING_CHUNKS = 64
+
+
+class AsyncClient:
+    """Finds words in audio and objects in pictures, by a server at `address`; for one event loop.
+
+    Use it in an `async with` statement, or close it. Its methods are documented at `Client`.
+    """
+
+    def __init__(self, address: str = DEFAULT_ADDRESS) -> None:
+        self.address = address
+        self._channel = grpc.aio.insecure_channel(target(address), options=OPTIONS)
+
+    async def spot(self, source: Source, **options: Unpack[SpotOptions]) -> SpotResult:
+        chunks = _sources.chunks(_sources.opened(source))
+        stream = AsyncSpotStream(self._channel, self.address, _streams.of_file(options), chunks)
+        async with stream:
+            return _streams.result(stream.replies, [update async for update in stream])
+
+    def stream(
+        self,
+        chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> AsyncSpotStream:
+        return AsyncSpotStream(self._channel, self.address, options, chunks)
+
+    async def detect(self, source: Source, **options: Unpack[DetectOptions]) -> Detections:
+        return await self._run(_flows.detect(source, options))
+
+    async def score_many(
+        self,
+        sources: Iterable[Source],
+        *,
+        concurrency: int = 4,
+        spot: SpotOptions | None = None,
+        detect: DetectOptions | None = None,
+    ) -> AsyncIterator[Scored]:
+        free = asyncio.Semaphore(_many.checked(concurrency))
+
+        async def work(source: Source) -> Scored:
+            async with free:
+                return await self._scored(source, spot or {}, detect or {})
+
+        waiting: deque[asyncio.Task[Scored]] = deque()
+        try:
+            for source in sources:
+                waiting.append(asyncio.create_task(work(source)))
+                if len(waiting) > 2 * concurrency:
+                    yield await waiting.popleft()
+            while waiting:
+                yield await waiting.popleft()
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def models(self) -> tuple[Model, ...]:
+        return await self._run(_flows.models())
+
+    async def model(self, name: str) -> Model:
+        return await self._run(_flows.model(name))
+
+    async def train(
+        self, kind: Kind, data_folder: str, name: str, settings: Mapping[str, Any] | None = None
+    ) -> Training:
+        return await self._run(_flows.train(kind, data_folder, name, settings or {}))
+
+    async def training(self, name: str) -> Training:
+        return await self._run(_flows.training(name))
+
+    async def wait_training(self, name: str, timeout_s: float | None = None) -> Training:
+        return await self._run(_flows.wait_training(name, timeout_s))
+
+    async def cancel_training(self, name: str) -> None:
+        return await self._run(_flows.cancel_training(name))
+
+    async def trainings(self) -> tuple[Training, ...]:
+        return await self._run(_flows.trainings())
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _scored(self, source: Source, spot: SpotOptions, detect: DetectOptions) -> Scored:
+        name = _sources.name_of(source)
+        try:
+            if _sources.is_picture(source):
+                return Scored(name, await self.detect(source, **detect))
+            return Scored(name, await self.spot(source, **spot))
+        except SweepnetError as error:
+            return Scored(name, error=error.message)
+
+    async def _run(self, flow: Flow[T]) -> T:
+        try:
+            step = next(flow)
+            while True:
+                step = flow.send(await self._unary(step))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _unary(self, step: Step) -> Any:
+        call, request, timeout_s = step
+        method = self._channel.unary_unary(call.path, call.encode, call.decode)
+        with translated(self.address):
+            return await method(request, timeout=timeout_s)
+
+
+class AsyncSpotStream:
+    """A live stream, as `SpotStream`, in an `async with` statement and iterated by `async for`."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        address: str,
+        options: StreamOptions,
+        chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None,
+    ) -> None:
+        self.replies = Replies()
+        self._address = address
+        self._waiting: asyncio.Queue[Chunk | None] = asyncio.Queue(WAITING_CHUNKS)
+        self._ended = chunks is not None
+        self._requests = self._messages(options, chunks)
+        self._channel, self._timeout_s = channel, options.get("timeout_s")
+        self._call: Any = None
+
+    @property
+    def opened(self) -> SpotOpened | None:
+        return self.replies.opened
+
+    @property
+    def summary(self) -> SpotSummary | None:
+        return self.replies.summary
+
+    async def send(self, chunk: Chunk) -> None:
+        if self._ended:
+            raise ValueError("the stream has been ended, or was given its chunks")
+        await self._put(chunk)
+
+    async def end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            await self._put(None)
+
+    def cancel(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
+
+    async def __aenter__(self) -> AsyncSpotStream:
+        call = _calls.STREAMING_SPOT
+        method = self._channel.stream_stream(call.path, call.encode, call.decode)
+        self._call = method(self._requests, timeout=self._timeout_s)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.cancel()
+
+    async def __aiter__(self) -> AsyncIterator[SpotUpdate]:
+        if self._call is None:
+            raise ValueError("use the stream in a with statement")
+        with translated(self._address):
+            async for reply in self._call:
+                update = self.replies.take(reply)
+                if update is not None:
+                    yield update
+        self.replies.end()
+
+    async def _messages(
+        self, options: StreamOptions, chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None
+    ) -> AsyncIterator[Any]:
+        yield _convert.spot_config(options)
+        try:
+            async for chunk in self._sent() if chunks is None else _awaited(chunks):
+                yield _convert.audio_request(chunk)
+        except Exception as error:
+            self.replies.failure = error
+
+    async def _sent(self) -> AsyncIterator[Chunk]:
+        while (chunk := await self._waiting.get()) is not None:
+            yield chunk
+
+    async def _put(self, chunk: Chunk | None) -> None:
+        while True:
+            if self._call is None:
+                raise ValueError("use the stream in a with statement")
+            if self._call.done():
+                raise await self._why_ended()
+            try:
+                async with asyncio.timeout(0.1):
+                    return await self._waiting.put(chunk)
+            except TimeoutError:
+                continue
+
+    async def _why_ended(self) -> BaseException:
+        try:
+            await self._call.wait_for_connection()
+        except grpc.RpcError as error:
+            return failure(error, self._address)
+        return ValueError("the stream has ended")
+
+
+async def _awaited(chunks: Iterable[Chunk] | AsyncIterable[Chunk]) -> AsyncIterator[Chunk]:
+    if isinstance(chunks, AsyncIterable):
+        async for chunk in chunks:
+            yield chunk
+    else:
+        for chunk in chunks:
+            yield chunk
+
+
+def _inherit_documentation() -> None:
+    """Each method is described once, at its synchronous twin."""
+    for name, method in vars(AsyncClient).items():
+        twin = getattr(Client, name, None)
+        if callable(method) and not name.startswith("_") and twin is not None:
+            method.__doc__ = twin.__doc__
+
+
+_inherit_documentation()

@@ -1,0 +1,60 @@
+"""What may be chosen per call, as keyword arguments: each option is described here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypedDict
+
+Encoding = Literal["LINEAR16", "FLOAT32", "MULAW", "ALAW", "CONTAINER"]
+Replies = Literal["windows", "aggregates", "events"]
+
+
+class SpotOptions(TypedDict, total=False):
+    """Options of `spot` and `stream`."""
+
+    detectors: Sequence[str]
+    """Names such as "detectors/welcome" or "welcome"; all keyword detectors by default."""
+    channels: Sequence[int]
+    """Channels to score, from 0; all by default."""
+    thresholds: Mapping[str, float]
+    """Scores from which a label makes an event; the detectors' own by default."""
+    aggregate_over_s: float
+    """Horizon of the running aggregates; everything since the start by default."""
+    softmax_temperature: float
+    """Temperature of the softmax-weighted mean; 1 by default."""
+    features: bool
+    """Whether the log-mel features come too."""
+    replies: Replies
+    """What is told of: every window ("windows"), running aggregates, or events only."""
+    timeout_s: float
+    """Seconds that the whole call may take; no limit by default."""
+
+
+class StreamOptions(SpotOptions, total=False):
+    """Options of `stream`."""
+
+    encoding: Encoding
+    """What the chunks hold; 16-bit little-endian samples by default."""
+    rate_hz: int
+    """Samples per second and channel; 16000 by default."""
+    channel_count: int
+    """Interleaved channels; 1 by default."""
+    start_sample: int
+    """The number of the first sample, where a stream goes on after a lost connection."""
+
+
+class DetectOptions(TypedDict, total=False):
+    """Options of `detect`."""
+
+    detectors: Sequence[str]
+    """Names such as "detectors/flower" or "flower"; all image detectors by default."""
+    thresholds: Mapping[str, float]
+    """Scores from which a box is reported; the detectors' own by default."""
+    overlap_iou: float
+    """Boxes that overlap a better one by more are dropped; 0.5 by default."""
+    max_boxes: int
+    """Most boxes reported; 100 by default."""
+    score_map: bool
+    """Whether the map of scores by place comes too."""
+    timeout_s: float
+    """Seconds that the call may take; no limit by default."""

@@ -1,0 +1,271 @@
+"""What the client returns: frozen records, times in seconds beside samples, boxes in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["keyword", "image"]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Samples per channel that were lost, in place of a chunk of a live stream."""
+
+    sample_count: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """[start, end) of a stream: samples since its zero at `rate_hz`."""
+
+    start_sample: int
+    end_sample: int
+    rate_hz: int
+
+    @property
+    def start_s(self) -> float:
+        """Seconds since the stream's zero."""
+        return self.start_sample / self.rate_hz
+
+    @property
+    def end_s(self) -> float:
+        """Seconds since the stream's zero."""
+        return self.end_sample / self.rate_hz
+
+
+@dataclass(frozen=True)
+class WindowScore(Span):
+    """Probabilities by label that the window holds it; `warming`: part of it is no real audio."""
+
+    scores: Mapping[str, float]
+    warming: bool = False
+
+
+@dataclass(frozen=True)
+class Event(Span):
+    """A word that was heard, and where: the span is the word's own extent."""
+
+    label: str
+    score: float
+    peak_sample: int
+    channel: int = 0
+    detector: str = ""
+
+    @property
+    def peak_s(self) -> float:
+        """The middle of the word, seconds since the stream's zero."""
+        return self.peak_sample / self.rate_hz
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The scores of one label over the horizon."""
+
+    label: str
+    maximum: float
+    mean: float
+    softmax: float
+
+
+@dataclass(frozen=True)
+class Features:
+    """Log-mel frames: `rows[t][band]`, the lowest band first."""
+
+    start_s: float
+    hop_s: float
+    rows: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class ChannelUpdate:
+    """News of one channel under one detector."""
+
+    channel: int
+    detector: str
+    windows: tuple[WindowScore, ...]
+    aggregates: tuple[Aggregate, ...]
+    events: tuple[Event, ...]
+    read_until: int
+    features: Features | None = None
+
+
+@dataclass(frozen=True)
+class SpotUpdate:
+    """News of a stream; all audio before sample `read_until` has been used."""
+
+    read_until: int
+    read_until_s: float
+    channels: tuple[ChannelUpdate, ...]
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Events of all channels and detectors."""
+        return tuple(event for channel in self.channels for event in channel.events)
+
+    @property
+    def windows(self) -> tuple[WindowScore, ...]:
+        """Window scores of all channels and detectors."""
+        return tuple(window for channel in self.channels for window in channel.windows)
+
+
+@dataclass(frozen=True)
+class OpenedDetector:
+    """A detector as a stream uses it."""
+
+    name: str
+    labels: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    window_s: float
+    hop_s: float
+
+
+@dataclass(frozen=True)
+class SpotOpened:
+    """What a stream scores."""
+
+    rate_hz: int
+    channel_count: int
+    channels: tuple[int, ...]
+    detectors: tuple[OpenedDetector, ...]
+
+    def labels_of(self, detector: str) -> tuple[str, ...]:
+        """The labels of a detector in use."""
+        return next(each.labels for each in self.detectors if each.name == detector)
+
+
+@dataclass(frozen=True)
+class ChannelSummary:
+    """One channel under one detector from the first sample to the last."""
+
+    channel: int
+    detector: str
+    aggregates: tuple[Aggregate, ...]
+    events: tuple[Event, ...]
+    window_count: int
+
+
+@dataclass(frozen=True)
+class SpotSummary:
+    """A stream from the first sample to the last."""
+
+    duration_s: float
+    channels: tuple[ChannelSummary, ...]
+
+
+@dataclass(frozen=True)
+class SpotResult:
+    """A recording's answer: per label the highest score of any channel, and all events in order."""
+
+    duration_s: float
+    scores: Mapping[str, float]
+    events: tuple[Event, ...]
+    opened: SpotOpened
+    channels: tuple[ChannelSummary, ...]
+    updates: tuple[ChannelUpdate, ...] = ()
+    """Windows and features, where they were asked for."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """An object found, in pixels of the picture after its EXIF turn; origin top left."""
+
+    label: str
+    score: float
+    x_min_px: float
+    y_min_px: float
+    x_max_px: float
+    y_max_px: float
+    corners_px: tuple[tuple[float, float], ...]
+    """(x, y), clockwise from top left."""
+    detector: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreMap:
+    """Scores of every position looked at; `scores` runs over rows, columns, labels."""
+
+    detector: str
+    row_count: int
+    column_count: int
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+    step_x_px: float
+    step_y_px: float
+    start_x_px: float
+    start_y_px: float
+
+
+@dataclass(frozen=True)
+class Detections:
+    """A picture's answer: per label the probability that it is there, and boxes, best first."""
+
+    width_px: int
+    height_px: int
+    scores: Mapping[str, float]
+    boxes: tuple[Box, ...]
+    score_maps: tuple[ScoreMap, ...] = ()
+
+    @property
+    def score_map(self) -> ScoreMap | None:
+        """The first detector's score map, None unless it was asked for."""
+        return self.score_maps[0] if self.score_maps else None
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold with what was measured at it; the rate of a kind that does not apply is None."""
+
+    label: str
+    threshold: float
+    miss_rate: float
+    false_alarms_per_hour: float | None = None
+    false_boxes_per_picture: float | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A detector that the server holds."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    default_thresholds: Mapping[str, float]
+    operating_points: tuple[OperatingPoint, ...]
+    card: Mapping[str, Any]
+    size_bytes: int
+    format_version: int
+    rate_hz: int
+    window_s: float
+    hop_s: float
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training as it was when asked; `model` is there once it has succeeded."""
+
+    name: str
+    state: str
+    stage: str
+    progress: float
+    seconds_left: float | None
+    message: str
+    model_name: str
+    model: Model | None = None
+    error: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One of many: its result, or why there is none."""
+
+    source: str
+    result: SpotResult | Detections | None = None
+    error: str = ""
