@@ -102,4 +102,5 @@ def _read(path: Path) -> bytes:
         form = (recording.getframerate(), recording.getnchannels(), recording.getsampwidth())
         if form != (RATE_HZ, 1, 2):
             raise ValueError(f"{path.name}: expected 8 kHz, mono, 16 bit; got {form}")
-        return recording.readframes(recording.getnframes())
+        samples: bytes = recording.readframes(recording.getnframes())
+    return samples

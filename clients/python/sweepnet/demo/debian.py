@@ -47,9 +47,9 @@ def _fetch(work: Path) -> Path:
     (work / "status").touch()
     (work / "apt.conf").write_text(_configuration(work), encoding="utf-8")
     # A source that does not answer must not stop the others: only the download decides.
-    settings = {"APT_CONFIG": str(work / "apt.conf")}
-    run("apt-get", "update", folder=work, check=False, **settings)
-    run("apt-get", "download", PACKAGE, folder=work, **settings)
+    variables = {"APT_CONFIG": str(work / "apt.conf")}
+    run("apt-get", "update", folder=work, check=False, variables=variables)
+    run("apt-get", "download", PACKAGE, folder=work, variables=variables)
     package = max(work.glob(f"{PACKAGE}_*.deb"))
     unpacked = work / "unpacked"
     run("dpkg-deb", "-x", str(package), str(unpacked), folder=work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 LIMIT_S = 180.0
@@ -13,7 +14,9 @@ class Unavailable(Exception):
     """What the demo wanted cannot be had here; the message says why."""
 
 
-def run(*command: str, folder: Path, check: bool = True, **settings: str) -> str:
+def run(
+    *command: str, folder: Path, check: bool = True, variables: Mapping[str, str] | None = None
+) -> str:
     """What the command printed, run in `folder` with these environment variables besides.
 
     Raises Unavailable if it fails (unless `check` is off), is missing, or takes over LIMIT_S.
@@ -22,7 +25,7 @@ def run(*command: str, folder: Path, check: bool = True, **settings: str) -> str
         done = subprocess.run(
             command,
             cwd=folder,
-            env={**os.environ, "LC_ALL": "C", **settings},
+            env={**os.environ, "LC_ALL": "C", **(variables or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

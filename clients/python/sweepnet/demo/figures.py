@@ -189,7 +189,7 @@ def _heat(axes: Axes, photo: Image.Image, detections: Detections) -> None:
     )
     shown = axes.imshow(rows, extent=extent, cmap=HEAT, vmin=0, vmax=1, interpolation="bilinear")
     bar = axes.figure.colorbar(shown, ax=axes, fraction=0.035, pad=0.02)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     highest = max(map(max, rows), default=0.0)
     title = f"score at every place, highest {highest:.2f}"
     axes.set_title(title, fontsize=14, weight="bold", color=INK, loc="left")
