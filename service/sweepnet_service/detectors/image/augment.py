@@ -14,7 +14,8 @@ from PIL import Image
 from cnn_core.arrays import Array, Integers
 
 from .boxes import area
-from .dataset import Photo, Pixels
+from .dataset import Photo
+from .pixels import Pixels
 
 GREY = 114
 PIXEL_MEAN = 118.0

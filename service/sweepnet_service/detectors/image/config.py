@@ -64,6 +64,8 @@ class TrainConfig:
     gradient_limit: float = 10.0
     average_decay: float = 0.998
     seed: int = 0
+    widths: tuple[int, int, int, int, int] = (16, 32, 64, 96, 128)
+    pyramid: int = 64
     checkpoint_every: int = 250
     detect_size_px: int = 256
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from cnn_core.arrays import Array, Integers
 from sweepnet_service.errors import InvalidInput
 
-Pixels = NDArray[np.uint8]
+from .pixels import Pixels, read_picture
+
 UNKNOWN = -1
 
 
@@ -65,6 +64,15 @@ def read_listing(data: Path, group: str, split: str) -> tuple[Entry, ...]:
         raise InvalidInput(str(listing), "missing; expected a COCO list of pictures") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(str(listing), f"is no JSON ({error}); expected a COCO list") from error
+    try:
+        return _entries(content, data, group, split)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidInput(
+            str(listing), f"is no COCO list ({error!r}); expected images and annotations with bbox"
+        ) from error
+
+
+def _entries(content: Mapping[str, Any], data: Path, group: str, split: str) -> tuple[Entry, ...]:
     sources = _sources(data)
     boxes = _by_image(content.get("annotations", ()))
     folder = data / group / split
@@ -128,7 +136,6 @@ def set_aside(
 
 def load(entry: Entry, species: tuple[str, ...]) -> Photo:
     """Decode one entry; species outside `species` become -1."""
-    with Image.open(entry.path) as image:
-        pixels = np.asarray(image.convert("RGB"))
+    pixels = read_picture(entry.path).pixels
     index = [species.index(name) if name in species else UNKNOWN for name in entry.species]
     return Photo(entry.name, pixels, entry.boxes, np.array(index, np.int64), entry.complete)

@@ -61,7 +61,8 @@ def fit(
 
 def begin(config: TrainConfig) -> State:
     """A fresh network and optimiser, decided by the seed."""
-    net = flower_net(np.random.default_rng(config.seed), species=len(config.species))
+    rng = np.random.default_rng(config.seed)
+    net = flower_net(rng, config.widths, config.pyramid, len(config.species))
     return State(0, net, net, _optimiser(config).init(net))
 
 

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from cnn_core.arrays import Array
 from sweepnet_service.errors import InvalidInput, LimitExceeded, NotFound
 
 from .boxes import Letterbox
-from .dataset import Pixels
+
+Pixels = NDArray[np.uint8]
 
 # Only these decoders run: others call programs (EPS) or are rarely tried on hostile bytes.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 FORMAT_NAMES = "JPEG, PNG, WebP, BMP, GIF or TIFF"
 DECODER_ERRORS = (
     OSError,
@@ -42,6 +44,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = (5, 6, 7, 8)
 FOREIGN = (
     (b"RIFF", "a RIFF file such as WAVE sound"),
     (b"ID3", "an MP3 sound file"),
@@ -92,14 +95,14 @@ def read_picture(
     content = _content(source, limits, where)
     image = _open(content, limits, where)
     width, height = image.size
-    turn = TURNS.get(_orientation(image))
     if enough_px is not None:
         share = enough_px / max(width, height)
         image.draft(None, (int(width * share), int(height * share)))
-    pixels = _decode(image, turn, where)
-    if turn in (TURNS[5], TURNS[6], TURNS[7], TURNS[8]):
+    colour, orientation = _decode(image, where)
+    if orientation in SIDEWAYS:
         width, height = height, width
-    return Picture(pixels, width, height)
+    turned = colour.transpose(TURNS[orientation]) if orientation in TURNS else colour
+    return Picture(np.asarray(turned), width, height)
 
 
 def _content(source: bytes | Path, limits: PictureLimits, where: str) -> bytes:
@@ -192,15 +195,16 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _decode(image: Image.Image, turn: Image.Transpose | None, where: str) -> Pixels:
+def _decode(image: Image.Image, where: str) -> tuple[Image.Image, int]:
+    """RGB as stored, and the EXIF orientation that it still needs."""
     try:
         image.load()
-        colour = _rgb(image)
+        # Only now: Pillow turns a TIFF while it loads, and then takes the tag away.
+        return _rgb(image), _orientation(image)
     except Image.DecompressionBombError as error:
         raise LimitExceeded(where, "its frame is larger than its header says") from error
     except DECODER_ERRORS as error:
         raise _damaged(error, where) from error
-    return np.asarray(colour if turn is None else colour.transpose(turn))
 
 
 def _rgb(image: Image.Image) -> Image.Image:

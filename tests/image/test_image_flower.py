@@ -1,0 +1,71 @@
+"""The shipped flower model: small, readable, quiet on noise; its card's figures come out."""
+
+from __future__ import annotations
+
+import io
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sweepnet_service
+from cnn_core.tree import count_weights
+from sweepnet_service.detectors.image import ImageDetector
+from sweepnet_service.detectors.image.card import markdown
+from sweepnet_service.detectors.image.evaluate import evaluate
+
+MODEL = Path(str(files(sweepnet_service))) / "models" / "flower.safetensors"
+
+
+@pytest.fixture(scope="module")
+def flower() -> ImageDetector:
+    return ImageDetector.load(MODEL)
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG")
+    return out.getvalue()
+
+
+def test_it_is_small(flower: ImageDetector) -> None:
+    assert MODEL.stat().st_size <= 4_000_000
+    assert count_weights(flower.net) <= 950_000
+    assert flower.labels == ("flower",)
+
+
+def test_its_card_beside_it_is_the_one_inside(flower: ImageDetector) -> None:
+    assert MODEL.with_suffix(".md").read_text() == markdown("flower", flower.card)
+
+
+def test_it_finds_nothing_in_grey_and_noise(flower: ImageDetector) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+
+    for pixels in (np.full((300, 400, 3), 128, np.uint8), noise):
+        assert flower.detect(_jpeg(pixels)).boxes == ()
+
+
+def test_a_large_photo_takes_less_than_a_second(flower: ImageDetector) -> None:
+    small = np.random.default_rng(1).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+    content = _jpeg(np.asarray(Image.fromarray(small).resize((4000, 3000))))
+    flower.detect(content)
+
+    begin = time.perf_counter()
+    flower.detect(content)
+
+    assert time.perf_counter() - begin < 1
+
+
+@pytest.mark.needs_data
+@pytest.mark.slow
+def test_its_figures_come_out_again(flower: ImageDetector, data_dir: Path) -> None:
+    told = flower.card["figures"]["parts"][0]
+
+    measured = evaluate(flower, data_dir / "images").parts[0]
+
+    assert measured.ap50 == pytest.approx(told["ap50"], abs=0.005)
+    assert measured.presence_auc == pytest.approx(told["presence_auc"], abs=0.005)
+    assert measured.ap50 >= 0.65

@@ -1,0 +1,157 @@
+"""Training: learns, goes on where it stopped bit for bit, refuses what it cannot use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnn_core.tree import leaves
+from sweepnet_service.detectors.image import ImageDetector
+from sweepnet_service.detectors.image.batches import batch, material, pool
+from sweepnet_service.detectors.image.config import Phase, TrainConfig
+from sweepnet_service.detectors.image.dataset import (
+    read_listing,
+    set_aside,
+    without_sources,
+)
+from sweepnet_service.detectors.image.evaluate import evaluate, main
+from sweepnet_service.detectors.image.fit import fit
+from sweepnet_service.detectors.image.train import train
+from sweepnet_service.errors import FailedPrecondition, InvalidInput
+from sweepnet_service.progress import Progress
+
+
+def _silent(_: Progress) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def trained(square_config: TrainConfig) -> tuple[Path, list[Progress]]:
+    told: list[Progress] = []
+    return train(square_config, told.append), told
+
+
+def test_four_pictures_are_learned(trained: tuple[Path, list[Progress]], squares: Path) -> None:
+    report = evaluate(ImageDetector.load(trained[0]), squares, split="train", progress=_silent)
+
+    assert report.parts[0].ap50 == 1
+    assert report.parts[0].presence_auc == 1
+
+
+def test_training_tells_where_it_is(trained: tuple[Path, list[Progress]]) -> None:
+    stages = [p.stage for p in trained[1]]
+    running = [p for p in trained[1] if p.stage == "training"]
+
+    assert stages[0] == "reading pictures"
+    assert stages[-1] == "done"
+    assert running[-1].done == running[-1].total or len(running) > 2
+    assert all(p.seconds_left is not None and p.seconds_left >= 0 for p in running)
+
+
+def test_the_card_is_in_the_file_and_beside_it(trained: tuple[Path, list[Progress]]) -> None:
+    card = ImageDetector.load(trained[0]).card
+    text = trained[0].with_suffix(".md").read_text()
+
+    assert card["label"] == "square"
+    assert card["data"]["pictures_complete"] == 4
+    assert card["figures"]["parts"][0]["ap50"] > 0.5
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+    assert text.startswith("# square")
+    assert f"{card['figures']['parts'][0]['ap50']:.3f}" in text
+
+
+def test_evaluation_has_a_command(
+    trained: tuple[Path, list[Progress]], squares: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([str(trained[0]), str(squares)])
+
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["parts"][0]["pictures"] == 4
+
+
+def test_a_resumed_training_equals_an_undisturbed_one(config: TrainConfig, tmp_path: Path) -> None:
+    short = replace(config, pictures=8 * 7)
+    stopped = replace(short, work_dir=tmp_path / "stopped")
+    calls = iter([False, False, True, False, True])
+    for _ in range(2):
+        with pytest.raises(FailedPrecondition, match="stopped at step"):
+            fit(stopped, _silent, lambda: next(calls))
+
+    resumed = fit(stopped, _silent)
+
+    whole = fit(replace(short, work_dir=tmp_path / "whole"), _silent)
+    for (path, a), (_, b) in zip(leaves(resumed), leaves(whole), strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=path)
+
+
+def test_other_settings_are_not_mixed_into_a_training(config: TrainConfig) -> None:
+    short = replace(config, pictures=16)
+    fit(short, _silent)
+
+    with pytest.raises(FailedPrecondition, match="holds a training with other settings"):
+        fit(replace(short, rate=1e-4), _silent)
+
+
+def test_a_batch_depends_on_seed_and_step_alone(config: TrainConfig) -> None:
+    photos = pool(material(config).learn, config.species)
+
+    first, again, later = (batch(photos, config, step) for step in (3, 3, 4))
+
+    np.testing.assert_array_equal(first.inputs, again.inputs)
+    np.testing.assert_array_equal(first.targets.heat, again.targets.heat)
+    assert not np.array_equal(first.inputs, later.inputs)
+
+
+def test_phases_set_the_input_size(config: TrainConfig) -> None:
+    phased = replace(config, phases=(Phase(0.65, 192), Phase(1.0, 256)))
+
+    assert [phased.size_px(x) for x in (0, 0.64, 0.65, 1.0)] == [192, 192, 256, 256]
+
+
+def test_setting_aside_depends_on_names_alone(squares: Path) -> None:
+    entries = read_listing(squares, "flowers", "train")
+
+    rest, aside = set_aside(entries, 0.5)
+    again, _ = set_aside(entries[::-1], 0.5)
+
+    assert sorted(e.name for e in (*rest, *aside)) == sorted(e.name for e in entries)
+    assert {e.name for e in rest} == {e.name for e in again}
+    assert set_aside(entries, 0.0)[1] == ()
+
+
+def test_sources_are_left_out_by_the_manifest(squares: Path) -> None:
+    manifest = squares / "MANIFEST.csv"
+    manifest.write_text("file,source_repo\nflowers/train/sq_1.png,a/doubtful\n")
+    try:
+        entries = read_listing(squares, "flowers", "train")
+    finally:
+        manifest.unlink()
+
+    kept = without_sources(entries, ("a/doubtful",))
+
+    assert {e.name for e in entries} - {e.name for e in kept} == {"sq_1.png"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "missing; expected a COCO list"),
+        ("no json", "is no JSON"),
+        ('{"pictures": []}', "is no COCO list"),
+        ('{"images": [], "annotations": []}', "no picture with a box"),
+    ],
+)
+def test_unusable_data_is_told(
+    config: TrainConfig, tmp_path: Path, content: str | None, told: str
+) -> None:
+    folder = tmp_path / "data" / "flowers"
+    folder.mkdir(parents=True)
+    if content is not None:
+        (folder / "train.json").write_text(content)
+
+    with pytest.raises(InvalidInput, match=told):
+        fit(replace(config, data=tmp_path / "data"), _silent)
