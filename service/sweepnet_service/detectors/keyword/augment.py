@@ -57,7 +57,8 @@ def telephone(samples: Array, rng: np.random.Generator) -> Array:
     loud = set_level(sosfilt(band, narrow), rng.uniform(-30, -14))
     back = soxr.resample(mu_law(np.clip(loud, -1, 1)), RATE_HZ // 2, RATE_HZ)
     missing = max(0, len(samples) - len(back))
-    return np.asarray(np.pad(back, (0, missing)), np.float32)[: len(samples)]
+    padded: Array = np.pad(back, (0, missing))
+    return np.asarray(padded[: len(samples)], dtype=np.float32)
 
 
 def mu_law(samples: Array, mu: float = 255.0) -> Array:

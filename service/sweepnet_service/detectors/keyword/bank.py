@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from cnn_core.arrays import Array, Integers
 from sweepnet_service.detectors.keyword.augment import Augment, set_level
-from sweepnet_service.detectors.keyword.dataset import Recording, read_samples, relative_word
+from sweepnet_service.detectors.keyword.dataset import Recording, Spoken, relative_word
 from sweepnet_service.detectors.keyword.features import LogMel
 
 
@@ -38,19 +38,19 @@ class Bank:
 
 
 def augmented(
-    recordings: Sequence[Recording], augment: Augment, seed: int, features: LogMel
+    spoken: Iterable[Spoken], augment: Augment, seed: int, features: LogMel
 ) -> Iterable[tuple[Array, tuple[float, float]]]:
     """Features and word place of each recording, changed by `augment`, each with its own seed."""
-    for index, (recording, samples) in enumerate(read_samples(recordings)):
+    for index, (recording, samples) in enumerate(spoken):
         changed, stretch = augment(samples, np.random.default_rng((seed, index)))
         yield features.frames(changed), word_frames(recording, stretch, features)
 
 
 def plain(
-    recordings: Sequence[Recording], features: LogMel, level_db: float | None = None
+    spoken: Iterable[Spoken], features: LogMel, level_db: float | None = None
 ) -> Iterable[tuple[Array, tuple[float, float]]]:
     """Features and word place of each recording as it is, or set to a level."""
-    for recording, samples in read_samples(recordings):
+    for recording, samples in spoken:
         heard = samples if level_db is None else set_level(samples, level_db)
         yield features.frames(heard), word_frames(recording, 1.0, features)
 

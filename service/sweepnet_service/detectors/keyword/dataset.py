@@ -42,6 +42,10 @@ class Recording:
         return self.text.lower().split()
 
 
+Spoken = tuple[Recording, Array]
+"""A recording with its samples, float32 (n,) mono at 16 kHz."""
+
+
 def read_continuous(data: Path) -> list[Recording]:
     """The continuous speech of `data`/continuous, with keyword times where they are known."""
     folder = data / "continuous"
@@ -80,7 +84,7 @@ def read_clips(data: Path) -> list[Recording]:
             licence=row["licence"],
             text=(row["transcript"] or row["word"]).lower(),
             source=f"{row['source_repo']}/{row['source_path']}",
-            word_s=span(row["word_start_s"], row["word_end_s"]),
+            word_s=span(row["word_start_s"], row["word_end_s"]) or spoken_span(row),
         )
         for row in read_table(folder / "clips.csv")
     ]
@@ -162,8 +166,8 @@ def says(recording: Recording, keyword: str) -> bool:
     return any(word.startswith(stem) for word in recording.words)
 
 
-def read_samples(recordings: Iterable[Recording]) -> Iterator[tuple[Recording, Array]]:
-    """Each recording with its samples, float32 (n,) mono at 16 kHz; a file is decoded once."""
+def read_samples(recordings: Iterable[Recording]) -> Iterator[Spoken]:
+    """Each recording with its samples; consecutive ones of a file decode it once."""
     for path, group in groupby(recordings, key=lambda recording: recording.path):
         samples, rate_hz = read_mono(path)
         for recording in group:
@@ -202,6 +206,11 @@ def read_table(path: Path) -> list[dict[str, str]]:
         raise InvalidInput(
             str(path), f"the manifest cannot be read ({error.strerror}); is the data folder right?"
         ) from error
+
+
+def spoken_span(row: dict[str, str]) -> tuple[float, float] | None:
+    """The louder part of a clip that holds one word alone."""
+    return None if row["transcript"] else span(row["speech_start_s"], row["speech_end_s"])
 
 
 def span(start: str, end: str) -> tuple[float, float] | None:

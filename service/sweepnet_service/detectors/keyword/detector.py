@@ -13,9 +13,11 @@ from cnn_core.errors import CoreError
 from cnn_core.geometry import Window
 from cnn_core.layers import Layer
 from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.wordpath import WordPath
 from sweepnet_service.errors import ModelUnreadable, NotFound
 
 KIND = "keyword"
+LAYERS = (WordPath,)  # imported so that model files that name it can be read
 
 
 @dataclass(frozen=True)

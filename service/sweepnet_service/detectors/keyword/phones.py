@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from sweepnet_service.errors import FailedPrecondition
+from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
 PHONES = (
     *("aa", "ae", "ah", "ao", "aw", "ay", "b", "ch", "d", "dh", "eh", "er", "ey"),
@@ -27,6 +27,16 @@ def pronounce(text: str) -> list[str]:
     command = [program, "-ps", "-t", text.lower() + " .", "none"]
     spoken = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return [phone for phone in spoken if NUMBERS.get(phone, BLANK) != BLANK]
+
+
+def numbers(spelling: str) -> tuple[int, ...]:
+    """Phone numbers of a spelling such as "w eh l k ah m". Raises InvalidInput."""
+    unknown = [phone for phone in spelling.split() if NUMBERS.get(phone, BLANK) == BLANK]
+    if unknown or not spelling.split():
+        raise InvalidInput(
+            "pronunciations", f"got {spelling!r} with {unknown}; expected phones {' '.join(PHONES)}"
+        )
+    return tuple(NUMBERS[phone] for phone in spelling.split())
 
 
 def pronounce_all(sentences: Iterable[str], cache: Path) -> dict[str, list[int]]:

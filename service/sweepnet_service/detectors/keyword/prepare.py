@@ -16,19 +16,20 @@ from sweepnet_service.detectors.keyword.dataset import (
     read_continuous,
     read_noise,
     read_rooms,
+    read_samples,
 )
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.phones import pronounce_all
-from sweepnet_service.detectors.keyword.trunk import Spoken
+from sweepnet_service.detectors.keyword.trunk import Transcribed
 from sweepnet_service.progress import Progress, Report
 
 Rows = Iterable[tuple[Array, tuple[float, float]]]
 UNKNOWN = (np.nan, np.nan)
 
 
-def spoken_for_trunk(
+def speech_for_trunk(
     data: Path, work_dir: Path, copies: int, seed: int, features: LogMel, report: Report
-) -> Spoken:
+) -> Transcribed:
     """All transcribed training speech of `data` in `copies` augmented copies, with its phones."""
     speech = [row for row in read_continuous(data) if may_ship(row) and row.text]
     phones = pronounce_all([row.text for row in speech], work_dir / "phones.json")
@@ -36,13 +37,13 @@ def spoken_for_trunk(
     banks = [
         kept_bank(
             work_dir / f"speech-{copy}",
-            lambda copy=copy: augmented(speech, augment, seed + copy, features),  # type: ignore[misc]
+            lambda copy=copy: augmented(read_samples(speech), augment, seed + copy, features),  # type: ignore[misc]
             len(speech),
             report,
         )
         for copy in range(copies)
     ]
-    return Spoken(tuple(banks), tuple(np.array(phones[row.text]) for row in speech))
+    return Transcribed(tuple(banks), tuple(np.array(phones[row.text]) for row in speech))
 
 
 def noise_frames(data: Path, work_dir: Path, seed: int, features: LogMel, report: Report) -> Array:
@@ -53,11 +54,11 @@ def noise_frames(data: Path, work_dir: Path, seed: int, features: LogMel, report
     recorded = [row for row in read_noise(data) if row.split == "train"]
 
     def rows() -> Rows:
-        yield from plain(recorded, features, LEVEL_DB)
+        yield from plain(read_samples(recorded), features, LEVEL_DB)
         for exponent in (0.0, 1.0, 2.0):
             noise = set_level(coloured(rng, 60 * features.rate_hz, exponent), LEVEL_DB)
             yield features.frames(noise), UNKNOWN
-        yield from plain(readers, features, LEVEL_DB)
+        yield from plain(read_samples(readers), features, LEVEL_DB)
 
     total = len(recorded) + 3 + len(readers)
     return kept_bank(work_dir / "noise", rows, total, report).frames
@@ -90,4 +91,4 @@ def every(count: int, act: Callable[[int], None]) -> Callable[[int], None]:
 
 def feature_list(recordings: Sequence[Recording], features: LogMel) -> list[Array]:
     """The frames of each recording as it is, (T, bands) each."""
-    return [frames for frames, _ in plain(recordings, features)]
+    return [frames for frames, _ in plain(read_samples(recordings), features)]

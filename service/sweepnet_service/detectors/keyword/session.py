@@ -121,6 +121,13 @@ class SpotSession:
         silence = np.zeros(self.detector.padding_samples, np.float32)
         return self._hear(np.concatenate([rest, silence]))
 
+    def replay(self, label: str, scores: Array, samples: int) -> list[KeywordEvent]:
+        """The events of a finished stream of so many samples from one label's scores (t,)."""
+        self._read = samples
+        decider = self._deciders[self.detector.labels.index(label)]
+        state, peaks = decider.step(decider.init(), scores)
+        return [self._event(label, peak) for peak in [*peaks, *decider.finish(state)]]
+
     def _resample(self, samples: Array, last: bool = False) -> Array:
         if self._resampler is None:
             return samples

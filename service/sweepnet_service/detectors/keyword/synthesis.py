@@ -83,7 +83,7 @@ def negatives(words: Sequence[str], count: int, rng: np.random.Generator) -> Ite
 
 
 def espeak(carrier: str, word: str, rng: np.random.Generator) -> Clip:
-    """A sentence by espeak-ng; the word is placed by how long the sentence takes without its end."""
+    """A sentence by espeak-ng; the word is placed by how long the words before it take."""
     settings = espeak_settings(rng)
     before, _, after = carrier.partition("{}")
     whole = espeak_samples(carrier.format(word), settings)

@@ -44,7 +44,7 @@ class TrunkSettings:
 
 
 @dataclass(frozen=True)
-class Spoken:
+class Transcribed:
     """Copies of the same utterances as features, and their phones."""
 
     copies: tuple[Bank, ...]
@@ -92,7 +92,7 @@ def residual(rng: np.random.Generator, channels: int, dilation: int, dropout: fl
 
 
 def train_trunk(
-    spoken: Spoken,
+    speech: Transcribed,
     spectral: Spectral,
     settings: TrunkSettings,
     checkpoint_path: Path,
@@ -108,7 +108,7 @@ def train_trunk(
     start = time.monotonic()
     for epoch in range(first, settings.epochs):
         losses = []
-        for values, lengths, labels, step, rng in epoch_batches(spoken, spectral, settings, epoch):
+        for values, lengths, labels, step, rng in epoch_batches(speech, spectral, settings, epoch):
             loss, grads = phone_gradient(net, values, lengths, labels, rng)
             grads, _ = clip_norm(grads, settings.clip)
             rate = cosine(step, STEPS, settings.rate, round(settings.warmup * STEPS))
@@ -139,18 +139,18 @@ def phone_gradient(
 
 
 def epoch_batches(
-    spoken: Spoken, spectral: Spectral, settings: TrunkSettings, epoch: int
+    speech: Transcribed, spectral: Spectral, settings: TrunkSettings, epoch: int
 ) -> Iterator[tuple[Array, Integers, list[Integers], int, np.random.Generator]]:
     """The batches of an epoch, shuffled: values, output lengths, labels, step of STEPS, rng."""
     rng = np.random.default_rng((settings.seed, epoch))
-    choice = rng.integers(0, len(spoken.copies), len(spoken.phones))
-    every = np.stack([bank.lengths for bank in spoken.copies])
+    choice = rng.integers(0, len(speech.copies), len(speech.phones))
+    every = np.stack([bank.lengths for bank in speech.copies])
     lengths = every[choice, np.arange(len(choice))]
     plan = pack(lengths, settings.batch_frames, rng)
     for number, rows in enumerate(plan):
-        frames = [spoken.copies[choice[row]][row] for row in rows]
+        frames = [speech.copies[choice[row]][row] for row in rows]
         values = spectral(pad(frames, spectral.features), rng)
-        labels = [spoken.phones[row] for row in rows]
+        labels = [speech.phones[row] for row in rows]
         done = round(STEPS * (epoch + number / len(plan)) / settings.epochs)
         yield values, np.maximum(lengths[rows] // 3, 1), labels, done, rng
 

@@ -1,0 +1,135 @@
+"""The card of a keyword model: what it learnt from, how, and how good it is; dict and Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from cnn_core.tree import count_weights
+from sweepnet_service.detectors.keyword.dataset import Recording
+from sweepnet_service.detectors.keyword.detector import KeywordDetector
+from sweepnet_service.detectors.keyword.evaluate import Heard, Report, hours
+from sweepnet_service.detectors.keyword.material import Material
+
+if TYPE_CHECKING:
+    from sweepnet_service.detectors.keyword.train import TrainConfig
+
+CAUTIONS = (
+    "Few recordings of the word were there to test on, so the miss rate is good to about "
+    "15 points either way.",
+    "The speech of the false alarm figures is dense reading; in a quiet room alarms are fewer.",
+    "Thresholds for rates below one an hour are extrapolated from the tail of the peaks.",
+)
+
+
+def make(
+    config: TrainConfig,
+    material: Material,
+    detector: KeywordDetector,
+    figures: Report | None,
+    words: Sequence[Heard],
+    speech: Sequence[Heard],
+) -> dict[str, Any]:
+    """The card as JSON."""
+    return {
+        "label": config.keyword,
+        "data": {
+            "real_words": len(material.positive),
+            "real_voices": sorted({row.speaker for row in material.positive}),
+            "synthetic_words": len(material.synthetic_positive),
+            "synthetic_other": len(material.synthetic_negative),
+            "other_speech": totals(material.speech),
+            "noise": totals(material.noise),
+            "licences": licences([*material.positive, *material.speech, *material.noise]),
+        },
+        "settings": {
+            "weights": count_weights(detector.net),
+            "window_s": detector.window_s,
+            "hop_s": detector.hop_s,
+            "trunk": "taken from another model" if config.trunk else asdict(config.trunk_settings),
+            "head": asdict(config.head_settings),
+            "path_weight": config.path_weight,
+            "seed": config.seed,
+        },
+        "threshold": {
+            "default": detector.default_thresholds[config.keyword],
+            "chosen_on": f"{hours(speech):.2f} h of validation speech and noise, "
+            f"{len(words)} validation words (real and synthetic)",
+            "points": [asdict(point) for point in detector.operating_points[config.keyword]],
+        },
+        "test": figures.to_dict() if figures else None,
+        "cautions": list(CAUTIONS),
+    }
+
+
+def totals(recordings: Sequence[Recording]) -> dict[str, float]:
+    """How many recordings there are of each corpus."""
+    return dict(sorted(Counter(row.corpus for row in recordings).items()))
+
+
+def licences(recordings: Sequence[Recording]) -> dict[str, float]:
+    """How many recordings there are under each licence."""
+    return dict(sorted(Counter(row.licence for row in recordings).items()))
+
+
+def as_text(card: dict[str, Any]) -> str:
+    """The card as Markdown."""
+    data, settings, threshold, test = (
+        card[part] for part in ("data", "settings", "threshold", "test")
+    )
+    lines = [
+        f"# {card['label']}: keyword model",
+        "",
+        f"{settings['weights']:,} weights; a score each {1000 * settings['hop_s']:.0f} ms from a "
+        f"window of {settings['window_s']:.2f} s.",
+        "",
+        "## Figures",
+        "",
+        *figure_lines(card["label"], threshold, test),
+        "## Learnt from",
+        "",
+        f"- {data['real_words']} recordings of the word by {len(data['real_voices'])} voices "
+        f"({', '.join(data['real_voices'])}), {data['synthetic_words']} by espeak-ng and flite",
+        f"- other speech: {listed(data['other_speech'])}; synthetic {data['synthetic_other']}",
+        f"- noise: {listed(data['noise'])}",
+        f"- licences, recordings under each: {listed(data['licences'])}",
+        "",
+        "## Settings",
+        "",
+        *(f"- {name}: {value}" for name, value in settings.items()),
+        "",
+        "## Cautions",
+        "",
+        *(f"- {caution}" for caution in card["cautions"]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def figure_lines(label: str, threshold: dict[str, Any], test: dict[str, Any] | None) -> list[str]:
+    """The measured part of the card."""
+    lines = [f"Threshold {threshold['default']:.3f}, chosen on {threshold['chosen_on']}.", ""]
+    if test is None:
+        return [*lines, "Not measured: there was no test speech.", ""]
+    return [
+        *lines,
+        f"On the test split at that threshold: {test['missed']} of {test['words']} recordings of "
+        f'"{label}" missed ({100 * test["miss_rate"]:.0f} %, {test["voices"]} voices); '
+        f"{test['false_alarms']} false alarms in {test['speech_hours']:.2f} h of other speech "
+        f"({test['false_alarms_per_hour']:.1f} an hour); {test['noise_false_alarms']} in "
+        f"{60 * test['noise_hours']:.0f} minutes of noise.",
+        "",
+        "| false alarms an hour, expected | threshold | on test, an hour | missed on test |",
+        "|---|---|---|---|",
+        *(
+            f"| {own['false_alarms_per_hour']:g} | {own['threshold']:.4f} | "
+            f"{found['false_alarms_per_hour']:.1f} | {100 * found['miss_rate']:.0f} % |"
+            for own, found in zip(threshold["points"], test["points"], strict=True)
+        ),
+        "",
+    ]
+
+
+def listed(counts: dict[str, float]) -> str:
+    return ", ".join(f"{name} {count:g}" for name, count in counts.items()) or "none"

@@ -1,0 +1,160 @@
+"""The head of one keyword: trunk activations (N, T, 160) -> a logit a step, with hard negatives.
+
+The label is weak: somewhere in 13 outputs round the middle of the word the logit must be high;
+nowhere else. The loss is binary cross-entropy of the maximum over 13 outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnn_core.arrays import Array, Integers
+from cnn_core.layers import BatchNorm, Conv1d, Relu, Sequential
+from cnn_core.losses import binary_cross_entropy
+from cnn_core.optim import Adam, clip_norm, cosine
+from sweepnet_service.detectors.keyword.activations import SEGMENT_STEPS
+from sweepnet_service.detectors.keyword.trunk import residual
+from sweepnet_service.progress import Progress, Report
+
+OUTPUTS = 13
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """How a head is trained."""
+
+    channels: int = 48
+    dropout: float = 0.1
+    steps: int = 600
+    rounds: int = 3
+    rate: float = 2e-3
+    weight_decay: float = 0.02
+    batch_positive: int = 48
+    batch_negative: int = 112
+    hard_pool: int = 3_000
+    hard_share: float = 0.5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Positive segments (n, 43, C) in groups with shares of the batch; negative streams."""
+
+    positive: Sequence[tuple[float, Array]]
+    negative: Sequence[Array]
+
+
+def build_head(rng: np.random.Generator, channels_in: int, settings: HeadSettings) -> Sequential:
+    """1x1 convolution, four residual ones of dilation 1, 2, 4, 8, 1x1 to a logit; 31 steps wide."""
+    width = settings.channels
+    narrow = Conv1d.create(rng, channels_in, width, kernel=1, bias=False)
+    blocks = [residual(rng, width, dilation, settings.dropout) for dilation in (1, 2, 4, 8)]
+    output = Conv1d.create(rng, width, 1, kernel=1)
+    return Sequential((narrow, BatchNorm.create(width), Relu(), *blocks, output))
+
+
+def train_head(examples: Examples, settings: HeadSettings, report: Report) -> Sequential:
+    """The trained head: `rounds` times `steps` steps, hard negatives gathered after each round."""
+    rng = np.random.default_rng(settings.seed)
+    channels = examples.positive[0][1].shape[2]
+    net = build_head(rng, channels, settings)
+    optimiser = Adam(weight_decay=settings.weight_decay)
+    state = optimiser.init(net)
+    hard: list[tuple[int, int, int]] = []
+    total = settings.steps * settings.rounds
+    for step in range(total):
+        if step and step % settings.steps == 0:
+            hard = hardest(net, examples.negative, settings.hard_pool)
+        values, targets = batch(examples, hard, settings, rng)
+        loss, grads = gradient(net, values, targets, rng)
+        rate = cosine(step, total, settings.rate, total // 20)
+        net, state = optimiser.step(net, state, clip_norm(grads, 5.0)[0], rate)
+        if (step + 1) % 100 == 0:
+            report(Progress("head", step + 1, total, None, f"loss {loss:.4f}"))
+    return net
+
+
+def batch(
+    examples: Examples,
+    hard: list[tuple[int, int, int]],
+    settings: HeadSettings,
+    rng: np.random.Generator,
+) -> tuple[Array, Array]:
+    """Segments (B, 43, C) and whether each holds the word, (B,)."""
+    shares = np.array([share for share, _ in examples.positive])
+    groups = rng.choice(len(shares), settings.batch_positive, p=shares / shares.sum())
+    positive = [
+        examples.positive[group][1][rng.integers(len(examples.positive[group][1]))]
+        for group in groups
+    ]
+    negative = [
+        segment(examples.negative, *place)
+        for place in drawn_places(examples.negative, hard, settings, rng)
+    ]
+    targets = np.repeat([1.0, 0.0], [len(positive), len(negative)]).astype(np.float32)
+    return np.stack([*positive, *negative]).astype(np.float32), targets
+
+
+def drawn_places(
+    rows: Sequence[Array],
+    hard: list[tuple[int, int, int]],
+    settings: HeadSettings,
+    rng: np.random.Generator,
+) -> list[tuple[int, int, int]]:
+    """Places (set, row, step) of negative segments: a share of hard ones, the others anywhere."""
+    count = settings.batch_negative
+    from_hard = int(count * settings.hard_share) if hard else 0
+    places = [hard[int(index)] for index in rng.integers(0, max(1, len(hard)), from_hard)]
+    sizes = np.array([len(part) * max(0, part.shape[1] - SEGMENT_STEPS) for part in rows])
+    for which in rng.choice(len(rows), count - from_hard, p=sizes / sizes.sum()):
+        part = rows[which]
+        row = int(rng.integers(len(part)))
+        places.append((int(which), row, int(rng.integers(part.shape[1] - SEGMENT_STEPS))))
+    return places
+
+
+def segment(rows: Sequence[Array], which: int, row: int, step: int) -> Array:
+    return rows[which][row, step : step + SEGMENT_STEPS]
+
+
+def gradient(
+    net: Sequential, values: Array, targets: Array, rng: np.random.Generator
+) -> tuple[float, Sequential]:
+    """Loss of the maximum over each segment's outputs, and its gradient."""
+    logits, pull = net.vjp(values, rng)
+    best = np.argmax(logits[:, :, 0], axis=1)
+    rows = np.arange(len(logits))
+    loss, slope = binary_cross_entropy(logits[rows, best, 0], targets)
+    slopes = np.zeros_like(logits)
+    slopes[rows, best, 0] = slope
+    return loss, pull(slopes)[1]
+
+
+def hardest(net: Sequential, rows: Sequence[Array], count: int) -> list[tuple[int, int, int]]:
+    """The places of negative segments with the highest logits."""
+    places: list[tuple[int, int, int]] = []
+    peaks: list[Array] = []
+    for which, part in enumerate(rows):
+        logits = run(net, part)
+        groups = logits.shape[1] // OUTPUTS
+        if not groups:
+            continue
+        best = logits[:, : groups * OUTPUTS].reshape(len(part), groups, OUTPUTS).max(axis=2)
+        peaks.append(best.reshape(-1))
+        places += [
+            (which, row, group * OUTPUTS) for row in range(len(part)) for group in range(groups)
+        ]
+    order: Integers = np.argsort(-np.concatenate(peaks))[:count]
+    return [places[int(index)] for index in order]
+
+
+def run(net: Sequential, rows: Array, batch_rows: int = 8) -> Array:
+    """Logits of rows of activations, (rows, steps - 30)."""
+    parts = [
+        net.forward(rows[first : first + batch_rows].astype(np.float32))[:, :, 0]
+        for first in range(0, len(rows), batch_rows)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)

@@ -1,0 +1,163 @@
+"""What a head learns from: recordings and synthetic speech -> activations of the trunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from cnn_core.layers import Sequential
+from sweepnet_service.detectors.keyword.activations import segments_round_words, streams
+from sweepnet_service.detectors.keyword.augment import Augment
+from sweepnet_service.detectors.keyword.bank import Bank, augmented, plain
+from sweepnet_service.detectors.keyword.dataset import (
+    Recording,
+    Spoken,
+    may_ship,
+    once,
+    read_clips,
+    read_continuous,
+    read_noise,
+    read_samples,
+    says,
+)
+from sweepnet_service.detectors.keyword.head import Examples
+from sweepnet_service.detectors.keyword.prepare import Rows, kept_bank
+from sweepnet_service.detectors.keyword.spectral import Spectral
+from sweepnet_service.detectors.keyword.synthesis import Clip
+from sweepnet_service.progress import Progress, Report
+
+SYNTHETIC = Path("synthetic")
+REAL_SEGMENTS = 1_200
+
+
+@dataclass(frozen=True)
+class Material:
+    """Recordings by role: `positive` with `word_s`, `speech` and `noise` without the word."""
+
+    positive: Sequence[Recording] = ()
+    speech: Sequence[Recording] = ()
+    noise: Sequence[Recording] = ()
+    synthetic_positive: Sequence[Spoken] = field(default=())
+    synthetic_negative: Sequence[Spoken] = field(default=())
+
+
+def material_of(data: Path, keyword: str) -> Material:
+    """What `data` offers for a keyword that a shipped model may learn from."""
+    rows = [row for row in once([*read_clips(data), *read_continuous(data)]) if may_ship(row)]
+    return Material(
+        positive=[row for row in rows if row.word_s and keyword.lower() in row.text],
+        speech=[row for row in rows if not says(row, keyword)],
+        noise=[row for row in read_noise(data) if row.split == "train"],
+    )
+
+
+def with_synthetic(
+    material: Material,
+    positive: Iterable[Clip],
+    negative: Iterable[Clip],
+    work_dir: Path,
+    report: Report,
+) -> Material:
+    """The material with synthetic clips, kept in `work_dir` once they are spoken."""
+    words = kept_clips(work_dir / "clips-positive.npz", positive, "synthetic words", report)
+    other = kept_clips(work_dir / "clips-negative.npz", negative, "synthetic speech", report)
+    return replace(material, synthetic_positive=words, synthetic_negative=other)
+
+
+def kept_clips(path: Path, clips: Iterable[Clip], stage: str, report: Report) -> list[Spoken]:
+    """The clips in the file `path`, spoken and written if it is not there."""
+    if not path.exists():
+        spoken = []
+        for done, clip in enumerate(clips, 1):
+            spoken.append(clip)
+            if done % 100 == 0:
+                report(Progress(stage, done, 0))
+        write_clips(path, spoken)
+    index = np.load(path)
+    parts = np.split(index["samples"].astype(np.float32) / 32_767, index["cuts"])
+    texts, voices = index["texts"].tolist(), index["voices"].tolist()
+    return [
+        (as_recording(Clip(part, text, voice, (start, end) if end > 0 else None)), part)
+        for part, text, voice, (start, end) in zip(
+            parts, texts, voices, index["words"].tolist(), strict=True
+        )
+    ]
+
+
+def write_clips(path: Path, clips: Sequence[Clip]) -> None:
+    """Clips in one file: samples as int16, cuts between them, texts, voices, word places."""
+    samples = [np.round(np.clip(clip.samples, -1, 1) * 32_767).astype(np.int16) for clip in clips]
+    partial = path.with_suffix(".partial.npz")
+    np.savez(
+        partial,
+        samples=np.concatenate(samples),
+        cuts=np.cumsum([len(part) for part in samples])[:-1],
+        texts=[clip.text for clip in clips],
+        voices=[clip.voice for clip in clips],
+        words=[clip.word_s or (0.0, 0.0) for clip in clips],
+    )
+    partial.replace(path)
+
+
+def as_recording(clip: Clip) -> Recording:
+    """A synthetic clip as a recording without a file."""
+    return Recording(
+        SYNTHETIC, 0.0, None, "train", clip.voice, "synthetic", "", clip.text, word_s=clip.word_s
+    )
+
+
+def examples(
+    trunk: Sequential,
+    material: Material,
+    augment: Augment,
+    spectral: Spectral,
+    work_dir: Path,
+    seed: int,
+    report: Report,
+) -> Examples:
+    """Activations to train a head on: real and synthetic words, all other speech, noise."""
+    rng = np.random.default_rng((seed, 1))
+    features = spectral.features
+
+    def bank(name: str, spoken: Iterable[Spoken], copy: int) -> Bank:
+        def rows() -> Rows:
+            return augmented(spoken, augment, seed + copy, features)
+
+        return kept_bank(work_dir / f"{name}-{copy}", rows, 0, report)
+
+    def noises() -> Rows:
+        return plain(read_samples(material.noise), features)
+
+    speech = bank("negative", read_samples(material.speech), 0)
+    noise = kept_bank(work_dir / "noise-only", noises, 0, report)
+    other = bank("synthetic-negative", material.synthetic_negative, 0)
+    report(Progress("activations", 0, 3))
+    negative = [
+        streams(trunk, part, rng.permutation(len(part)), spectral, rng)
+        for part in (speech, other, noise)
+        if len(part)
+    ]
+    filling = speech if len(speech) else None
+    report(Progress("activations", 1, 3))
+    groups, real = [], len(material.positive)
+    for share, name, spoken, copies in (
+        (0.65, "synthetic-positive", material.synthetic_positive, 2),
+        (0.35, "positive", list(read_samples(material.positive)), real_copies(real)),
+    ):
+        parts = [
+            segments_round_words(trunk, bank(name, spoken, copy), spectral, filling, rng)
+            for copy in range(copies if spoken else 0)
+            for _ in range(2)
+        ]
+        if parts:
+            groups.append((share, np.concatenate(parts)))
+    report(Progress("activations", 3, 3))
+    return Examples(groups, negative)
+
+
+def real_copies(recordings: int) -> int:
+    """How many augmented copies of the real words are made: few recordings, many copies."""
+    return int(np.clip(REAL_SEGMENTS // (2 * max(1, recordings)), 2, 60))

@@ -1,0 +1,284 @@
+"""`sweepnet train keyword`: recordings and synthetic speech of a word -> a model and its card.
+
+The phone trunk is trained once (hours of speech needed) or taken from another keyword's model;
+the word's head is then a matter of minutes. Every stage leaves its result in `work_dir` and is
+not done again, so a run that was stopped goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from cnn_core import modelfile
+from cnn_core.arrays import Array
+from cnn_core.errors import CoreError
+from cnn_core.layers import Conv1d, Sequential, Sum
+from sweepnet_service.detectors.keyword import card, phones, synthesis
+from sweepnet_service.detectors.keyword.augment import Augment
+from sweepnet_service.detectors.keyword.dataset import (
+    Recording,
+    Spoken,
+    read_folder,
+    read_rooms,
+    read_samples,
+)
+from sweepnet_service.detectors.keyword.detector import KeywordDetector
+from sweepnet_service.detectors.keyword.evaluate import (
+    Heard,
+    hear,
+    hear_samples,
+    measured_on,
+    report_on,
+)
+from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.head import HeadSettings, train_head
+from sweepnet_service.detectors.keyword.material import (
+    Material,
+    as_recording,
+    examples,
+    material_of,
+    with_synthetic,
+)
+from sweepnet_service.detectors.keyword.prepare import (
+    coloured,
+    noise_frames,
+    speech_for_trunk,
+)
+from sweepnet_service.detectors.keyword.spectral import Spectral
+from sweepnet_service.detectors.keyword.trunk import (
+    TrunkSettings,
+    train_trunk,
+    without_output,
+)
+from sweepnet_service.detectors.keyword.tuning import Pieces, assemble, tuned, untuned
+from sweepnet_service.errors import FailedPrecondition, InvalidInput
+from sweepnet_service.progress import Progress, Report
+
+NEAR_WELCOME = (
+    *("well", "come", "will come", "well can", "become", "wellness", "helicopter", "malcolm"),
+    *("income", "well done", "wilkins", "whale", "walk him", "welding", "wealthy", "william"),
+    *("elbow", "outcome", "we'll call", "well count", "well cut", "volcano", "welcher", "calm"),
+    *("falcon", "silicon", "belgium", "overcome", "when can", "will come in", "local", "vulcan"),
+    *("will can", "web come", "wet comb", "walkman", "weltering", "wilton", "comb", "well come on"),
+)
+COMMON = (
+    *("hello", "goodbye", "thank you", "yes", "no", "please", "message", "number", "today"),
+    *("morning", "computer", "window", "weather", "call", "calling", "people", "welfare"),
+)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What to train and from what.
+
+    `data` is a folder with continuous/, keywords/ and noise/ (manifests); `folder` one with
+    positive/ and negative/ (a user's own recordings). `trunk` is a keyword model to take the phone
+    trunk from; without it the trunk is trained too, which needs `data`.
+    """
+
+    keyword: str
+    out: Path
+    work_dir: Path
+    data: Path | None = None
+    folder: Path | None = None
+    trunk: Path | None = None
+    synthesize: int = 1_200
+    near_words: tuple[str, ...] = ()
+    pronunciations: tuple[str, ...] = ()
+    trunk_copies: int = 4
+    trunk_settings: TrunkSettings = field(default_factory=TrunkSettings)
+    head_settings: HeadSettings = field(default_factory=HeadSettings)
+    path_weight: float = 2.0
+    seed: int = 1
+
+
+def train(config: TrainConfig, progress: Report) -> Path:
+    """Train, tune and measure; returns the path of the model file, its card beside it."""
+    check(config)
+    config.work_dir.mkdir(parents=True, exist_ok=True)
+    features = LogMel()
+    spectral = Spectral(background(config, features, progress), features)
+    trunk, output = trunk_of(config, spectral, progress)
+    material = gather(config, progress)
+    rooms = read_rooms(config.data) if config.data else []
+    known = examples(
+        trunk, material, Augment(rooms), spectral, config.work_dir, config.seed, progress
+    )
+    if not known.positive:
+        raise InvalidInput("positive", "there is no recording of the word and none was synthesised")
+    head = train_head(known, replace(config.head_settings, seed=config.seed), progress)
+    spellings = spellings_of(config)
+    net = assemble(Pieces(trunk, output, head, spellings, config.path_weight))
+    detector = finished(config, material, untuned(net, config.keyword, features), progress)
+    detector.save(config.out)
+    config.out.with_suffix(".md").write_text(card.as_text(detector.card))
+    progress(Progress("done", 1, 1, 0.0, str(config.out)))
+    return config.out
+
+
+def check(config: TrainConfig) -> None:
+    """Raises for a configuration that cannot work, before any work is done."""
+    if not config.keyword.strip():
+        raise InvalidInput("keyword", "is empty; expected the word or phrase to find")
+    if config.trunk is None and config.data is None:
+        raise InvalidInput("trunk", "is not given; training one needs `data` with spoken sentences")
+    if config.data is None and config.folder is None and not config.synthesize:
+        raise InvalidInput("data", "is not given, nor `folder`, nor is anything to be synthesised")
+    missing = synthesis.missing_programs() if config.synthesize else []
+    if missing:
+        raise FailedPrecondition(
+            "synthesize",
+            f"needs {' and '.join(missing)}; apt-get install {' '.join(missing)}, "
+            "or set it to 0 and give recordings",
+        )
+
+
+def background(config: TrainConfig, features: LogMel, report: Report) -> Array:
+    """Frames of noise to mix in: recorded where there is `data`, else coloured noise."""
+    if config.data is not None:
+        return noise_frames(config.data, config.work_dir, config.seed, features, report)
+    rng = np.random.default_rng(config.seed)
+    noise = [coloured(rng, 60 * features.rate_hz, exponent) for exponent in (0.0, 1.0, 2.0)]
+    return np.concatenate([features.frames(0.1 * part / part.std()) for part in noise])
+
+
+def trunk_of(config: TrainConfig, spectral: Spectral, report: Report) -> tuple[Sequential, Conv1d]:
+    """The phone trunk and its output layer: taken from a model, or trained."""
+    if config.trunk is not None:
+        return taken_trunk(config.trunk)
+    assert config.data is not None
+    speech = speech_for_trunk(
+        config.data,
+        config.work_dir,
+        config.trunk_copies,
+        config.seed,
+        spectral.features,
+        report,
+    )
+    path = config.work_dir / "trunk.safetensors"
+    net = train_trunk(speech, spectral, config.trunk_settings, path, report)
+    output = net.layers[-1]
+    assert isinstance(output, Conv1d)
+    return without_output(net), output
+
+
+def taken_trunk(path: Path) -> tuple[Sequential, Conv1d]:
+    """The trunk and phone output inside a keyword model. Raises InvalidInput for another kind."""
+    try:
+        net = modelfile.load(path).net
+    except CoreError as error:
+        raise InvalidInput(str(path), f"is no keyword model ({error})") from error
+    layers = net.layers if isinstance(net, Sequential) else ()
+    for place, layer in enumerate(layers):
+        if isinstance(layer, Sum) and place == len(layers) - 3:
+            spelt = layer.branches[1]
+            if isinstance(spelt, Sequential) and isinstance(spelt.layers[0], Conv1d):
+                return Sequential(layers[:place]), spelt.layers[0]
+    raise InvalidInput(str(path), "holds no phone trunk; expected a keyword model such as welcome")
+
+
+def gather(config: TrainConfig, report: Report) -> Material:
+    """All material for the head: recordings and synthetic speech."""
+    material = material_of(config.data, config.keyword) if config.data else Material()
+    if config.folder is not None:
+        positive, negative = read_folder(config.folder)
+        material = replace(
+            material,
+            positive=[*material.positive, *map(spoken_whole, positive)],
+            speech=[*material.speech, *negative],
+        )
+    if not config.synthesize:
+        return material
+    rng = np.random.default_rng((config.seed, 2))
+    near = (*near_words(config), *COMMON)
+    return with_synthetic(
+        material,
+        synthesis.positives(config.keyword, config.synthesize, rng),
+        synthesis.negatives(near, config.synthesize, rng),
+        config.work_dir,
+        report,
+    )
+
+
+def spoken_whole(recording: Recording) -> Recording:
+    """A user's recording of the word alone: the louder part is the word."""
+    (_, samples), *_ = read_samples([recording])
+    first, past = synthesis.loud_part(samples, below_peak_db=30.0)
+    return replace(recording, word_s=(first / 16_000, past / 16_000))
+
+
+def near_words(config: TrainConfig) -> tuple[str, ...]:
+    """Words that sound like the keyword: as given, or its own parts."""
+    if config.near_words:
+        return config.near_words
+    if config.keyword == "welcome":
+        return NEAR_WELCOME
+    word = config.keyword
+    middle = len(word) // 2
+    return tuple(part for part in (word[:middle], word[middle:], *word.split()) if part != word)
+
+
+def spellings_of(config: TrainConfig) -> tuple[tuple[int, ...], ...]:
+    """The word's pronunciations as phone numbers; none where flite is missing."""
+    if config.pronunciations:
+        return tuple(phones.numbers(text) for text in config.pronunciations)
+    if "flite" in synthesis.missing_programs():
+        return ()
+    return (tuple(phones.NUMBERS[phone] for phone in phones.pronounce(config.keyword)),)
+
+
+def finished(
+    config: TrainConfig, material: Material, detector: KeywordDetector, report: Report
+) -> KeywordDetector:
+    """The detector with thresholds from validation recordings, and its card."""
+    label = config.keyword
+    report(Progress("tuning", 0, 2))
+    words, speech = validation(config, detector)
+    placed = hear_samples(detector, placed_words(material), label)
+    detector = tuned(detector, label, words, speech, list(placed))
+    report(Progress("tuning", 1, 2))
+    figures = None
+    if config.data is not None:
+        figures = report_on(detector, label, measured_on(config.data, label, "test"))
+        points = zip(detector.operating_points[label], figures.points, strict=True)
+        measured = tuple(replace(own, miss_rate=found.miss_rate) for own, found in points)
+        detector = replace(detector, operating_points={label: measured})
+    made = card.make(config, material, detector, figures, words, speech)
+    return replace(detector, card=made)
+
+
+def validation(config: TrainConfig, detector: KeywordDetector) -> tuple[list[Heard], list[Heard]]:
+    """Recordings that the head never saw: those of the validation split, fresh synthetic ones."""
+    label = config.keyword
+    rng = np.random.default_rng((config.seed, 3))
+    words: list[Heard] = []
+    speech: list[Heard] = []
+    if config.data is not None:
+        kept = measured_on(config.data, label, "validation")
+        words += hear(detector, kept.words, label)
+        speech += hear(detector, [*kept.speech, *kept.noise], label)
+    if config.synthesize:
+        near = (*near_words(config), *COMMON)
+        words += hear_clips(detector, synthesis.positives(label, 100, rng))
+        if not speech:
+            speech += hear_clips(detector, synthesis.negatives(near, 300, rng))
+    if config.folder is not None and not words:
+        words += hear(detector, list(map(spoken_whole, read_folder(config.folder)[0])), label)
+    if config.folder is not None and not speech:
+        speech += hear(detector, read_folder(config.folder)[1], label)
+    return words, speech
+
+
+def hear_clips(detector: KeywordDetector, clips: Iterable[synthesis.Clip]) -> Iterator[Heard]:
+    """Synthetic clips through a detector of one label."""
+    spoken = ((as_recording(clip), clip.samples) for clip in clips)
+    return hear_samples(detector, spoken, detector.labels[0])
+
+
+def placed_words(material: Material, at_most: int = 200) -> Sequence[Spoken]:
+    """Training recordings whose word's place is known, to learn where windows peak."""
+    return [*read_samples(material.positive), *material.synthetic_positive][:at_most]
