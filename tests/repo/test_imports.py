@@ -23,8 +23,8 @@ ALLOWED = {
     "sweepnet_protos": GRPC,
     "sweepnet": {"sweepnet_protos", "typer", "rich", *GRPC},
     "sweepnet_service": {
-        "cnn_core", "sweepnet_protos", "safetensors", "grpc_health", "grpc_reflection", "numpy", "scipy", "PIL",
-        "pydantic", "pydantic_settings", "soundfile", "soxr", "structlog", "threadpoolctl", "typer",
+        "cnn_core", "sweepnet_protos", "safetensors", "grpc_health", "grpc_reflection", "numpy", "scipy",
+        "PIL", "pydantic", "pydantic_settings", "soundfile", "soxr", "structlog", "threadpoolctl", "typer",
         "rich", "uvloop", *GRPC,
     },
 }  # fmt: skip

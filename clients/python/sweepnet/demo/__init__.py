@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sweepnet import Client, Detections, Event, embedded_server
+from sweepnet import Client, Detections, Event
+from sweepnet.cli.connection import Models, Server, connected
 
 from . import verdict
 from .announcement import Announcement, Placed
@@ -27,9 +28,8 @@ LIVE, UNPACED = 1.0, 0.0
 
 
 def demo(
-    server: Annotated[
-        str | None, typer.Option(help="Address of a running server; default: start one.")
-    ] = None,
+    server: Server = None,
+    models: Models = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Send the recording at once, not as a live source would.")
     ] = False,
@@ -45,20 +45,17 @@ def demo(
     speed = UNPACED if fast else LIVE
     if server is None:
         console.print("server: a process of its own, started for this demo")
-        with embedded_server() as address:
-            complaints = _show(console, address, inputs, speed, out)
-    else:
-        complaints = _show(console, server, inputs, speed, out)
+    with connected(server, models) as client:
+        complaints = _show(console, client, inputs, speed, out)
     if strict:
         complaints += [f"DEMO_STRICT is set, but {reason}" for reason in inputs.lacking]
     _close(console, complaints, inputs.announcement)
 
 
-def _show(console: Console, address: str, inputs: Inputs, speed: float, out: Path) -> list[str]:
+def _show(console: Console, client: Client, inputs: Inputs, speed: float, out: Path) -> list[str]:
     """Play, show, draw; returns what was wrong."""
-    with Client(address) as client:
-        hearing = _listen(console, client, inputs.announcement, speed)
-        seen = [_look(console, client, picture) for picture in inputs.pictures]
+    hearing = _listen(console, client, inputs.announcement, speed)
+    seen = [_look(console, client, picture) for picture in inputs.pictures]
     _draw(console, inputs, hearing, seen, out)
     found_s = [(event.start_s, event.end_s) for event in hearing.events]
     complaints = verdict.heard(found_s, inputs.announcement.words_s)
