@@ -23,9 +23,9 @@ ALLOWED = {
     "sweepnet_protos": GRPC,
     "sweepnet": {"sweepnet_protos", "typer", "rich", *GRPC},
     "sweepnet_service": {
-        "cnn_core", "sweepnet_protos", "safetensors", "grpc_health", "grpc_reflection", "numpy", "scipy",
-        "PIL", "pydantic", "pydantic_settings", "soundfile", "soxr", "structlog", "threadpoolctl", "typer",
-        "rich", "uvloop", *GRPC,
+        "cnn_core", "sweepnet_protos", "grpc_health", "grpc_reflection", "numpy", "scipy", "PIL",
+        "pydantic", "pydantic_settings", "rich", "safetensors", "soundfile", "soxr", "structlog",
+        "threadpoolctl", "typer", "uvloop", *GRPC,
     },
 }  # fmt: skip
 # Drawing belongs to the extra [plots]; it is imported only when something is drawn.
