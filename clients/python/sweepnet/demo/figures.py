@@ -49,7 +49,6 @@ def draw_hearing(announcement: Announcement, hearing: Hearing, path: Path) -> No
     _score_curve(curve, hearing)
     for axes in (spectrum, curve):
         for event in hearing.events:
-            axes.axvspan(event.start_s, event.end_s, color=FOUND, alpha=0.25, lw=0, zorder=0)
             axes.axvline(event.start_s, color=FOUND, lw=2)
             axes.axvline(event.end_s, color=FOUND, lw=2)
         for part in announcement.parts[1:]:
@@ -114,6 +113,7 @@ def _score_curve(axes: Axes, hearing: Hearing) -> None:
         ha="right",
     )
     for event in hearing.events:
+        axes.axvspan(event.start_s, event.end_s, color=FOUND, alpha=0.22, lw=0)
         axes.annotate(
             f"{event.label}  {event.score:.2f}\n{event.start_s:.2f} – {event.end_s:.2f} s",
             (event.end_s, 0.98),
