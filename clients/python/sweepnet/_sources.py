@@ -6,11 +6,12 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from sweepnet.errors import InvalidInput, NotFound
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
+SourceKind = Literal["audio", "picture"]
 CHUNK_BYTES = 1 << 17
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _PICTURE_SUFFIXES = {
@@ -57,8 +58,10 @@ def name_of(source: Source) -> str:
     return str(getattr(source, "name", "bytes"))
 
 
-def is_picture(source: Source) -> bool:
-    """Whether it looks like a picture: by its first bytes, else by its suffix."""
+def is_picture(source: Source, kind: SourceKind | None = None) -> bool:
+    """Whether it is said to be a picture, or looks like one: by first bytes, else by suffix."""
+    if kind is not None:
+        return kind == "picture"
     if isinstance(source, bytes | bytearray | memoryview):
         return _begins_as_picture(bytes(source[:16]))
     if not isinstance(source, str | os.PathLike):

@@ -14,7 +14,7 @@ from sweepnet import _calls, _convert, _flows, _many, _sources, _streams
 from sweepnet._channel import DEFAULT_ADDRESS, OPTIONS, target
 from sweepnet._failures import failure, translated
 from sweepnet._flows import Flow, Step
-from sweepnet._sources import Source
+from sweepnet._sources import Source, SourceKind
 from sweepnet._streams import Chunk, Replies
 from sweepnet.client import Client
 from sweepnet.errors import SweepnetError
@@ -65,6 +65,7 @@ class AsyncClient:
         self,
         sources: Iterable[Source],
         *,
+        kind: SourceKind | None = None,
         concurrency: int = 4,
         spot: SpotOptions | None = None,
         detect: DetectOptions | None = None,
@@ -73,7 +74,7 @@ class AsyncClient:
 
         async def work(source: Source) -> Scored:
             async with free:
-                return await self._scored(source, spot or {}, detect or {})
+                return await self._scored(source, kind, spot or {}, detect or {})
 
         waiting: deque[asyncio.Task[Scored]] = deque()
         try:
@@ -124,10 +125,12 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    async def _scored(self, source: Source, spot: SpotOptions, detect: DetectOptions) -> Scored:
+    async def _scored(
+        self, source: Source, kind: SourceKind | None, spot: SpotOptions, detect: DetectOptions
+    ) -> Scored:
         name = _sources.name_of(source)
         try:
-            if _sources.is_picture(source):
+            if _sources.is_picture(source, kind):
                 return Scored(name, await self.detect(source, **detect))
             return Scored(name, await self.spot(source, **spot))
         except SweepnetError as error:

@@ -16,7 +16,7 @@ from sweepnet import _calls, _convert, _flows, _many, _sources, _streams
 from sweepnet._channel import DEFAULT_ADDRESS, OPTIONS, target
 from sweepnet._failures import failure, translated
 from sweepnet._flows import Flow, Step
-from sweepnet._sources import Source
+from sweepnet._sources import Source, SourceKind
 from sweepnet._streams import Chunk, Replies
 from sweepnet.errors import SweepnetError
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
@@ -70,17 +70,19 @@ class Client:
         self,
         sources: Iterable[Source],
         *,
+        kind: SourceKind | None = None,
         concurrency: int = 4,
         spot: SpotOptions | None = None,
         detect: DetectOptions | None = None,
     ) -> Iterator[Scored]:
         """Results of many recordings and pictures, in their order, a few at a time.
 
-        One that fails yields its error, and the others go on.
+        What each one is shows in its first bytes or its suffix, unless `kind` says it. One that
+        fails yields its error, and the others go on.
         """
 
         def work(source: Source) -> SpotResult | Detections:
-            if _sources.is_picture(source):
+            if _sources.is_picture(source, kind):
                 return self.detect(source, **(detect or {}))
             return self.spot(source, **(spot or {}))
 
@@ -163,7 +165,7 @@ def _finished(source: Source, work: Future[SpotResult | Detections]) -> Scored:
 
 
 class SpotStream:
-    """A live stream: iterate it for updates; `opened` and `summary` are its first and last reply."""
+    """A live stream: iterate it for updates; `opened` and `summary` are its ends."""
 
     def __init__(
         self,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
+from sweepnet_service.commands.flags import Flag, given, with_flags
 from sweepnet_service.errors import SweepnetError
 from sweepnet_service.server.settings import PREFIX, Settings, load_settings
 from sweepnet_service.threads import limit_threads
@@ -19,15 +18,14 @@ from sweepnet_service.threads import limit_threads
 WRONG_USE = 2
 
 
-def serve(**flags: Any) -> None:
+def serve(**values: Any) -> None:
     """Serve the detectors until stopped (Ctrl-C, SIGTERM).
 
     Every setting is a flag, an environment variable and a key of the --config file; a flag counts
     before the variable, that before the file, and that before the default.
     """
     try:
-        given = {name: value for name, value in flags.items() if value not in (None, [])}
-        run(load_settings(given))
+        run(load_settings(given(values, FLAGS)))
     except SweepnetError as error:
         print(f"sweepnet serve: {error}", file=sys.stderr)
         raise typer.Exit(WRONG_USE) from None
@@ -48,29 +46,20 @@ def run(settings: Settings) -> None:
     asyncio.run(serve_until(settings, announce, asyncio.Event()))
 
 
-def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
-    """The typer parameter of a setting; None where the flag is not given."""
-    option = typer.Option(
-        f"--{name.replace('_', '-')}",
-        help=f"{field.description} ({PREFIX}{name.upper()}{_default(field)})",
-        show_default=False,
-    )
-    return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[_plain(field.annotation), option],
-    )
+def _flag(name: str, field: FieldInfo) -> Flag:
+    """The flag of a setting; the settings themselves check its value."""
+    told = f"{field.description} ({PREFIX}{name.upper()}{_default(field)})"
+    return Flag(name, _plain(field.annotation), told)
 
 
 def _plain(annotation: Any) -> Any:
-    """What typer reads for a setting's type; the settings themselves check the value."""
+    """What typer reads for a setting's type."""
     if get_origin(annotation) is tuple:
-        return list[Path] | None
+        return list[Path]
     if get_origin(annotation) is Literal:
-        return str | None
+        return str
     kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
-    return (kinds[0] if kinds else annotation) | None
+    return kinds[0] if kinds else annotation
 
 
 def _default(field: FieldInfo) -> str:
@@ -80,12 +69,5 @@ def _default(field: FieldInfo) -> str:
     return among if value in (None, ()) else f"{among}; default {value}"
 
 
-def _with_flags(function: Callable[..., None]) -> Callable[..., None]:
-    """The same function with a signature of one flag per setting."""
-    flags = [_flag(name, field) for name, field in Settings.model_fields.items()]
-    function.__signature__ = inspect.Signature(flags)  # type: ignore[attr-defined]
-    function.__annotations__ = {flag.name: flag.annotation for flag in flags}
-    return function
-
-
-_with_flags(serve)
+FLAGS = tuple(_flag(name, field) for name, field in Settings.model_fields.items())
+with_flags(serve, FLAGS)

@@ -1,53 +1,55 @@
 """Settings of a training by name: found in the detectors' own `TrainConfig`, checked, applied.
 
-The command line and the trainer service both use this, so each setting is described once.
+The command line and the trainer service both use this, so each setting is described once. Settings
+of a nested record are named with a dot, such as `head_settings.epochs`.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Report
+from sweepnet_service.store.library import SHIPPED
 
 KINDS = ("keyword", "image")
-PLACES = ("data", "work_dir", "output")
-MODEL_FILE = "model.safetensors"
+PLAIN = (int, float, str, bool, tuple[str, ...])
+TRUNK = SHIPPED / "welcome.safetensors"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a training: its name, type (int, float, str, bool or Path) and default."""
+    """One setting: its name, its type (one of PLAIN) and its default (MISSING: must be given)."""
 
     name: str
-    kind: type
+    kind: Any
     default: Any
 
 
-def config_class(kind: str) -> type[Any]:
-    """The `TrainConfig` of a kind of detector; raises InvalidInput for another kind."""
+def training_module(kind: str) -> Any:
+    """The module with `TrainConfig` and `train`; raises InvalidInput for an unknown kind."""
     if kind not in KINDS:
         raise InvalidInput("kind", f"got {kind!r}; expected one of {', '.join(KINDS)}")
-    found: type[Any] = importlib.import_module(
-        f"sweepnet_service.detectors.{kind}.train"
-    ).TrainConfig
-    return found
+    return importlib.import_module(f"sweepnet_service.detectors.{kind}.train")
 
 
 def settings_of(kind: str) -> dict[str, Setting]:
-    """What can be set by name: the plain fields that have a default."""
-    owner = config_class(kind)
+    """Everything that can be set by name."""
+    return {each.name: each for each in _settings(training_module(kind).TrainConfig)}
+
+
+def _settings(owner: Any, before: str = "") -> Iterator[Setting]:
     hints = get_type_hints(owner)
-    plain = {
-        field.name: Setting(field.name, hints[field.name], _default(field))
-        for field in fields(owner)
-        if hints[field.name] in (int, float, str, bool) and field.name not in PLACES
-    }
-    return {name: setting for name, setting in plain.items() if setting.default is not MISSING}
+    for field in fields(owner):
+        kind, default = hints[field.name], _default(field)
+        if kind in PLAIN:
+            yield Setting(before + field.name, kind, default)
+        elif is_dataclass(kind) and default is not MISSING:
+            yield from _settings(kind, f"{before}{field.name}.")
 
 
 def _default(field: Field[Any]) -> Any:
@@ -56,30 +58,75 @@ def _default(field: Field[Any]) -> Any:
     return field.default
 
 
-def configured(kind: str, data: Path, place: Path, label: str, settings: Mapping[str, Any]) -> Any:
-    """A `TrainConfig` with everything applied; the label is the model's name unless it is set."""
+def configured(kind: str, places: Mapping[str, Path], settings: Mapping[str, Any]) -> Any:
+    """A `TrainConfig` with its folders and files (`places`) and settings; raises InvalidInput."""
     known = settings_of(kind)
-    named = {"label": label, **settings} if "label" in known else dict(settings)
-    values = {name: _applied(name, value, known) for name, value in named.items()}
-    return config_class(kind)(data=data, work_dir=place, output=place / MODEL_FILE, **values)
+    values = {name: checked(name, value, known) for name, value in settings.items()}
+    missing = [x.name for x in known.values() if x.default is MISSING and x.name not in values]
+    if missing:
+        raise InvalidInput("settings", f"{missing[0]} is not given")
+    return _built(training_module(kind).TrainConfig, places, values)
 
 
-def _applied(name: str, value: Any, known: Mapping[str, Setting]) -> Any:
+def _built(owner: Any, places: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+    own = {name: value for name, value in values.items() if "." not in name}
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        outer, dot, inner = name.partition(".")
+        if dot:
+            nested.setdefault(outer, {})[inner] = value
+    defaults = {field.name: _default(field) for field in fields(owner)}
+    changed = {name: _changed(defaults[name], inner) for name, inner in nested.items()}
+    return owner(**places, **own, **changed)
+
+
+def _changed(record: Any, values: Mapping[str, Any]) -> Any:
+    own = {name: value for name, value in values.items() if "." not in name}
+    for name in {name.partition(".")[0] for name in values if "." in name}:
+        inner = {k.partition(".")[2]: v for k, v in values.items() if k.startswith(f"{name}.")}
+        own[name] = _changed(getattr(record, name), inner)
+    return replace(record, **own)
+
+
+def checked(name: str, value: Any, known: Mapping[str, Setting]) -> Any:
+    """The value in the setting's type; raises InvalidInput."""
     if name not in known:
         raise InvalidInput("settings", f"no setting named {name!r}; there are {', '.join(known)}")
     kind = known[name].kind
+    if kind == tuple[str, ...] and isinstance(value, list | tuple):
+        return tuple(map(str, value))
     # Numbers of a protobuf Struct are doubles: 5.0 means the integer 5.
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:
-        raise InvalidInput(f"settings.{name}", f"got {value!r}; expected {kind.__name__}")
+        expected = getattr(kind, "__name__", str(kind))
+        raise InvalidInput(f"settings.{name}", f"got {value!r}; expected {expected}")
     return value
+
+
+def ordered(
+    kind: str, label: str, data: Path, place: Path, settings: Mapping[str, Any]
+) -> tuple[Any, Path]:
+    """The `TrainConfig` of an order to the server, and where the model will be.
+
+    A folder with `positive/` holds a user's own recordings: the shipped model's trunk hears them.
+    """
+    made = place / f"{label}.safetensors"
+    work = place / "work"
+    if kind == "image":
+        places = {"data": data, "work_dir": work, "output": made}
+        return configured(kind, places, {"label": label, **settings}), made
+    own = (data / "positive").is_dir()
+    places = {"folder" if own else "data": data, "work_dir": work, "out": made}
+    if own:
+        places["trunk"] = TRUNK
+    keyword = label.replace("_", " ").replace("-", " ")
+    return configured(kind, places, {"keyword": keyword, **settings}), made
 
 
 def train(kind: str, config: Any, report: Report) -> Path:
     """The model file that a training of this kind brings."""
-    module = importlib.import_module(f"sweepnet_service.detectors.{kind}.train")
-    made: Path = module.train(config, report)
+    made: Path = training_module(kind).train(config, report)
     return made

@@ -143,7 +143,7 @@ class Jobs:
             async with self._turn:
                 await self._put(self.get(identity).moved("running"))
                 made = await self._train(identity, place)
-                made.replace(file_of_name(folder, self.get(identity).order.model))
+                _keep(made, file_of_name(folder, self.get(identity).order.model))
                 self._library.refresh()
                 await self._put(self.get(identity).moved("succeeded"))
         except asyncio.CancelledError:
@@ -208,3 +208,11 @@ class Jobs:
         entry = self._library.entries.get(checked_name(name, "model"))
         if entry is not None and entry.shipped:
             raise FailedPrecondition("model", f"{name} came with sweepnet; choose another name")
+
+
+def _keep(made: Path, place: Path) -> None:
+    """Move a model and its card into the folder of models, the card first: a model has one."""
+    card = made.with_suffix(".md")
+    if card.exists():
+        card.replace(place.with_suffix(".md"))
+    made.replace(place)

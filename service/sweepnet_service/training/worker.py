@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from sweepnet_service.errors import SweepnetError
 from sweepnet_service.progress import Progress
-from sweepnet_service.training.configs import configured, train
+from sweepnet_service.training.configs import ordered, train
 
 BEAT_S = 5.0
 POLITENESS = 10
@@ -49,13 +49,14 @@ def work(order: dict[str, Any], voice: Voice) -> None:
     try:
         place = Path(order["place"])
         label = order["model"].removeprefix("detectors/")
-        config = configured(order["kind"], Path(order["data"]), place, label, order["settings"])
-        voice.say("done", path=str(train(order["kind"], config, voice.progress)))
+        data, kind = Path(order["data"]), order["kind"]
+        config, _ = ordered(kind, label, data, place, order["settings"])
+        voice.say("done", path=str(train(kind, config, voice.progress)))
     except SweepnetError as error:
         voice.say("error", kind=type(error).__name__, where=error.where, message=error.message)
     except Exception as error:
-        kind, where = "FailedPrecondition", "training"
-        voice.say("error", kind=kind, where=where, message=f"{type(error).__name__}: {error}")
+        said = f"{type(error).__name__}: {error}"
+        voice.say("error", kind="FailedPrecondition", where="training", message=said)
 
 
 def _beat(voice: Voice) -> None:

@@ -1,0 +1,87 @@
+"""The command line: `sweepnet VERB`; verbs of the server's packages join by entry point."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import typer
+
+from sweepnet.cli.ending import clear_ending
+
+GROUP = "sweepnet.commands"
+HELP = """Find spoken words in audio and objects in pictures.
+
+Without --server, a verb that needs a server starts one for itself and stops it again."""
+
+
+def main() -> None:
+    """Run the command line; wrong use ends with 2, what fails with 1, Ctrl-C with 130."""
+    try:
+        build(sys.argv[1:2])(prog_name="sweepnet")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def build(called: list[str]) -> typer.Typer:
+    """The application; entry points are loaded unless a verb of the client is called."""
+    app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
+    app.callback(invoke_without_command=True)(_version)
+    verbs = client_verbs()
+    for name, verb in verbs.items():
+        app.command(name)(clear_ending(verb))
+    if not set(called) & set(verbs):
+        for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+            _join(app, entry)
+    return app
+
+
+def client_verbs() -> dict[str, Callable[..., None]]:
+    """Verbs that need the client only."""
+    from sweepnet.cli.detect import detect
+    from sweepnet.cli.models import models
+    from sweepnet.cli.spot import spot
+    from sweepnet.demo import demo
+
+    return {"spot": spot, "detect": detect, "models": models, "demo": demo}
+
+
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"sweepnet {installed('sweepnet')}")
+        raise typer.Exit
+
+
+def _join(app: typer.Typer, entry: EntryPoint) -> None:
+    """Add the verb of another package, or one that says how to get it."""
+    try:
+        verb: Any = entry.load()
+    except ImportError as error:
+        app.command(entry.name, context_settings=_ANYTHING)(_missing(entry.name, error))
+        return
+    if isinstance(verb, typer.Typer):
+        app.add_typer(verb, name=entry.name)
+    else:
+        app.command(entry.name)(clear_ending(verb))
+
+
+_ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def _missing(name: str, error: ImportError) -> Callable[[], None]:
+    def verb() -> None:
+        print(
+            f"sweepnet {name}: {error.name or error} is not installed; "
+            "get it with pip install 'sweepnet[server]'",
+            file=sys.stderr,
+        )
+        raise typer.Exit(1)
+
+    verb.__doc__ = "Needs pip install 'sweepnet\\[server]'."
+    return verb

@@ -1,0 +1,84 @@
+"""`sweepnet detect`: objects in pictures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from sweepnet import Box, Detections
+from sweepnet.cli.connection import (
+    Detectors,
+    Json,
+    Models,
+    Server,
+    Thresholds,
+    connected,
+    thresholds,
+)
+from sweepnet.cli.output import Row, print_scored
+from sweepnet.options import DetectOptions
+
+COLUMNS = ("Size", "Label", "Score", "Boxes (left, top, right, bottom)")
+
+
+def detect(
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Pictures.")],
+    as_json: Json = False,
+    server: Server = None,
+    models: Models = None,
+    detector: Detectors = None,
+    threshold: Thresholds = None,
+) -> None:
+    """Find objects in pictures (JPEG, PNG, WebP, ...).
+
+    A file that fails is told of, the others go on, and the exit code is 1.
+    """
+    options: DetectOptions = {
+        "detectors": detector or (),
+        "thresholds": thresholds(threshold),
+    }
+    with connected(server, models, detector or ()) as client:
+        results = client.score_many(files, kind="picture", concurrency=2, detect=options)
+        print_scored(results, COLUMNS, _rows, detect_json, as_json)
+
+
+def detect_json(result: Detections) -> dict[str, Any]:
+    """A result as it is printed, without its source; in the original picture's pixels."""
+    return {
+        "width_px": result.width_px,
+        "height_px": result.height_px,
+        "scores": dict(result.scores),
+        "boxes": [_box_json(box) for box in result.boxes],
+    }
+
+
+def _box_json(box: Box) -> dict[str, Any]:
+    return {
+        "label": box.label,
+        "score": box.score,
+        "x_min_px": box.x_min_px,
+        "y_min_px": box.y_min_px,
+        "x_max_px": box.x_max_px,
+        "y_max_px": box.y_max_px,
+        "corners_px": [list(corner) for corner in box.corners_px],
+    }
+
+
+def _rows(result: Detections) -> list[Row]:
+    """One row for each label."""
+    size = f"{result.width_px} x {result.height_px}"
+    return [
+        (size, label, f"{score:.3f}", _boxes(result, label))
+        for label, score in result.scores.items()
+    ]
+
+
+def _boxes(result: Detections, label: str) -> str:
+    told = [
+        f"{box.x_min_px:.0f}, {box.y_min_px:.0f}, {box.x_max_px:.0f}, {box.y_max_px:.0f}"
+        f" ({box.score:.2f})"
+        for box in result.boxes
+        if box.label == label
+    ]
+    return "\n".join(told) or "-"

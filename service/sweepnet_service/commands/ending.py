@@ -1,0 +1,31 @@
+"""How a verb of the server's packages ends: one clear line and an exit code."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import typer
+
+from cnn_core.errors import CoreError
+from sweepnet_service.errors import SweepnetError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+FAILED = 1
+
+
+def clear_ending(verb: Callable[P, T]) -> Callable[P, T]:
+    """The same verb; errors become a line on stderr and an exit code."""
+
+    @functools.wraps(verb)
+    def ended(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return verb(*args, **kwargs)
+        except (SweepnetError, CoreError) as error:
+            print(f"sweepnet: {error}", file=sys.stderr)
+            raise typer.Exit(FAILED) from None
+
+    return ended

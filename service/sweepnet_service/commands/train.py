@@ -1,0 +1,103 @@
+"""`sweepnet train keyword|image`: train here, with one flag for each setting of the training."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import typer
+
+from sweepnet_service.threads import limit_threads
+
+limit_threads()
+
+from sweepnet_service.commands.ending import clear_ending  # noqa: E402
+from sweepnet_service.commands.flags import Flag, given, with_flags  # noqa: E402
+from sweepnet_service.commands.meter import metered  # noqa: E402
+from sweepnet_service.training.configs import (  # noqa: E402
+    KINDS,
+    PLAIN,
+    configured,
+    settings_of,
+    train,
+    training_module,
+)
+
+INTERRUPTED = 130
+WORK = "work_dir"
+PLACES = {
+    "data": "Folder with the data to learn from.",
+    "folder": "Folder with recordings of your own: positive/ and negative/.",
+    "trunk": "Keyword model whose phone trunk is used; else one is trained, which takes hours.",
+    WORK: "Folder that keeps the state: the same command goes on from there. Beside the model "
+    "by default.",
+    "out": "Model file to write; its card is put beside it.",
+    "output": "Model file to write; its card is put beside it.",
+}
+
+app = typer.Typer(help="Train a detector.", no_args_is_help=True)
+
+
+def command(kind: str) -> Callable[..., None]:
+    """The verb that trains detectors of this kind."""
+    flags = (*_places(kind), *_settings(kind))
+
+    def verb(**values: Any) -> None:
+        _train(kind, given(values, flags))
+
+    verb.__doc__ = f"Train {'an image' if kind == 'image' else 'a keyword'} detector."
+    return with_flags(clear_ending(verb), flags)
+
+
+def _places(kind: str) -> list[Flag]:
+    owner = training_module(kind).TrainConfig
+    hints = get_type_hints(owner)
+    return [
+        Flag(
+            field.name,
+            Path,
+            PLACES.get(field.name, ""),
+            required=hints[field.name] is Path and field.name != WORK,
+            metavar="PATH",
+        )
+        for field in fields(owner)
+        if hints[field.name] in (Path, Path | None)
+    ]
+
+
+def _settings(kind: str) -> list[Flag]:
+    return [
+        Flag(
+            setting.name,
+            setting.kind if setting.kind in PLAIN[:-1] else list[str],
+            _told(setting.default),
+            required=setting.default is MISSING,
+        )
+        for setting in settings_of(kind).values()
+    ]
+
+
+def _told(default: Any) -> str:
+    shown = ", ".join(default) if isinstance(default, tuple) else default
+    return "" if default is MISSING or shown == "" else f"Default {shown}."
+
+
+def _train(kind: str, values: dict[str, Any]) -> None:
+    places = {name: value for name, value in values.items() if isinstance(value, Path)}
+    out = places.get("out") or places["output"]
+    places.setdefault(WORK, out.with_name(f".{out.stem}-training"))
+    settings = {name: value for name, value in values.items() if name not in places}
+    try:
+        with metered() as report:
+            made = train(kind, configured(kind, places, settings), report)
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on from {places[WORK]}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    print(made)
+
+
+for _kind in KINDS:
+    app.command(_kind)(command(_kind))
