@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import Self
@@ -55,6 +55,20 @@ class Sequential(Layer):
             return dy, Sequential(tuple(reversed(gradients)))
 
         return y, pull_all
+
+    def vjp_weights(
+        self, x: Array, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Callable[[Array], Sequential]]:
+        if not self.layers:
+            return x, lambda _: self
+        y, pull_first = self.layers[0].vjp_weights(x, rng)
+        y, pull_rest = Sequential(self.layers[1:]).vjp(y, rng)
+
+        def pull(dy: Array) -> Sequential:
+            dy, rest = pull_rest(dy)
+            return Sequential((pull_first(dy), *rest.layers))
+
+        return y, pull
 
     def init(self) -> StreamState:
         return tuple(layer.init() for layer in self.layers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Self
@@ -84,19 +84,24 @@ class Conv(Layer, abstract=True):
         return self._product(rows, x.shape[0], counts)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        rows, counts = self._rows(x)
+        y, pull_weights = self.vjp_weights(x, rng)
         lengths = x.shape[1:-1]
+        return y, lambda dy: (self._pull_input(dy, lengths), pull_weights(dy))
 
-        def pull(dy: Array) -> tuple[Array, Conv]:
+    def vjp_weights(
+        self, x: Array, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Callable[[Array], Conv]]:
+        rows, counts = self._rows(x)
+
+        def pull(dy: Array) -> Conv:
             dy_rows = np.ascontiguousarray(dy).reshape(-1, dy.shape[-1])
-            gradient = type(self)(
+            return type(self)(
                 weight=(rows.T @ dy_rows).reshape(self.weight.shape),
                 bias=None if self.bias is None else dy_rows.sum(axis=0),
                 stride=self.stride,
                 dilation=self.dilation,
                 padding=self.padding,
             )
-            return self._pull_input(dy, lengths), gradient
 
         return self._product(rows, x.shape[0], counts), pull
 

@@ -64,6 +64,14 @@ class Layer:
         """
         raise NotImplementedError
 
+    def vjp_weights(
+        self, x: Array, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Callable[[Array], Any]]:
+        """As `vjp`, but dy -> the layer's gradient alone: for the input of a whole network,
+        whose own gradient nobody needs."""
+        y, pull = self.vjp(x, rng)
+        return y, lambda dy: pull(dy)[1]
+
     def init(self) -> StreamState:
         """State of a fresh stream: (inputs still needed, inputs to skip before the next window)."""
         return (None, 0)

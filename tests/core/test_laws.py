@@ -142,6 +142,18 @@ def test_backward_matches_central_differences(layer, shape, mode):
         np.testing.assert_allclose((g * direction).sum(), slope, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize(("layer", "shape"), CASES)
+def test_gradient_of_the_weights_alone_is_the_same(layer, shape):
+    """`vjp_weights` gives the output and the gradient of `vjp`, bit for bit."""
+    x = np.random.default_rng(6).standard_normal(shape)
+    y, pull = layer.vjp(x, np.random.default_rng(11))
+    alone, pull_weights = layer.vjp_weights(x, np.random.default_rng(11))
+
+    np.testing.assert_array_equal(alone, y)
+    for (_, a), (_, b) in zip(leaves(pull_weights(y)), leaves(pull(y)[1]), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def _streams(case):
     layer, shape = case.values
     if len(shape) != 3 or isinstance(layer, Flatten):
