@@ -69,10 +69,9 @@ def begin(config: TrainConfig) -> State:
 def advance(config: TrainConfig, photos: Pool, state: State) -> tuple[State, LossParts]:
     """One step: draw a batch, forward, loss, backward, update, average."""
     drawn = batch(photos, config, state.step)
-    outputs, pull = state.net.vjp(drawn.inputs, np.random.default_rng(0))
+    outputs, pull = state.net.vjp_weights(drawn.inputs, np.random.default_rng(0))
     _, d_outputs, parts = detection_loss(outputs, drawn.targets, config.loss)
-    _, gradient = pull(d_outputs)
-    gradient, _ = clip_norm(gradient, config.gradient_limit)
+    gradient, _ = clip_norm(pull(d_outputs), config.gradient_limit)
     rate = cosine(state.step, config.steps, config.rate, config.warmup_steps)
     net, optimiser = _optimiser(config).step(state.net, state.optimiser, gradient, rate)
     # A young average would remember the untrained network for long: let it follow faster.
