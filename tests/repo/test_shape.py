@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("cnn_core", "service", "protos", "clients", "scripts", "benchmarks")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 40
-PUBLIC = ("cnn_core", "cnn_core.layers", "cnn_core.losses", "sweepnet")
+PUBLIC = ("cnn_core.layers", "cnn_core.losses", "sweepnet")
 
 
 def sources() -> list[Path]:
