@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 
 import structlog
+
+
+class _NotCancelled(logging.Filter):
+    """grpc.aio logs a traceback for each call that is cancelled; clients may go when they like."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.exc_info[0] if record.exc_info else None
+        return kind is None or not issubclass(kind, asyncio.CancelledError)
 
 
 def configure_logs(level: str, form: str) -> None:
@@ -15,6 +24,7 @@ def configure_logs(level: str, form: str) -> None:
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_NotCancelled())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -1,0 +1,265 @@
+"""What ends a stream, what it leaves behind, and what the others notice of it: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from sweepnet_protos.v1 import (
+    audio_pb2,
+    image_detector_pb2,
+    image_detector_pb2_grpc,
+    keyword_spotter_pb2_grpc,
+)
+from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
+from sweepnet_service import session
+from sweepnet_service.server.app import Running, running
+from sweepnet_service.server.settings import Settings
+
+Scene = Callable[[Running, grpc.aio.Channel], Awaitable[None]]
+SECOND = np.zeros(16_000, np.float32).tobytes()
+
+
+def play(scene: Scene, models: Path, **changed: Any) -> None:
+    """Run a scene against a server of its own, in one event loop."""
+
+    async def whole() -> None:
+        settings = Settings(port=0, models=models, **{"grace_s": 0, **changed})
+        async with (
+            running(settings) as app,
+            grpc.aio.insecure_channel(app.address) as channel,
+        ):
+            await scene(app, channel)
+
+    asyncio.run(whole())
+
+
+def opening() -> pb2.StreamingSpotRequest:
+    shape = audio_pb2.AudioFormat(
+        encoding=audio_pb2.AUDIO_ENCODING_FLOAT32, sample_rate_hz=16_000, channel_count=1
+    )
+    wanted = pb2.SpotConfig(detectors=["detectors/tiny"], audio_format=shape)
+    return pb2.StreamingSpotRequest(config=wanted)
+
+
+def audio(data: bytes) -> pb2.StreamingSpotRequest:
+    return pb2.StreamingSpotRequest(audio=data)
+
+
+def call_of(channel: grpc.aio.Channel) -> Any:
+    return keyword_spotter_pb2_grpc.KeywordSpotterServiceStub(channel).StreamingSpot()
+
+
+async def rest_of(call: Any) -> list[Any]:
+    """The replies that are left, of a call that was read and written by hand."""
+    replies = []
+    while (reply := await call.read()) is not grpc.aio.EOF:
+        replies.append(reply)
+    return replies
+
+
+async def failing(call: Any) -> grpc.aio.AioRpcError:
+    """The error that the call ends with."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await rest_of(call)
+    return caught.value
+
+
+def test_an_idle_stream_is_ended(tiny_models: Path) -> None:
+    """A client that forgot its stream holds no state for ever."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        call = call_of(channel)
+        await call.write(opening())
+        error = await failing(call)
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "no message for 0.2 s" in str(error.details())
+
+    play(scene, tiny_models, idle_timeout_s=0.2)
+
+
+def test_a_stream_that_speaks_is_not_idle(tiny_models: Path) -> None:
+    """The limit counts from the last message."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        call = call_of(channel)
+        await call.write(opening())
+        for _ in range(8):
+            await asyncio.sleep(0.1)
+            await call.write(audio(b""))
+        await call.done_writing()
+        assert (await rest_of(call))[-1].HasField("summary")
+
+    play(scene, tiny_models, idle_timeout_s=0.4)
+
+
+def test_a_message_beyond_the_limit_is_refused(tiny_models: Path) -> None:
+    """Before it is decoded."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        call = call_of(channel)
+        await call.write(opening())
+        await call.write(audio(bytes(100_000)))
+        error = await failing(call)
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "larger than max" in str(error.details())
+
+    play(scene, tiny_models, max_message_bytes=50_000)
+
+
+def test_a_file_beyond_the_limit_is_refused(tiny_models: Path) -> None:
+    """While it comes, not when it is there."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        first = opening()
+        container = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_CONTAINER)
+        first.config.audio_format.CopyFrom(container)
+        call = call_of(channel)
+        await call.write(first)
+        await call.write(audio(bytes(6_000)))
+        await call.write(audio(bytes(6_000)))
+        error = await failing(call)
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "larger than 10000 bytes" in str(error.details())
+
+    play(scene, tiny_models, max_upload_bytes=10_000)
+
+
+def test_more_calls_than_allowed_are_refused(tiny_models: Path) -> None:
+    """A full server says so at once."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        first = call_of(channel)
+        await first.write(opening())
+        await first.read()
+        second = call_of(channel)
+        assert (await failing(second)).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        first.cancel()
+
+    play(scene, tiny_models, max_concurrent_calls=1)
+
+
+def test_a_poisoned_chunk_ends_its_own_stream_only(tiny_models: Path) -> None:
+    """The neighbour's scores are those of a quiet server."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        healthy, poisoned = call_of(channel), call_of(channel)
+        for call in (healthy, poisoned):
+            await call.write(opening())
+        await healthy.write(audio(SECOND))
+        await poisoned.write(audio(np.full(100, np.nan, np.float32).tobytes()))
+        error = await failing(poisoned)
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "sample 0 of the chunk is nan" in str(error.details())
+        await healthy.write(audio(SECOND))
+        await healthy.done_writing()
+        assert (await rest_of(healthy))[-1].summary.sample_count == 32_000
+
+    play(scene, tiny_models)
+
+
+def test_cancelled_streams_let_their_state_go(
+    tiny_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty streams are opened and forgotten in the middle; no session survives."""
+    alive: weakref.WeakSet[session.SpotStream] = weakref.WeakSet()
+    begin = session.SpotStream.__init__
+
+    def counted(self: session.SpotStream, *args: Any, **kwargs: Any) -> None:
+        begin(self, *args, **kwargs)
+        alive.add(self)
+
+    monkeypatch.setattr(session.SpotStream, "__init__", counted)
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        calls = [call_of(channel) for _ in range(20)]
+        for call in calls:
+            await call.write(opening())
+            await call.write(audio(SECOND))
+            await call.read()
+        assert len(alive) == 20
+        for call in calls:
+            call.cancel()
+        await until(lambda: not alive)
+
+    play(scene, tiny_models)
+
+
+async def until(holds: Callable[[], bool], within_s: float = 5.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not holds():
+            gc.collect()
+            await asyncio.sleep(0.02)
+
+
+def test_a_draining_server_ends_what_runs_and_takes_nothing_new(tiny_models: Path) -> None:
+    """A stream that ends within the grace period gets its summary."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        call = call_of(channel)
+        await call.write(opening())
+        await call.write(audio(SECOND))
+        await call.read()
+        draining = asyncio.create_task(app.drain(5.0))
+        await asyncio.sleep(0.1)
+        late = call_of(channel)
+        assert (await failing(late)).code() is grpc.StatusCode.UNAVAILABLE
+        await call.write(audio(SECOND))
+        await call.done_writing()
+        assert (await rest_of(call))[-1].summary.sample_count == 32_000
+        await draining
+
+    play(scene, tiny_models)
+
+
+def test_a_drained_server_does_not_wait_for_ever(tiny_models: Path) -> None:
+    """What does not end within the grace period is ended."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        call = call_of(channel)
+        await call.write(opening())
+        await call.read()
+        async with asyncio.timeout(3):
+            await app.drain(0.2)
+        await failing(call)
+
+    play(scene, tiny_models)
+
+
+def test_a_picture_that_cannot_be_read_does_not_end_its_stream(tiny_models: Path) -> None:
+    """Its own reply holds the error, the next picture its result."""
+
+    async def pictures(png: bytes) -> AsyncIterator[image_detector_pb2.StreamingDetectRequest]:
+        wanted = image_detector_pb2.DetectConfig(detectors=["detectors/blobs"])
+        yield image_detector_pb2.StreamingDetectRequest(config=wanted)
+        for image in (png, b"no picture", b"", png):
+            yield image_detector_pb2.StreamingDetectRequest(image=image)
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        stub = image_detector_pb2_grpc.ImageDetectorServiceStub(channel)
+        replies = [reply async for reply in stub.StreamingDetect(pictures(png_file()))]
+        assert [reply.picture_index for reply in replies] == [0, 1, 2, 3]
+        assert [bool(reply.error.message) for reply in replies] == [False, True, True, False]
+        assert "is empty (0 bytes)" in replies[2].error.message
+        assert replies[0].results == replies[3].results
+        assert (replies[0].results[0].width_px, replies[0].results[0].height_px) == (90, 70)
+
+    play(scene, tiny_models)
+
+
+def png_file() -> bytes:
+    from io import BytesIO
+
+    from PIL import Image
+
+    file = BytesIO()
+    Image.linear_gradient("L").resize((90, 70)).save(file, "PNG")
+    return file.getvalue()

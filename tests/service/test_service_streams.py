@@ -1,0 +1,266 @@
+"""Law: streaming equals scanning, end to end through the server; channels are scored as alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import soxr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cnn_core.scan import scan
+from sweepnet_protos.v1 import audio_pb2, keyword_spotter_pb2_grpc
+from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
+from sweepnet_service.detectors.keyword import KeywordDetector
+
+TOLERANCE = 1e-4
+LINEAR16 = audio_pb2.AUDIO_ENCODING_LINEAR16
+FLOAT32 = audio_pb2.AUDIO_ENCODING_FLOAT32
+Rows = dict[tuple[int, str], list[Any]]
+
+
+@pytest.fixture(scope="module")
+def spotter(server: str) -> Iterator[Any]:
+    with grpc.insecure_channel(server) as channel:
+        yield keyword_spotter_pb2_grpc.KeywordSpotterServiceStub(channel)
+
+
+def config(rate_hz: int, channel_count: int, encoding: Any = FLOAT32, **more: Any) -> Any:
+    shape = audio_pb2.AudioFormat(
+        encoding=encoding, sample_rate_hz=rate_hz, channel_count=channel_count
+    )
+    return pb2.SpotConfig(**{"detectors": ["detectors/tiny"], "audio_format": shape, **more})
+
+
+def spoken(spotter: Any, opening: Any, chunks: list[bytes]) -> list[Any]:
+    """All replies to a stream."""
+    first = pb2.StreamingSpotRequest(config=opening)
+    rest = [pb2.StreamingSpotRequest(audio=chunk) for chunk in chunks]
+    return list(spotter.StreamingSpot(iter([first, *rest])))
+
+
+def windows(replies: list[Any]) -> Rows:
+    """Window scores by channel and detector."""
+    rows: Rows = {}
+    for reply in replies:
+        for told in reply.update.channels:
+            rows.setdefault((told.channel, told.detector), []).extend(told.windows)
+    return rows
+
+
+def scores(rows: list[Any]) -> Any:
+    return np.array([list(row.scores) for row in rows])
+
+
+def scanned(detector: KeywordDetector, samples: Any, rate_hz: int) -> Any:
+    """Scores of the whole signal at once, without sessions, streams or servers."""
+    heard = samples
+    if rate_hz != detector.rate_hz:
+        heard = soxr.resample(samples, rate_hz, detector.rate_hz, quality="HQ")
+    silence = np.zeros(detector.padding_samples, np.float32)
+    frames = detector.features.frames(np.concatenate([silence, heard, silence]))
+    return scan(detector.net, frames[None]).scores[0]
+
+
+@st.composite
+def cuts(draw: st.DrawFn, length: int = 12_000) -> list[int]:
+    """Where a signal is cut: anywhere, empty and one-sample pieces included."""
+    places = draw(st.lists(st.integers(0, length), max_size=12))
+    close = draw(st.sampled_from([0, 1, 2, 160]))
+    return sorted([*places, *(min(length, place + close) for place in places[:3])])
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(places=cuts(), rate_hz=st.sampled_from([8_000, 16_000, 44_100]))
+def test_streaming_through_the_server_equals_scanning(
+    spotter: Any, noise: Any, tiny_models: Path, places: list[int], rate_hz: int
+) -> None:
+    """However the audio is cut, the scores are those of the whole."""
+    detector = KeywordDetector.load(tiny_models / "tiny.safetensors")
+    signal = noise[:12_000]
+    pieces = [np.ascontiguousarray(piece).tobytes() for piece in np.split(signal, places)]
+
+    rows = windows(spoken(spotter, config(rate_hz, 2), pieces))
+
+    for channel in (0, 1):
+        expected = scanned(detector, signal[:, channel], rate_hz)
+        got = scores(rows[channel, "detectors/tiny"])
+        assert got.shape == expected.shape
+        np.testing.assert_allclose(got, expected, atol=TOLERANCE)
+
+
+def test_two_channels_are_scored_as_if_each_were_alone(spotter: Any, noise: Any) -> None:
+    """A second channel changes nothing, not even the last bit."""
+    both = windows(spoken(spotter, config(16_000, 2), [noise.tobytes()]))
+
+    for channel in (0, 1):
+        alone = np.ascontiguousarray(noise[:, channel]).tobytes()
+        single = windows(spoken(spotter, config(16_000, 1), [alone]))
+        assert list(single[0, "detectors/tiny"]) == list(both[channel, "detectors/tiny"])
+
+
+def test_only_the_channels_asked_for_are_scored(spotter: Any, noise: Any) -> None:
+    """`channels` names them, counted from 0."""
+    replies = spoken(spotter, config(16_000, 2, channels=[1]), [noise.tobytes()])
+
+    assert {channel for channel, _ in windows(replies)} == {1}
+    assert list(replies[0].opened.channels) == [1]
+
+
+def test_first_comes_the_opening_and_last_the_summary(spotter: Any, noise: Any) -> None:
+    """The summary holds what the updates held."""
+    pieces = [noise[at : at + 1280].tobytes() for at in range(0, len(noise), 1280)]
+
+    first, *updates, last = spoken(spotter, config(16_000, 2), pieces)
+
+    assert first.opened.detectors[0].labels == ["one", "two"]
+    assert [reply.WhichOneof("content") for reply in updates] == ["update"] * len(updates)
+    assert last.summary.sample_count == len(noise)
+    rows = windows(updates)
+    for told in last.summary.channels:
+        key = (told.channel, told.detector)
+        assert told.window_count == len(rows[key])
+        highest = scores(rows[key]).max(axis=0)
+        np.testing.assert_allclose([x.maximum for x in told.aggregates], highest, atol=1e-6)
+    events = [e for reply in updates for told in reply.update.channels for e in told.events]
+    assert events
+    assert len(events) == sum(len(told.events) for told in last.summary.channels)
+
+
+def test_linear16_mulaw_and_float_agree_within_their_steps(spotter: Any, noise: Any) -> None:
+    """Encodings are the same audio."""
+    mono = noise[:16_000, 0]
+    sent = {
+        FLOAT32: mono.tobytes(),
+        LINEAR16: (mono * 32768).clip(-32768, 32767).round().astype("<i2").tobytes(),
+    }
+    got = [
+        scores(windows(spoken(spotter, config(16_000, 1, kind), [data]))[0, "detectors/tiny"])
+        for kind, data in sent.items()
+    ]
+    np.testing.assert_allclose(got[0], got[1], atol=2e-3)
+
+
+def test_start_sample_moves_every_time_and_no_score(spotter: Any, noise: Any) -> None:
+    """A client that reconnects names where it goes on."""
+    mono = np.ascontiguousarray(noise[:16_000, 0]).tobytes()
+    plain = windows(spoken(spotter, config(16_000, 1), [mono]))[0, "detectors/tiny"]
+
+    later = spoken(spotter, config(16_000, 1, start_sample=5_000_000_000), [mono])
+    moved = windows(later)[0, "detectors/tiny"]
+
+    assert [row.start_sample - 5_000_000_000 for row in moved] == [
+        row.start_sample for row in plain
+    ]
+    assert [list(row.scores) for row in moved] == [list(row.scores) for row in plain]
+
+
+def test_a_gap_starts_afresh_and_keeps_the_clock(spotter: Any, noise: Any) -> None:
+    """Audio behind a gap is scored as a stream of its own, at its own place in time."""
+    first, second = noise[:8_000, 0].copy(), noise[8_000:16_000, 0].copy()
+    requests = [
+        pb2.StreamingSpotRequest(config=config(16_000, 1)),
+        pb2.StreamingSpotRequest(audio=first.tobytes()),
+        pb2.StreamingSpotRequest(gap=audio_pb2.AudioGap(sample_count=4_000)),
+        pb2.StreamingSpotRequest(audio=second.tobytes()),
+    ]
+    replies = list(spotter.StreamingSpot(iter(requests)))
+    rows = windows(replies)[0, "detectors/tiny"]
+
+    alone = windows(spoken(spotter, config(16_000, 1), [second.tobytes()]))[0, "detectors/tiny"]
+    behind = rows[-len(alone) :]
+    assert [list(row.scores) for row in behind] == [list(row.scores) for row in alone]
+    assert [row.start_sample - 12_000 for row in behind] == [row.start_sample for row in alone]
+    assert replies[-1].summary.sample_count == 20_000
+
+
+@pytest.mark.parametrize("density", ["AGGREGATES", "EVENTS"])
+def test_replies_can_be_thinned(spotter: Any, noise: Any, density: str) -> None:
+    """Thinner replies hold no window scores and the same events."""
+    value = pb2.ReplyDensity.Value(f"REPLY_DENSITY_{density}")
+    full = spoken(spotter, config(16_000, 2), [noise.tobytes()])
+    thin = spoken(spotter, config(16_000, 2, reply_density=value), [noise.tobytes()])
+
+    assert not any(windows(thin).values())
+    assert thin[-1].summary == full[-1].summary
+
+
+def test_features_come_on_request_and_lie_where_they_say(
+    spotter: Any, noise: Any, tiny_models: Path
+) -> None:
+    """They are the detector's own log-mel frames of the audio."""
+    mono = noise[:16_000, 0].copy()
+    pieces = [mono[at : at + 999].tobytes() for at in range(0, 16_000, 999)]
+    replies = spoken(spotter, config(16_000, 1, include_features=True), pieces)
+
+    told = [t.features for r in replies for t in r.update.channels if t.HasField("features")]
+    rows = np.concatenate([np.reshape(f.values, (-1, f.band_count)) for f in told])
+    expected = KeywordDetector.load(tiny_models / "tiny.safetensors").features.frames(mono)
+    np.testing.assert_allclose(rows, expected, atol=TOLERANCE)
+    assert told[0].hop_samples == 160
+    filled = [f for f in told if f.values]
+    starts = [f.start_sample for f in filled]
+    lengths = [len(f.values) // f.band_count for f in filled]
+    assert starts == [160.0 * sum(lengths[:i]) for i in range(len(filled))]
+
+
+def test_the_unary_call_gives_the_same_summary(spotter: Any, noise: Any) -> None:
+    """One message or many: one answer."""
+    whole = spotter.Spot(pb2.SpotRequest(config=config(16_000, 2), audio=noise.tobytes()))
+
+    streamed = spoken(spotter, config(16_000, 2), [noise.tobytes()])
+    assert whole.summary == streamed[-1].summary
+    assert whole.opened == streamed[0].opened
+
+
+WRONG_OPENINGS = {
+    "audio_format.encoding: got 0; expected one of": config(16_000, 1, 0),
+    "rate_hz: got 5; expected 4000 to 384000": config(5, 1),
+    "audio_format.channel_count: got 65; expected 1..64": config(16_000, 65),
+    "channels: got [2]; expected different numbers from 0 to 1": config(16_000, 2, channels=[2]),
+    "no label named 'three'; labels: one, two": config(16_000, 1, thresholds={"three": 0.5}),
+    "thresholds['one']: got 2.0; expected": config(16_000, 1, thresholds={"one": 2.0}),
+    "no model named 'detectors/nope'; this server holds: ": config(
+        16_000, 1, detectors=["detectors/nope"]
+    ),
+    "got 'tiny'; expected a name such as 'detectors/welcome'": config(
+        16_000, 1, detectors=["tiny"]
+    ),
+    "detectors/blobs finds another kind; keyword detectors here: ": config(
+        16_000, 1, detectors=["detectors/blobs"]
+    ),
+    "start_sample: got -1; expected >= 0": config(16_000, 1, start_sample=-1),
+}
+
+
+@pytest.mark.parametrize("words", WRONG_OPENINGS)
+def test_a_wrong_opening_is_told_what_was_wrong(spotter: Any, words: str) -> None:
+    """Where, what came, what was expected."""
+    with pytest.raises(grpc.RpcError) as caught:
+        spoken(spotter, WRONG_OPENINGS[words], [b""])
+
+    assert words in caught.value.details()
+    assert caught.value.code() in (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+    )
+
+
+def test_a_stream_must_open_with_its_configuration(spotter: Any) -> None:
+    """Audio first, or nothing at all, is refused in words."""
+    for requests in ([], [pb2.StreamingSpotRequest(audio=b"")], [pb2.StreamingSpotRequest()]):
+        with pytest.raises(grpc.RpcError, match="expected the configuration"):
+            list(spotter.StreamingSpot(iter(requests)))
+
+
+def test_a_cut_sample_is_refused(spotter: Any) -> None:
+    """Three bytes are no 16-bit samples."""
+    with pytest.raises(grpc.RpcError, match=r"got 3 bytes; expected a multiple of 2"):
+        spoken(spotter, config(16_000, 1, LINEAR16), [b"abc"])
