@@ -73,7 +73,8 @@ def set_level(samples: Array, level_db: float) -> Array:
     power = loud_power(samples)
     if power <= 0:
         return samples.astype(np.float32)
-    return (samples * np.sqrt(10 ** (level_db / 10) / power)).astype(np.float32)
+    gain = float(np.sqrt(10 ** (level_db / 10) / power))
+    return np.asarray(samples * gain, np.float32)
 
 
 def loud_power(samples: Array, block: int = 400, below_peak_db: float = 30.0) -> float:

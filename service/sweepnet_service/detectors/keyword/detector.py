@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,11 @@ class KeywordDetector:
 
     labels: tuple[str, ...]
     features: LogMel
-    net: Layer
+    net: Layer = field(repr=False)
     placements: Mapping[str, Placement]
     operating_points: dict[str, tuple[OperatingPoint, ...]]
     default_thresholds: dict[str, float]
-    card: dict[str, Any]
+    card: dict[str, Any] = field(repr=False)
     decision: Decision = Decision()
 
     @property

@@ -1,0 +1,104 @@
+"""Augmentation: seeded, of the right size, and doing what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cnn_core.arrays import Array
+from sweepnet_service.detectors.keyword.augment import (
+    Augment,
+    change_speed,
+    in_room,
+    loud_power,
+    mu_law,
+    set_level,
+    telephone,
+)
+from sweepnet_service.detectors.keyword.features import LogMel, expand
+from sweepnet_service.detectors.keyword.spectral import Spectral, patches, warp_matrix
+
+NOISE = np.random.default_rng(0).normal(0, 0.3, (2_000, 40)).astype(np.float32)
+
+
+def test_the_same_seed_gives_the_same_copy(murmur: Array) -> None:
+    augment = Augment(rooms=(np.array([1.0, 0, 0.5], np.float32),), telephone_share=0.5)
+    first, second, other = (augment(murmur, np.random.default_rng(s)) for s in (1, 1, 2))
+    np.testing.assert_array_equal(first[0], second[0])
+    assert first[1] == second[1] != other[1]
+
+
+def test_the_same_seed_gives_the_same_features() -> None:
+    values = NOISE[:600].reshape(3, 200, 40)
+    first, second = (Spectral(NOISE)(values, np.random.default_rng(1)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == values.shape
+    assert first.dtype == np.float32
+    assert np.isfinite(first).all()
+
+
+def test_speed_changes_length_and_pitch() -> None:
+    tone = np.sin(2 * np.pi * 500 * np.arange(16_000) / 16_000).astype(np.float32)
+    fast = change_speed(tone, 1.25)
+    assert abs(len(fast) - 12_800) <= 1
+    assert np.argmax(np.abs(np.fft.rfft(fast))) * 16_000 / len(fast) == pytest.approx(625, abs=5)
+
+
+def test_a_telephone_passes_its_band_only() -> None:
+    time_s = np.arange(16_000) / 16_000
+    sounds = {hz: np.sin(2 * np.pi * hz * time_s) for hz in (60, 1_000, 5_000)}
+    mixed = sum(sounds.values()).astype(np.float32)
+    spectrum = np.abs(np.fft.rfft(telephone(mixed, np.random.default_rng(0))))
+    assert spectrum[60] < 0.1 * spectrum[1_000]
+    assert spectrum[5_000] < 0.01 * spectrum[1_000]
+
+
+def test_mu_law_keeps_small_samples_finer_than_large_ones() -> None:
+    samples = np.linspace(-1, 1, 2_001)
+    error = np.abs(mu_law(samples) - samples)
+    assert error.max() < 0.03
+    assert error[np.abs(samples) < 0.01].max() < 0.002
+
+
+def test_level_is_that_of_the_loud_part(murmur: Array) -> None:
+    padded = np.concatenate([np.zeros(16_000, np.float32), murmur])
+    levelled = set_level(padded, -20.0)
+    assert 10 * np.log10(loud_power(levelled)) == pytest.approx(-20, abs=0.01)
+    assert not set_level(np.zeros(100, np.float32), -20.0).any()
+
+
+def test_a_room_keeps_length_and_place(murmur: Array) -> None:
+    response = np.zeros(100, np.float32)
+    response[32] = 1
+    np.testing.assert_allclose(in_room(murmur, response), murmur, atol=1e-5)
+
+
+def test_a_warp_of_one_changes_nothing() -> None:
+    np.testing.assert_array_equal(warp_matrix(1.0, 40), np.eye(40, dtype=np.float32))
+    row = np.zeros(40, np.float32)
+    row[20] = 1
+    assert np.argmax(row @ warp_matrix(0.9, 40)) == 22
+
+
+def test_noise_comes_in_at_the_distance_asked_for() -> None:
+    spectral = Spectral(NOISE, noise_share=1.0, signal_to_noise_db=(10.0, 10.0))
+    energy = expand(NOISE[:400].reshape(2, 200, 40))
+    added = spectral.background(energy, np.random.default_rng(3))
+    ratio = np.quantile(energy.sum(axis=2), 0.8) / np.quantile(added.sum(axis=2), 0.8)
+    assert 10 * np.log10(ratio) == pytest.approx(10, abs=1.0)
+
+
+def test_patches_are_runs_within_bounds() -> None:
+    hidden = patches(50, 100, 16, np.random.default_rng(0))
+    assert hidden.sum(axis=1).max() < 16
+    starts = np.diff(hidden.astype(int), axis=1, prepend=0) == 1
+    assert starts.sum(axis=1).max() == 1
+
+
+def test_gain_moves_the_level_only() -> None:
+    quiet = {"warp_share": 0.0, "noise_share": 0.0, "band_share": 0.0, "ripple_db": 0.0}
+    spectral = Spectral(NOISE, gain_db=(6.0, 6.0), patches=False, **quiet)
+    values = 1.0 + NOISE[:200].reshape(1, 200, 40)
+    changed = spectral(values, np.random.default_rng(0))
+    np.testing.assert_allclose(changed - values, np.log(10**0.6) / 4, atol=2e-3)
+    assert LogMel().silence < changed.min()
