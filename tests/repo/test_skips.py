@@ -24,6 +24,7 @@ def run(folder: Path, test: str, **variables: str) -> subprocess.CompletedProces
     (folder / "tests" / "test_one.py").write_text(test, encoding="utf-8")
     (folder / "pytest.ini").write_text(SETTINGS, encoding="utf-8")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SWEEPNET", "PYTEST"))}
+    kept["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder / "tests")],
         cwd=folder,
