@@ -65,8 +65,7 @@ class View:
 @dataclass(frozen=True)
 class Sample:
     """A training picture: pixels (H, W, 3) uint8, boxes (n, 4), species (n,), and `ignored`
-    (m, 4): regions in which nothing is known to be background. `complete` is per region too:
-    an incomplete picture's whole region is ignored."""
+    (m, 4): regions of which nobody knows that they are background."""
 
     pixels: Pixels
     boxes: Array

@@ -40,7 +40,7 @@ FALSE_BOXES_PER_PICTURE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 @dataclass(frozen=True)
 class Part:
-    """Figures of one part of the pictures at the threshold in force.
+    """Figures of all pictures, or of those from one source, at the threshold in force.
 
     AP50, recall and precision: completely labelled pictures only. `ap50_with_negatives` counts
     the boxes found in pictures without objects as false too.
@@ -79,7 +79,7 @@ class Report:
             f"negatives: {self.negatives} pictures, {self.false_boxes_per_negative:.3f} boxes "
             f"each, {self.negatives_with_boxes:.1%} with any"
         )
-        title = f"{'part':<22}{'pictures':>9}{'boxes':>7}{'AP50':>8}{'+neg':>8}"
+        title = f"{'part':<38}{'pictures':>9}{'boxes':>7}{'AP50':>8}{'+neg':>8}"
         title += f"{'recall':>8}{'prec.':>8}{'AUC':>8}"
         return [head, false, title, *map(_row, self.parts)]
 
@@ -89,7 +89,7 @@ def _row(part: Part) -> str:
         part.ap50, part.ap50_with_negatives, part.recall, part.precision, part.presence_auc
     )  # fmt: skip
     shown = "".join(f"{number:8.3f}" for number in numbers)
-    return f"{part.name:<22}{part.pictures:>9}{part.boxes:>7}{shown}"
+    return f"{part.name:<38}{part.pictures:>9}{part.boxes:>7}{shown}"
 
 
 def evaluate(
@@ -111,9 +111,9 @@ def evaluate(
     false = found[len(entries) :]
     pairs = list(zip(entries, found, strict=False))
     parts = {"all": pairs}
-    # File names begin with their collection: tf_*, ox_*.
-    for prefix in sorted({_collection(entry) for entry in entries}):
-        parts[f"{prefix}_*"] = [pair for pair in pairs if _collection(pair[0]) == prefix]
+    sources = sorted({entry.source for entry in entries})
+    for source in sources if len(sources) > 1 else ():
+        parts[source] = [pair for pair in pairs if pair[0].source == source]
     return Report(
         split=split,
         size_px=detector.size_px,
@@ -123,10 +123,6 @@ def evaluate(
         negatives_with_boxes=share_with_boxes(false, threshold),
         parts=tuple(_part(name, some, false, threshold) for name, some in parts.items()),
     )
-
-
-def _collection(entry: Entry) -> str:
-    return entry.name.split("_")[0]
 
 
 def _part(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -42,7 +41,6 @@ def fit(
 
     `stop` is asked after every step; when it says so the state is kept and an error raised.
     """
-    _keep_freed_memory()
     state = resume(config) or begin(config)
     progress(Progress("reading pictures", state.step, config.steps))
     photos = pool(material(config).learn, config.species)
@@ -145,12 +143,3 @@ class _Clock:
             total += part * phase.size_px**2
             start = phase.until
         return total
-
-
-def _keep_freed_memory() -> None:
-    """Ask glibc to reuse large blocks: given back, they cost a page fault for every 4 KiB."""
-    trim_threshold, mmap_max = -1, -4
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        library.mallopt(trim_threshold, (1 << 31) - 1)
-        library.mallopt(mmap_max, 0)

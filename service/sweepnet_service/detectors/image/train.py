@@ -17,7 +17,7 @@ from .evaluate import choose_thresholds, evaluate
 from .fit import fit
 from .network import without_species
 
-__all__ = ["Progress", "TrainConfig", "train"]
+__all__ = ["TrainConfig", "train"]
 
 UNDECIDED = 0.5
 
