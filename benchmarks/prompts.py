@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--model", default=LABEL, help="the detector to use")
     parser.add_argument("--server", help="address of a running server; default: start one")
     chosen = parser.parse_args()
-    folder = prompts_folder(cache_folder())
+    folder = prompts_folder(cache_folder(), print)
     print(f"prompts: {PACKAGE}, {folder.name} (CC BY-SA 3.0)")
     if chosen.server:
         found = measure(chosen.server, folder, chosen.model)

@@ -109,7 +109,7 @@ def test_a_missing_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(Unavailable, match="no apt-config"):
-        prompts_folder(tmp_path / "cache")
+        prompts_folder(tmp_path / "cache", print)
 
 
 def test_a_failing_program_tells_its_last_line(tmp_path: Path) -> None:

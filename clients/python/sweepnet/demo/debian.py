@@ -11,20 +11,21 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .download import Unavailable, run
+from .download import Say, Unavailable, run
 
 PACKAGE = "asterisk-core-sounds-en-wav"
 VOICE = Path("usr/share/asterisk/sounds/en_US_f_Allison")
 PROOF = ("dir-welcome.wav", "2c6ba3ee162ca9eccfbad165a9318a84f397705ad5054089f91e5a10872167ec")
 
 
-def prompts_folder(cache: Path) -> Path:
+def prompts_folder(cache: Path, say: Say) -> Path:
     """The folder of the package's English prompts, downloaded on first use.
 
     Raises Unavailable where the system has no apt, or no network, or another version.
     """
     home = cache / "prompts"
     if not _genuine(home / VOICE):
+        say(f"  fetching it once (18 MB), into {home}")
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as work:
             unpacked = _fetch(Path(work))

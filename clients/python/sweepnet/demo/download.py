@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 LIMIT_S = 180.0
+Say = Callable[[str], None]
+"""Takes a line for the user."""
 
 
 class Unavailable(Exception):

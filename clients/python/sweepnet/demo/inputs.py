@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .announcement import SYNTHETIC, TELEPHONE, Announcement, join
 from .debian import PACKAGE, prompts_folder
-from .download import Unavailable
+from .download import Say, Unavailable
 from .photos import Picture, drawings, photos
 
 ASSETS = Path(__file__).parent / "assets"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def cache_folder() -> Path:
 def _announcement(cache: Path, say: Say) -> tuple[Announcement, str | None]:
     say(f"recording: telephone prompts of Debian's package {PACKAGE} (CC BY-SA 3.0)")
     try:
-        folder = prompts_folder(cache)
+        folder = prompts_folder(cache, say)
     except Unavailable as reason:
         say(f"  cannot be had: {reason}")
         say("  so a synthetic voice (espeak-ng) that the program carries speaks instead")
@@ -57,7 +55,7 @@ def _announcement(cache: Path, say: Say) -> tuple[Announcement, str | None]:
 def _pictures(cache: Path, say: Say) -> tuple[tuple[Picture, Picture], str | None]:
     say("photos: flower.jpg and china.jpg, which scikit-learn ships (CC BY 2.0)")
     try:
-        return photos(cache), None
+        return photos(cache, say), None
     except Unavailable as reason:
         say(f"  cannot be had: {reason}")
         say("  so two drawn pictures that the program carries are shown instead")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .download import Unavailable, run
+from .download import Say, Unavailable, run
 
 FOLDER = "sklearn/datasets/images"
 Corners = tuple[float, float, float, float]
@@ -32,9 +32,9 @@ FLOWER_PX = (169.0, 85.0, 445.0, 359.0)
 CHINA = ("china.jpg", "8378025ad2519d649d02e32bd98990db4ab572357d9f09841c2fbfbb4fefad29")
 
 
-def photos(cache: Path) -> tuple[Picture, Picture]:
+def photos(cache: Path, say: Say) -> tuple[Picture, Picture]:
     """(with a flower, without): the photos of scikit-learn. Raises Unavailable."""
-    for folder in _folders(cache):
+    for folder in _folders(cache, say):
         if all(_genuine(folder / name, digest) for name, digest in (FLOWER, CHINA)):
             return (
                 Picture(folder / FLOWER[0], "flower.jpg by vultilion, CC BY 2.0", FLOWER_PX),
@@ -51,12 +51,13 @@ def drawings(assets: Path) -> tuple[Picture, Picture]:
     )
 
 
-def _folders(cache: Path) -> Iterator[Path]:
+def _folders(cache: Path, say: Say) -> Iterator[Path]:
     """Where the photos may be: an installed scikit-learn, the cache, then its wheel."""
     found = importlib.util.find_spec("sklearn")
     if found is not None and found.origin is not None:
         yield Path(found.origin).parent / "datasets" / "images"
     yield cache / "photos"
+    say(f"  fetching them once (9 MB), into {cache / 'photos'}")
     _fetch(cache / "photos")
     yield cache / "photos"
 
