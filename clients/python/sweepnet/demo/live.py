@@ -26,38 +26,38 @@ class Hearing:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Told of each prompt as it begins and of each event as it arrives, with the stream's time."""
+    """Told of each prompt and each event once the server has got there, in stream time."""
 
     prompt: Callable[[Placed], None]
     event: Callable[[Event, float], None]
 
 
-def paced(announcement: Announcement, speed: float, watcher: Watcher) -> Iterator[bytes]:
+def paced(announcement: Announcement, speed: float) -> Iterator[bytes]:
     """Chunks of CHUNK_S, each when a live source would have it; all at once for speed 0."""
     began_s = time.monotonic()
-    waiting = list(announcement.parts)
-    for index, chunk in enumerate(announcement.chunks(CHUNK_S)):
-        if waiting and waiting[0].start_s <= index * CHUNK_S:
-            watcher.prompt(waiting.pop(0))
+    for index, chunk in enumerate(announcement.chunks(CHUNK_S), start=1):
         if speed:
-            time.sleep(max(0.0, began_s + (index + 1) * CHUNK_S / speed - time.monotonic()))
+            time.sleep(max(0.0, began_s + index * CHUNK_S / speed - time.monotonic()))
         yield chunk
 
 
 def hear(client: Client, announcement: Announcement, speed: float, watcher: Watcher) -> Hearing:
-    """Stream the announcement through `client`; the watcher sees events as they arrive."""
+    """Stream the announcement through `client`; the watcher hears of events as they arrive."""
     events: list[Event] = []
     curve: list[tuple[float, float]] = []
     features: list[Features] = []
-    chunks = paced(announcement, speed, watcher)
+    ahead = list(announcement.parts)
+    chunks = paced(announcement, speed)
     with client.stream(chunks, detectors=[LABEL], rate_hz=RATE_HZ, features=True) as stream:
         for update in stream:
+            while ahead and ahead[0].start_s <= update.read_until_s:
+                watcher.prompt(ahead.pop(0))
             for part in update.channels:
                 curve += [_point(window) for window in part.windows]
                 features += [part.features] if part.features else []
-                for event in part.events:
-                    events.append(event)
-                    watcher.event(event, update.read_until_s)
+            for event in update.events:
+                events.append(event)
+                watcher.event(event, update.read_until_s)
         opened = stream.opened
     if opened is None:
         raise ServerFault("the server ended the stream without opening it")
