@@ -17,6 +17,7 @@ from sweepnet_service.detectors.keyword.spectral import Spectral
 SEGMENT_STEPS = 43
 ROW_FRAMES = 3_000
 BATCH_FRAMES = 12_000
+SHORT_PAUSE, LONG_PAUSE = 20, 100
 
 
 def segments_round_words(
@@ -71,14 +72,24 @@ def streams(
     rng: np.random.Generator,
 ) -> Array:
     """The chosen recordings one after the other, in equal rows: (rows, steps, channels)."""
-    silence = np.full((20, spectral.features.bands), spectral.features.silence, np.float32)
-    parts = [part for index in chosen for part in (bank[int(index)], silence)]
-    if not parts:
-        return np.empty((0, SEGMENT_STEPS, 1), np.float16)
+    bands, silence = spectral.features.bands, spectral.features.silence
+    parts = [np.full((LONG_PAUSE, bands), silence, np.float16)]
+    for index in chosen:
+        values = bank[int(index)]
+        # Short clips stand alone as the keyword does, so that silence round them tells nothing.
+        pause = LONG_PAUSE if len(values) < 2 * LONG_PAUSE else SHORT_PAUSE
+        parts += [values, np.full((pause, bands), silence, np.float16)]
     joined = np.concatenate(parts)
     rows = max(1, -(-len(joined) // ROW_FRAMES))
     whole = np.resize(joined, (rows * ROW_FRAMES, spectral.features.bands))
     return through_trunk(trunk, whole.reshape(rows, ROW_FRAMES, -1), spectral, rng)
+
+
+def quiet(trunk: Layer, spectral: Spectral, rng: np.random.Generator) -> Array:
+    """Silence, to which `spectral` adds hiss, and its own noise, through the trunk: 8 rows each."""
+    rows = np.full((8, ROW_FRAMES, spectral.features.bands), spectral.features.silence)
+    noise = np.resize(spectral.noise, rows.shape)
+    return through_trunk(trunk, np.concatenate([rows, noise]), spectral, rng)
 
 
 def through_trunk(

@@ -84,3 +84,15 @@ def loud_power(samples: Array, block: int = 400, below_peak_db: float = 30.0) ->
         return float(np.mean(samples**2)) if samples.size else 0.0
     power = np.mean(whole**2, axis=1)
     return float(np.mean(power[power >= np.max(power) * 10 ** (-below_peak_db / 10)]))
+
+
+def loud_span_s(
+    samples: Array, block: int = 400, below_peak_db: float = 25.0
+) -> tuple[float, float]:
+    """From the first to the last 25 ms block within 25 dB of the loudest, in seconds."""
+    whole = samples[: len(samples) // block * block].reshape(-1, block)
+    if not whole.size:
+        return 0.0, len(samples) / RATE_HZ
+    power = np.mean(whole**2, axis=1)
+    loud = np.flatnonzero(power >= np.max(power) * 10 ** (-below_peak_db / 10))
+    return float(loud[0]) * block / RATE_HZ, float(loud[-1] + 1) * block / RATE_HZ

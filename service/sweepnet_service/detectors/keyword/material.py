@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cnn_core.layers import Sequential
-from sweepnet_service.detectors.keyword.activations import segments_round_words, streams
+from sweepnet_service.detectors.keyword.activations import quiet, segments_round_words, streams
 from sweepnet_service.detectors.keyword.augment import Augment
 from sweepnet_service.detectors.keyword.bank import Bank, augmented, plain
 from sweepnet_service.detectors.keyword.dataset import (
@@ -30,7 +30,6 @@ from sweepnet_service.detectors.keyword.synthesis import Clip
 from sweepnet_service.progress import Progress, Report
 
 SYNTHETIC = Path("synthetic")
-REAL_SEGMENTS = 1_200
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,7 @@ def examples(
     spectral: Spectral,
     work_dir: Path,
     seed: int,
+    real_segments: int,
     report: Report,
 ) -> Examples:
     """Activations to train a head on: real and synthetic words, all other speech, noise."""
@@ -140,12 +140,14 @@ def examples(
         for part in (speech, other, noise)
         if len(part)
     ]
+    if not material.noise:
+        negative.append(quiet(trunk, spectral, rng))
     filling = speech if len(speech) else None
     report(Progress("activations", 1, 3))
-    groups, real = [], len(material.positive)
+    groups, copies_of_real = [], copies_for(real_segments, len(material.positive))
     for share, name, spoken, copies in (
         (0.65, "synthetic-positive", material.synthetic_positive, 2),
-        (0.35, "positive", list(read_samples(material.positive)), real_copies(real)),
+        (0.35, "positive", list(read_samples(material.positive)), copies_of_real),
     ):
         parts = [
             segments_round_words(trunk, bank(name, spoken, copy), spectral, filling, rng)
@@ -158,6 +160,6 @@ def examples(
     return Examples(groups, negative)
 
 
-def real_copies(recordings: int) -> int:
-    """How many augmented copies of the real words are made: few recordings, many copies."""
-    return int(np.clip(REAL_SEGMENTS // (2 * max(1, recordings)), 2, 60))
+def copies_for(segments: int, recordings: int) -> int:
+    """How many augmented copies make so many segments, two of each: few recordings, many copies."""
+    return int(np.clip(segments // (2 * max(1, recordings)), 1, 60))

@@ -7,6 +7,7 @@ not done again, so a run that was stopped goes on where it stopped.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from cnn_core.arrays import Array
 from cnn_core.errors import CoreError
 from cnn_core.layers import Conv1d, Sequential, Sum
 from sweepnet_service.detectors.keyword import card, phones, synthesis
-from sweepnet_service.detectors.keyword.augment import Augment
+from sweepnet_service.detectors.keyword.augment import Augment, loud_span_s
 from sweepnet_service.detectors.keyword.dataset import (
     Recording,
     Spoken,
@@ -87,6 +88,7 @@ class TrainConfig:
     folder: Path | None = None
     trunk: Path | None = None
     synthesize: int = 1_200
+    real_segments: int = 1_200
     near_words: tuple[str, ...] = ()
     pronunciations: tuple[str, ...] = ()
     trunk_copies: int = 4
@@ -99,14 +101,21 @@ class TrainConfig:
 def train(config: TrainConfig, progress: Report) -> Path:
     """Train, tune and measure; returns the path of the model file, its card beside it."""
     check(config)
-    config.work_dir.mkdir(parents=True, exist_ok=True)
+    claim(config)
     features = LogMel()
     spectral = Spectral(background(config, features, progress), features)
     trunk, output = trunk_of(config, spectral, progress)
     material = gather(config, progress)
     rooms = read_rooms(config.data) if config.data else []
     known = examples(
-        trunk, material, Augment(rooms), spectral, config.work_dir, config.seed, progress
+        trunk,
+        material,
+        Augment(rooms),
+        spectral,
+        config.work_dir,
+        config.seed,
+        config.real_segments,
+        progress,
     )
     if not known.positive:
         raise InvalidInput("positive", "there is no recording of the word and none was synthesised")
@@ -135,6 +144,20 @@ def check(config: TrainConfig) -> None:
             f"needs {' and '.join(missing)}; apt-get install {' '.join(missing)}, "
             "or set it to 0 and give recordings",
         )
+
+
+def claim(config: TrainConfig) -> None:
+    """Makes the work folder; raises InvalidInput where it holds the stages of other settings."""
+    config.work_dir.mkdir(parents=True, exist_ok=True)
+    names = ("keyword", "data", "folder", "synthesize", "near_words", "real_segments", "seed")
+    settings = json.dumps({name: str(getattr(config, name)) for name in names}, indent=1)
+    path = config.work_dir / "settings.json"
+    if path.exists() and path.read_text() != settings:
+        raise InvalidInput(
+            "work_dir",
+            f"{config.work_dir} belongs to a training with other settings; use a new one",
+        )
+    path.write_text(settings)
 
 
 def background(config: TrainConfig, features: LogMel, report: Report) -> Array:
@@ -207,8 +230,7 @@ def gather(config: TrainConfig, report: Report) -> Material:
 def spoken_whole(recording: Recording) -> Recording:
     """A user's recording of the word alone: the louder part is the word."""
     (_, samples), *_ = read_samples([recording])
-    first, past = synthesis.loud_part(samples, below_peak_db=30.0)
-    return replace(recording, word_s=(first / 16_000, past / 16_000))
+    return replace(recording, word_s=loud_span_s(samples))
 
 
 def near_words(config: TrainConfig) -> tuple[str, ...]:

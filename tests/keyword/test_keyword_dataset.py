@@ -1,0 +1,122 @@
+"""The data set: licences, splits, words, folders; synthetic speech; figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sweepnet_service.detectors.keyword import synthesis
+from sweepnet_service.detectors.keyword.dataset import (
+    UNLICENSED_VOICES,
+    Recording,
+    may_ship,
+    once,
+    read_clips,
+    read_continuous,
+    read_folder,
+    read_samples,
+    says,
+)
+from sweepnet_service.detectors.keyword.evaluate import measured_on
+from sweepnet_service.detectors.keyword.material import material_of
+from sweepnet_service.detectors.keyword.phones import numbers, pronounce
+from sweepnet_service.detectors.keyword.tuning import peaks, threshold_logit
+from sweepnet_service.errors import InvalidInput
+
+
+def recording(text: str = "", split: str = "train", speaker: str = "a") -> Recording:
+    return Recording(Path("x.wav"), 0.0, 1.0, split, speaker, "corpus", "CC0", text)
+
+
+def test_the_keyword_and_words_built_on_it_count_as_said() -> None:
+    assert says(recording("they welcomed him"), "welcome")
+    assert says(recording("welcoming"), "welcome")
+    assert not says(recording("well come in"), "welcome")
+    assert says(recording("look at the view glass"), "view glass")
+
+
+def test_nothing_but_training_material_under_a_clear_licence_may_ship() -> None:
+    assert may_ship(recording())
+    assert not may_ship(recording(split="test"))
+    assert not may_ship(recording(split="validation"))
+    assert not any(may_ship(recording(speaker=voice)) for voice in UNLICENSED_VOICES)
+
+
+def test_a_folder_without_positive_recordings_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="positive"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.needs_data
+def test_shipped_material_keeps_the_rules(data_dir: Path) -> None:
+    material = material_of(data_dir / "speech", "welcome")
+    voices = {row.speaker for row in material.positive}
+    assert "ashleyhindle_prof" in voices
+    assert not voices & UNLICENSED_VOICES
+    for row in (*material.positive, *material.speech, *material.noise):
+        assert row.split == "train"
+        assert "gpl" not in row.corpus
+        assert "GPL" not in row.licence
+    assert not any(says(row, "welcome") for row in material.speech)
+
+
+@pytest.mark.needs_data
+def test_no_voice_of_the_word_is_in_training_and_test(data_dir: Path) -> None:
+    def voices(rows: object) -> set[str]:
+        return {row.speaker.replace("so762_", "so") for row in rows}  # type: ignore[attr-defined]
+
+    trained = voices(material_of(data_dir / "speech", "welcome").positive)
+    for split in ("validation", "test"):
+        measured = voices(measured_on(data_dir / "speech", "welcome", split).words)
+        assert len(measured) >= 5
+        assert not trained & measured
+
+
+@pytest.mark.needs_data
+def test_recordings_in_two_manifests_count_once(data_dir: Path) -> None:
+    rows = [*read_clips(data_dir / "speech"), *read_continuous(data_dir / "speech")]
+    assert len(once(rows)) <= len(rows) - 89
+
+
+@pytest.mark.needs_data
+def test_samples_have_the_length_of_the_manifest(data_dir: Path) -> None:
+    row = read_clips(data_dir / "speech")[0]
+    ((_, samples),) = read_samples([row])
+    assert row.end_s is not None
+    assert len(samples) == pytest.approx((row.end_s - row.start_s) * 16_000, abs=2)
+
+
+@pytest.mark.needs_program("espeak-ng")
+@pytest.mark.needs_program("flite")
+def test_synthetic_clips_hold_their_word_within_them() -> None:
+    clips = list(synthesis.positives("computer", 10, np.random.default_rng(0)))
+    again = list(synthesis.positives("computer", 10, np.random.default_rng(0)))
+    for clip, same in zip(clips, again, strict=True):
+        np.testing.assert_array_equal(clip.samples, same.samples)
+        assert "computer" in clip.text
+        assert clip.word_s is not None
+        assert 0 <= clip.word_s[0] < clip.word_s[1] <= len(clip.samples) / 16_000 + 0.01
+    others = synthesis.negatives(("come", "well"), 8, np.random.default_rng(0))
+    assert not any("computer" in clip.text or clip.word_s for clip in others)
+
+
+@pytest.mark.needs_program("flite")
+def test_flite_spells_the_word() -> None:
+    assert pronounce("welcome") == ["w", "eh", "l", "k", "ax", "m"]
+    assert numbers("w eh l k ax m") == numbers("w eh l k ah m")
+    with pytest.raises(InvalidInput, match="qq"):
+        numbers("qq")
+
+
+def test_peaks_are_apart_and_sorted() -> None:
+    values = np.array([0.0, 5, 4, 0, 0, 0, 3, 0])
+    assert peaks([values, np.array([9.0])], apart=2).tolist()[:3] == [9, 5, 3]
+
+
+def test_the_threshold_for_a_rate_is_that_of_an_exponential_tail() -> None:
+    drawn = np.sort(np.random.default_rng(0).exponential(2.0, 4_000))[::-1]
+    expected = 2.0 * np.log(4_000 / (1.0 * 10.0))
+    assert threshold_logit(drawn, 10.0, 1.0) == pytest.approx(expected, rel=0.2)
+    assert threshold_logit(drawn, 10.0, 0.5) > threshold_logit(drawn, 10.0, 5.0)

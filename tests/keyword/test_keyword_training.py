@@ -1,0 +1,159 @@
+"""Training: end to end on tones, resumed = undisturbed, clear answers to wrong configurations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from cnn_core.arrays import Array
+from cnn_core.tree import leaves
+from sweepnet_service.detectors.keyword import KeywordDetector, SpotSession
+from sweepnet_service.detectors.keyword.bank import Bank
+from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.head import HeadSettings
+from sweepnet_service.detectors.keyword.spectral import Spectral
+from sweepnet_service.detectors.keyword.train import TrainConfig, train
+from sweepnet_service.detectors.keyword.trunk import Transcribed, TrunkSettings, train_trunk
+from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound
+from sweepnet_service.progress import Progress
+
+
+class Interrupted(Exception):
+    """Stands for a process that was stopped."""
+
+
+def silent(progress: Progress) -> None:
+    """Reports nothing."""
+
+
+def tone(rng: np.random.Generator, first_hz: float, second_hz: float) -> Array:
+    """Two tones one after the other in a little noise, 1 s at 16 kHz."""
+    time_s = np.arange(4_000) / 16_000
+    factor = rng.uniform(0.95, 1.05)
+    sound = np.concatenate(
+        [np.sin(2 * np.pi * hz * factor * time_s) for hz in (first_hz, second_hz)]
+    )
+    padded = np.pad(0.3 * sound, 4_000)
+    return (padded + 0.003 * rng.standard_normal(len(padded))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder: the "word" rises from 500 to 1500 Hz, other sounds do not."""
+    path = tmp_path_factory.mktemp("tones")
+    rng = np.random.default_rng(0)
+    for kind, pairs in (("positive", [(500, 1500)]), ("negative", [(1500, 500), (500, 500)])):
+        (path / kind).mkdir()
+        for number in range(8):
+            sound = tone(rng, *pairs[number % len(pairs)])
+            soundfile.write(path / kind / f"{number}.wav", sound, 16_000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trunk(detector: KeywordDetector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("trunk") / "welcome.safetensors"
+    detector.save(path)
+    return path
+
+
+def config(folder: Path, trunk: Path, where: Path) -> TrainConfig:
+    return TrainConfig(
+        keyword="rise",
+        out=where / "rise.safetensors",
+        work_dir=where / "work",
+        folder=folder,
+        trunk=trunk,
+        synthesize=0,
+        pronunciations=("r ay z",),
+        path_weight=0.0,
+        real_segments=160,
+        head_settings=HeadSettings(steps=60, rounds=2, batch_positive=12, batch_negative=20),
+    )
+
+
+def best(detector: KeywordDetector, samples: Array) -> float:
+    session = SpotSession(detector, 16_000)
+    updates = (session.push(samples), session.finish())
+    return max(window.scores[0] for update in updates for window in update.windows)
+
+
+@pytest.mark.slow
+def test_a_users_folder_becomes_a_model(folder: Path, trunk: Path, tmp_path: Path) -> None:
+    stages: list[str] = []
+    out = train(config(folder, trunk, tmp_path), lambda progress: stages.append(progress.stage))
+    detector = KeywordDetector.load(out)
+    rng = np.random.default_rng(9)
+    assert detector.labels == ("rise",)
+    assert best(detector, tone(rng, 500, 1500)) > best(detector, tone(rng, 1500, 500))
+    assert "# rise" in out.with_suffix(".md").read_text()
+    assert {"head", "tuning", "done"} <= set(stages)
+    same = replace(config(folder, trunk, tmp_path), out=tmp_path / "b.safetensors")
+    assert train(same, silent).read_bytes() == out.read_bytes()
+    with pytest.raises(InvalidInput, match="belongs to other settings"):
+        train(replace(same, seed=5), silent)
+
+
+def transcribed(rng: np.random.Generator) -> Transcribed:
+    lengths = rng.integers(60, 120, 8)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    words = np.full((8, 2), np.nan)
+    banks = [
+        Bank(rng.normal(0, 1, (starts[-1], 40)).astype(np.float16), starts, words) for _ in range(2)
+    ]
+    return Transcribed(tuple(banks), tuple(rng.integers(1, 40, 5) for _ in range(8)))
+
+
+def test_a_resumed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    speech, noise = transcribed(rng), rng.normal(0, 1, (500, 40)).astype(np.float32)
+    settings = TrunkSettings(epochs=3, batch_frames=600)
+    spectral = Spectral(noise, LogMel())
+
+    def stop_after_two(progress: Progress) -> None:
+        if progress.done == 2:
+            raise Interrupted
+
+    whole = train_trunk(speech, spectral, settings, tmp_path / "whole", silent)
+    with pytest.raises(Interrupted):
+        train_trunk(speech, spectral, settings, tmp_path / "cut", stop_after_two)
+    resumed = train_trunk(speech, spectral, settings, tmp_path / "cut", silent)
+    for (path, expected), (_, found) in zip(leaves(whole), leaves(resumed), strict=True):
+        np.testing.assert_array_equal(found, expected, err_msg=path)
+
+
+def test_wrong_configurations_are_refused_before_any_work(
+    folder: Path, trunk: Path, tmp_path: Path
+) -> None:
+    good = config(folder, trunk, tmp_path)
+    (tmp_path / "no" / "positive").mkdir(parents=True)
+    for wrong, words in (
+        (replace(good, keyword=" "), "keyword: is empty"),
+        (replace(good, trunk=None), "trunk: is not given"),
+        (replace(good, folder=None), "data: is not given"),
+        (replace(good, trunk=tmp_path / "missing"), "no keyword model"),
+        (replace(good, folder=tmp_path / "no", work_dir=tmp_path / "w"), "holds no audio"),
+        (replace(good, pronunciations=("r qq z",)), "qq"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            train(wrong, silent)
+
+
+def test_a_detector_survives_its_file(detector: KeywordDetector, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    detector.save(path)
+    read = KeywordDetector.load(path)
+    assert read.describe() == detector.describe()
+    assert best(read, np.zeros(500, np.float32)) == best(detector, np.zeros(500, np.float32))
+
+
+def test_files_that_hold_no_detector_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.safetensors").write_text("no model")
+    with pytest.raises(ModelUnreadable):
+        KeywordDetector.load(tmp_path / "text.safetensors")
+    with pytest.raises(NotFound):
+        KeywordDetector.load(tmp_path / "missing.safetensors")
