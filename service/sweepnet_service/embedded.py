@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -31,7 +32,9 @@ async def _serve(models: Path | None, socket_path: str) -> None:
 
     def end_with_parent() -> None:
         os.read(sys.stdin.fileno(), 1)
-        loop.call_soon_threadsafe(stop.set)
+        # The loop may be closed already, where the server could not start.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop.set)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
     await serve(settings, lambda address: print(address, flush=True), stop, socket_path)

@@ -162,9 +162,9 @@ class Lane:
 
     def summary(self) -> ChannelSummary:
         """What has come of it so far."""
-        return ChannelSummary(
-            self.channel, self.name, self._aggregates, tuple(self._events), self._window_count
-        )
+        # Updates tell events as they end, label by label.
+        events = tuple(sorted(self._events, key=lambda event: (event.start, event.label)))
+        return ChannelSummary(self.channel, self.name, self._aggregates, events, self._window_count)
 
     def _told(self, update: SpotUpdate) -> ChannelNews:
         moved = shifted(update, self._zero)

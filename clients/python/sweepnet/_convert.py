@@ -9,6 +9,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 
+from sweepnet.errors import InvalidInput
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
 from sweepnet.results import (
     Aggregate,
@@ -52,7 +53,7 @@ def spot_config(options: StreamOptions) -> keyword_spotter_pb2.StreamingSpotRequ
     config = keyword_spotter_pb2.SpotConfig(
         detectors=map(resource, options.get("detectors", ())),
         audio_format=audio_pb2.AudioFormat(
-            encoding=audio_pb2.AudioEncoding.Value(f"AUDIO_ENCODING_{encoding}"),
+            encoding=_named(audio_pb2.AudioEncoding, "AUDIO_ENCODING_", encoding),
             sample_rate_hz=options.get("rate_hz", 16_000 if raw else 0),
             channel_count=options.get("channel_count", 1 if raw else 0),
         ),
@@ -60,12 +61,20 @@ def spot_config(options: StreamOptions) -> keyword_spotter_pb2.StreamingSpotRequ
         thresholds=options.get("thresholds", {}),
         aggregation=_aggregation(options),
         include_features=options.get("features", False),
-        reply_density=keyword_spotter_pb2.ReplyDensity.Value(
-            f"REPLY_DENSITY_{options.get('replies', 'windows').upper()}"
+        reply_density=_named(
+            keyword_spotter_pb2.ReplyDensity, "REPLY_DENSITY_", options.get("replies", "windows")
         ),
         start_sample=options.get("start_sample", 0),
     )
     return keyword_spotter_pb2.StreamingSpotRequest(config=config)
+
+
+def _named(enum: Any, prefix: str, value: str) -> Any:
+    """The number of an enum's value; raises InvalidInput with the names that there are."""
+    names = [name.removeprefix(prefix) for name in enum.keys()[1:]]
+    if value.upper() not in names:
+        raise InvalidInput(f"got {value!r}; expected one of {', '.join(names)}")
+    return enum.Value(prefix + value.upper())
 
 
 def _aggregation(options: SpotOptions) -> keyword_spotter_pb2.Aggregation:

@@ -75,5 +75,5 @@ def _reason(error: Any) -> str:
     information = error_details_pb2.ErrorInfo()
     for detail in status.details if status is not None else ():
         if detail.Unpack(information):
-            return information.reason
+            return str(information.reason)
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -20,12 +21,19 @@ _PICTURE_SUFFIXES = {
 }
 
 
-def opened(source: Source) -> BinaryIO:
-    """The source open for reading; raises NotFound or InvalidInput."""
+@contextmanager
+def opened(source: Source) -> Iterator[BinaryIO]:
+    """The source open for reading, closed again if it was not open; NotFound or InvalidInput."""
     if isinstance(source, bytes | bytearray | memoryview):
-        return io.BytesIO(source)
-    if not isinstance(source, str | os.PathLike):
-        return source
+        yield io.BytesIO(source)
+    elif isinstance(source, str | os.PathLike):
+        with _file(source) as file:
+            yield file
+    else:
+        yield source
+
+
+def _file(source: str | os.PathLike[str]) -> BinaryIO:
     try:
         return Path(source).open("rb")
     except FileNotFoundError:
@@ -40,15 +48,15 @@ def opened(source: Source) -> BinaryIO:
 
 
 def chunks(file: BinaryIO) -> Iterator[bytes]:
-    """The rest of an open file in pieces; it is closed at the end."""
-    with file:
-        while piece := file.read(CHUNK_BYTES):
-            yield piece
+    """The rest of an open file in pieces."""
+    while piece := file.read(CHUNK_BYTES):
+        yield piece
 
 
 def picture_bytes(source: Source) -> bytes:
     """All bytes of a source."""
-    return b"".join(chunks(opened(source)))
+    with opened(source) as file:
+        return file.read()
 
 
 def name_of(source: Source) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from sweepnet import _convert
 from sweepnet.errors import ServerFault
@@ -54,7 +55,8 @@ class Replies:
 
 def of_file(options: SpotOptions) -> StreamOptions:
     """Options of the stream that carries a whole file."""
-    return {**options, "encoding": "CONTAINER", "replies": options.get("replies", "aggregates")}
+    fixed: StreamOptions = {"encoding": "CONTAINER", "replies": "aggregates"}
+    return cast("StreamOptions", {**fixed, **options})
 
 
 def result(replies: Replies, updates: Sequence[SpotUpdate]) -> SpotResult:

@@ -46,10 +46,10 @@ class AsyncClient:
         self._channel = grpc.aio.insecure_channel(target(address), options=OPTIONS)
 
     async def spot(self, source: Source, **options: Unpack[SpotOptions]) -> SpotResult:
-        chunks = _sources.chunks(_sources.opened(source))
-        stream = AsyncSpotStream(self._channel, self.address, _streams.of_file(options), chunks)
-        async with stream:
-            return _streams.result(stream.replies, [update async for update in stream])
+        with _sources.opened(source) as file:
+            chunks, whole = _sources.chunks(file), _streams.of_file(options)
+            async with AsyncSpotStream(self._channel, self.address, whole, chunks) as stream:
+                return _streams.result(stream.replies, [update async for update in stream])
 
     def stream(
         self,

@@ -48,9 +48,10 @@ class Client:
 
     def spot(self, source: Source, **options: Unpack[SpotOptions]) -> SpotResult:
         """Words in a recording: a path, the bytes of an audio file, or an open one."""
-        chunks = _sources.chunks(_sources.opened(source))
-        with SpotStream(self._channel, self.address, _streams.of_file(options), chunks) as stream:
-            return _streams.result(stream.replies, list(stream))
+        with _sources.opened(source) as file:
+            chunks, whole = _sources.chunks(file), _streams.of_file(options)
+            with SpotStream(self._channel, self.address, whole, chunks) as stream:
+                return _streams.result(stream.replies, list(stream))
 
     def stream(
         self, chunks: Iterable[Chunk] | None = None, **options: Unpack[StreamOptions]

@@ -32,5 +32,6 @@ def configure_logs(level: str, form: str) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up at each line: whoever replaces or closes sys.stderr shall not break calls.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )

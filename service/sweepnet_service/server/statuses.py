@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc
@@ -81,7 +81,10 @@ async def reported(context: grpc.aio.ServicerContext[Any, Any], method: str) -> 
         told = rpc_status.to_status(status)
         await context.abort(told.code, told.details, told.trailing_metadata)
     finally:
-        log.info("call", method=method, code=code, duration_s=round(time.monotonic() - start, 4))
+        with suppress(OSError, ValueError):
+            log.info(
+                "call", method=method, code=code, duration_s=round(time.monotonic() - start, 4)
+            )
 
 
 def _log_fault(error: Exception, method: str) -> None:

@@ -29,6 +29,11 @@ def name_of_file(path: Path) -> str | None:
     return name if _NAME.fullmatch(name) else None
 
 
+def name_alone(name: str) -> str:
+    """`welcome` of `detectors/welcome`."""
+    return name.removeprefix(COLLECTION)
+
+
 def file_of_name(folder: Path, name: str) -> Path:
     """Where the model of this (checked) name lies in a folder."""
-    return folder / f"{name.removeprefix(COLLECTION)}{SUFFIX}"
+    return folder / f"{name_alone(name)}{SUFFIX}"

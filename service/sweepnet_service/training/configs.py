@@ -42,14 +42,16 @@ def settings_of(kind: str) -> dict[str, Setting]:
     return {each.name: each for each in _settings(training_module(kind).TrainConfig)}
 
 
-def _settings(owner: Any, before: str = "") -> Iterator[Setting]:
+def _settings(owner: Any, record: Any = None, before: str = "") -> Iterator[Setting]:
+    """Settings of a record's class; their defaults are the values of `record`, if there is one."""
     hints = get_type_hints(owner)
     for field in fields(owner):
-        kind, default = hints[field.name], _default(field)
+        default = _default(field) if record is None else getattr(record, field.name)
+        kind = hints[field.name]
         if kind in PLAIN:
             yield Setting(before + field.name, kind, default)
         elif is_dataclass(kind) and default is not MISSING:
-            yield from _settings(kind, f"{before}{field.name}.")
+            yield from _settings(kind, default, f"{before}{field.name}.")
 
 
 def _default(field: Field[Any]) -> Any:

@@ -24,7 +24,8 @@ from sweepnet_service.errors import (
     SweepnetError,
 )
 from sweepnet_service.progress import Progress
-from sweepnet_service.store import Library, checked_name, file_of_name
+from sweepnet_service.store import Library, checked_name, file_of_name, name_alone
+from sweepnet_service.training.configs import ordered
 from sweepnet_service.training.process import run_worker
 
 State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
@@ -92,6 +93,7 @@ class Jobs:
         self._check_name(checked.model)
         if sum(not job.ended for job in self._jobs.values()) >= MOST_OPEN:
             raise LimitExceeded("training", f"{MOST_OPEN} trainings wait already; try later")
+        await asyncio.to_thread(_check_settings, checked, folder)
         job = Job(uuid.uuid4().hex[:16], checked, time.time(), time.time())
         await self._put(job)
         self._tasks[job.id] = asyncio.create_task(self._perform(job.id, folder))
@@ -208,6 +210,11 @@ class Jobs:
         entry = self._library.entries.get(checked_name(name, "model"))
         if entry is not None and entry.shipped:
             raise FailedPrecondition("model", f"{name} came with sweepnet; choose another name")
+
+
+def _check_settings(order: Order, folder: Path) -> None:
+    """Raises InvalidInput now for what the worker would find wrong later."""
+    ordered(order.kind, name_alone(order.model), order.data, folder, order.settings)
 
 
 def _keep(made: Path, place: Path) -> None:

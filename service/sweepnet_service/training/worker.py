@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from sweepnet_service.errors import SweepnetError
 from sweepnet_service.progress import Progress
+from sweepnet_service.store import name_alone
 from sweepnet_service.training.configs import ordered, train
 
 BEAT_S = 5.0
@@ -48,7 +49,7 @@ def work(order: dict[str, Any], voice: Voice) -> None:
     """Train as ordered and tell how it went."""
     try:
         place = Path(order["place"])
-        label = order["model"].removeprefix("detectors/")
+        label = name_alone(order["model"])
         data, kind = Path(order["data"]), order["kind"]
         config, _ = ordered(kind, label, data, place, order["settings"])
         voice.say("done", path=str(train(kind, config, voice.progress)))

@@ -26,14 +26,16 @@ def main() -> None:
 
 
 def build(called: list[str]) -> typer.Typer:
-    """The application; entry points are loaded unless a verb of the client is called."""
+    """The application; of the entry points, which are slow to load, only the one that is called."""
     app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
     app.callback(invoke_without_command=True)(_version)
     verbs = client_verbs()
     for name, verb in verbs.items():
         app.command(name)(clear_ending(verb))
-    if not set(called) & set(verbs):
-        for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+    entries = {entry.name: entry for entry in sorted(entry_points(group=GROUP))}
+    known = set(called) & {*verbs, *entries}
+    for name, entry in entries.items():
+        if not known or name in known:
             _join(app, entry)
     return app
 

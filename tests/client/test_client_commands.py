@@ -1,0 +1,309 @@
+"""The command line as a new user meets it: what is printed, and how wrong moves end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from PIL import Image
+
+from sweepnet import InvalidInput, NoServerPackage, _embedded, embedded_server
+from sweepnet.cli import build, client_verbs, main
+
+VERBS = ("demo", "detect", "evaluate", "models", "serve", "spot", "train")
+ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"}
+
+
+Done = subprocess.CompletedProcess[str]
+Sweepnet = Callable[..., Done]
+
+
+@pytest.fixture
+def sweepnet(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Sweepnet:
+    """Runs the command line in this process, which is quicker than one for each."""
+
+    def run(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["sweepnet", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capfd.readouterr()
+        assert "Traceback" not in told.err, told.err
+        return Done(sys.argv, int(ended.value.code or 0), told.out, told.err)
+
+    return run
+
+
+def process(*arguments: str | Path) -> Done:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "sweepnet", *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, noise: Any) -> Path:
+    folder = tmp_path_factory.mktemp("commands")
+    soundfile.write(folder / "noise.wav", noise, 16_000)
+    Image.linear_gradient("L").resize((90, 70)).save(folder / "grey.png")
+    (folder / "text.wav").write_text("this is no sound")
+    (folder / "text.png").write_text("this is no picture")
+    (folder / "empty.wav").touch()
+    (folder / "empty.jpg").touch()
+    (folder / "folder").mkdir()
+    return folder
+
+
+def lines(done: Done) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_spot_prints_the_json_that_is_promised(
+    sweepnet: Sweepnet, server: str, files: Path
+) -> None:
+    done = sweepnet("spot", files / "noise.wav", "--json", "--server", server, "-d", "tiny")
+
+    assert done.returncode == 0, done.stderr
+    (told,) = lines(done)
+    assert list(told) == ["source", "duration_s", "scores", "events"]
+    assert told["source"] == str(files / "noise.wav")
+    assert told["duration_s"] == 3.0
+    assert list(told["scores"]) == ["one", "two"]
+    assert list(told["events"][0]) == ["label", "start_s", "end_s", "score"]
+
+
+def test_detect_prints_the_json_that_is_promised(
+    sweepnet: Sweepnet, server: str, files: Path
+) -> None:
+    done = sweepnet("detect", files / "grey.png", "--json", "--server", server, "-d", "blobs")
+
+    assert done.returncode == 0, done.stderr
+    (told,) = lines(done)
+    assert list(told) == ["source", "width_px", "height_px", "scores", "boxes"]
+    assert (told["width_px"], told["height_px"]) == (90, 70)
+    box = told["boxes"][0]
+    edges = ["x_min_px", "y_min_px", "x_max_px", "y_max_px"]
+    assert list(box) == ["label", "score", *edges, "corners_px"]
+    left, top, right, bottom = (box[edge] for edge in edges)
+    assert box["corners_px"] == [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+@pytest.mark.parametrize(
+    ("verb", "good", "bad"),
+    [
+        (
+            "spot",
+            "noise.wav",
+            {
+                "text.wav": "is not audio that can be read",
+                "empty.wav": "is empty (0 bytes); expected WAV",
+                "folder": "is a folder; name the files in it",
+                "missing.wav": "no file named",
+            },
+        ),
+        (
+            "detect",
+            "grey.png",
+            {
+                "text.png": "is no picture: it is 18 bytes of text",
+                "empty.jpg": "is empty (0 bytes); expected a JPEG",
+                "folder": "is a folder; name the files in it",
+                "missing.jpg": "no file named",
+            },
+        ),
+    ],
+)
+@pytest.mark.parametrize("form", ["--json", "table"])
+def test_bad_files_are_told_of_and_the_others_go_on(
+    sweepnet: Sweepnet,
+    server: str,
+    files: Path,
+    verb: str,
+    good: str,
+    bad: dict[str, str],
+    form: str,
+) -> None:
+    names = [good, *bad, good]
+    options = ["--server", server, *(["--json"] if form == "--json" else [])]
+
+    done = sweepnet(verb, *(files / name for name in names), *options)
+
+    assert done.returncode == 1
+    if form == "--json":
+        told = lines(done)
+        assert [Path(each["source"]).name for each in told] == names
+        assert all("error" not in each for each in (told[0], told[-1]))
+        for each, words in zip(told[1:-1], bad.values(), strict=True):
+            assert list(each) == ["source", "error"]
+            assert words in each["error"]
+    else:
+        assert done.stdout.count(str(files / good)) == 2
+        for name, words in bad.items():
+            assert re.search(f"{name}: .*{re.escape(words)}", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["spot", "{f}/noise.wav", "--server", "{s}", "-d", "nope"], 1, "no model named"),
+        (["detect", "{f}/grey.png", "--server", "{s}", "-d", "nope"], 1, "no model named"),
+        (["models", "nope", "--server", "{s}"], 1, "no model named 'detectors/nope'"),
+        (["spot", "{f}/noise.wav", "--server", "127.0.0.1:1"], 1, "no server at 127.0.0.1:1"),
+        (["models", "--server", "127.0.0.1:1"], 1, "sweepnet serve"),
+        (["models", "--server", "nowhere:port"], 1, "expected host:port"),
+        (["models", "--server", "{s}", "--models", "{f}"], 1, "leave --server out"),
+        (["models", "--models", "{f}/missing"], 1, "no folder named"),
+        (["spot", "{f}/noise.wav", "--server", "{s}", "-t", "one"], 2, "expected LABEL=X"),
+        (["spot", "--server", "{s}"], 2, "FILES"),
+        (["spot", "{f}/noise.wav", "--lauder"], 2, "No such option"),
+        (["sopt"], 2, "sopt"),
+        (["serve", "--port", "{p}"], 2, "Address already in use"),
+        (["serve", "--port", "70000"], 2, "--port, variable SWEEPNET_PORT"),
+        (["serve", "--models", "{f}/missing", "--port", "0"], 2, "no folder named"),
+        (["serve", "--config", "{f}/missing.toml"], 2, "no file named"),
+        (["evaluate", "image", "--data", "{f}/missing", "-m", "{f}/x.safetensors"], 1, "x.safe"),
+        (["evaluate", "keyword", "--data", "{f}", "-m", "nope"], 1, "no model named"),
+        (["train", "video"], 2, "video"),
+        (["train", "image", "--data", "{f}", "--output", "{f}/m.safetensors"], 1, "missing"),
+    ],
+)
+def test_wrong_moves_get_one_clear_answer(
+    sweepnet: Sweepnet, server: str, files: Path, arguments: list[str], code: int, words: str
+) -> None:
+    port = server.rpartition(":")[2]
+    done = sweepnet(*(each.format(s=server, f=files, p=port) for each in arguments))
+
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+def test_tables_are_readable(sweepnet: Sweepnet, server: str, files: Path) -> None:
+    spotted = sweepnet("spot", files / "noise.wav", "--server", server, "-d", "tiny").stdout
+    seen = sweepnet("detect", files / "grey.png", "--server", server, "-d", "blobs").stdout
+    listed = sweepnet("models", "--server", server).stdout
+
+    assert spotted.splitlines()[0].split() == ["File", "Length", "Label", "Score", "Found"]
+    assert "3.00 s" in spotted
+    assert "90 x 70" in seen
+    assert re.search(r"detectors/tiny +keyword +one +0.600 +misses 10.0%, 0.5 false alarms", listed)
+
+
+def test_without_a_server_one_is_started(files: Path, tiny_models: Path) -> None:
+    """And it does not outlive the verb."""
+    done = process("spot", files / "noise.wav", "--json", "--models", tiny_models, "-d", "tiny")
+
+    assert done.returncode == 0, done.stderr
+    assert lines(done)[0]["duration_s"] == 3.0
+
+
+def test_models_are_told_as_json(sweepnet: Sweepnet, server: str) -> None:
+    told = lines(sweepnet("models", "--json", "--server", server))
+
+    assert "detectors/tiny" in [model["name"] for model in told]
+
+
+def test_an_embedded_server_dies_with_its_parent(tiny_models: Path) -> None:
+    """Even if that is killed and can tidy up nothing."""
+    program = (
+        "import time; from sweepnet import embedded_server\n"
+        f"with embedded_server({str(tiny_models)!r}) as address:\n"
+        "    print(address, flush=True)\n    time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        path = Path(parent.stdout.readline().strip().removeprefix("unix:"))
+        assert path.is_socket()
+        assert path.parent.stat().st_mode & 0o077 == 0
+        parent.send_signal(signal.SIGKILL)
+    for _ in range(100):
+        if not path.parent.exists():
+            break
+        time.sleep(0.05)
+    assert not path.parent.exists()
+
+
+def test_an_embedded_server_tells_why_it_cannot_start(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="no folder named"), embedded_server(tmp_path / "none"):
+        pass
+
+
+def test_without_the_servers_packages_the_way_to_get_them_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_embedded, "NEEDED", ("json", "not_there_at_all"))
+    with pytest.raises(NoServerPackage) as caught, embedded_server():
+        pass
+    assert "missing: not_there_at_all" in caught.value.message
+    assert "pip install 'sweepnet[server]'" in caught.value.message
+    assert "--server HOST:PORT" in caught.value.message
+
+
+def test_ctrl_c_ends_a_verb_with_130(files: Path) -> None:
+    """Here while it waits for a server that answers nothing."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "sweepnet", "spot", str(files / "noise.wav")]
+        with subprocess.Popen(
+            [*command, "--server", address], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        ) as process:
+            accepted, _ = silent.accept()
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 130
+            assert process.stderr is not None
+            assert "Traceback" not in process.stderr.read()
+            accepted.close()
+
+
+def test_every_verb_is_there_and_has_help() -> None:
+    told = process("--help").stdout
+    for verb in VERBS:
+        assert re.search(rf"\b{verb}\b", told), verb
+    assert "is not installed" not in told
+    for verb, function in client_verbs().items():
+        assert function.__doc__, verb
+    names = [command.name for command in build(["spot"]).registered_commands]
+    assert sorted(map(str, names)) == ["demo", "detect", "models", "spot"]
+
+
+def test_every_setting_of_the_server_is_in_its_help() -> None:
+    from sweepnet_service.server.settings import Settings
+
+    told = process("serve", "--help").stdout
+    for name in Settings.model_fields:
+        assert f"--{name.replace('_', '-')}" in told
+        assert f"SWEEPNET_{name.upper()}" in re.sub(r"[\s│]+", " ", told)
+
+
+def test_the_client_is_light() -> None:
+    """It needs nothing of the server: no NumPy, no core, no service."""
+    program = (
+        "import sys, sweepnet, sweepnet.cli, sweepnet.cli.spot, sweepnet.cli.detect\n"
+        "import sweepnet.cli.models\n"
+        "heavy = {'numpy', 'scipy', 'PIL', 'soundfile', 'pydantic', 'cnn_core', "
+        "'sweepnet_service'}\n"
+        "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,219 @@
+"""A training becomes an operation, the operation a live model; wrong orders are told of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.longrunning import operations_pb2, operations_pb2_grpc
+from google.protobuf.duration_pb2 import Duration
+
+from sweepnet_protos.v1 import model_pb2, model_pb2_grpc, trainer_pb2, trainer_pb2_grpc
+from sweepnet_service.errors import FailedPrecondition, InvalidInput
+from sweepnet_service.progress import Progress
+from sweepnet_service.store import Library
+from sweepnet_service.training import process
+from sweepnet_service.training.configs import settings_of
+from sweepnet_service.training.jobs import FOLLOWS, Job, Jobs, Order
+
+IMAGE = model_pb2.MODEL_KIND_IMAGE
+QUICK = {"pictures": 8, "batch": 4, "aside_share": 0.3, "detect_size_px": 64}
+
+
+@pytest.fixture(scope="module")
+def channel(server: str) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(server) as opened:
+        yield opened
+
+
+def start(channel: grpc.Channel, folder: Path | str, name: str, **settings: Any) -> Any:
+    request = trainer_pb2.StartTrainingRequest(kind=IMAGE, model=name, data_folder=str(folder))
+    request.settings.update(settings)
+    return trainer_pb2_grpc.TrainerServiceStub(channel).StartTraining(request)
+
+
+def wait(channel: grpc.Channel, name: str, seconds: int = 60) -> Any:
+    request = operations_pb2.WaitOperationRequest(name=name, timeout=Duration(seconds=seconds))
+    return operations_pb2_grpc.OperationsStub(channel).WaitOperation(request)
+
+
+def metadata(operation: Any) -> trainer_pb2.TrainingMetadata:
+    told = trainer_pb2.TrainingMetadata()
+    assert operation.metadata.Unpack(told)
+    return told
+
+
+def names(channel: grpc.Channel) -> list[str]:
+    stub = model_pb2_grpc.ModelServiceStub(channel)
+    return [model.name for model in stub.ListModels(model_pb2.ListModelsRequest()).models]
+
+
+def test_a_training_ends_as_a_live_model(channel: grpc.Channel, flower_data: Path) -> None:
+    """Started, watched, finished, listed; its card stands beside it."""
+    begun = start(channel, flower_data, "detectors/squares", **QUICK)
+    assert not begun.done
+    assert metadata(begun).model == "detectors/squares"
+
+    ended = wait(channel, begun.name)
+
+    assert ended.done
+    result = trainer_pb2.TrainingResult()
+    assert ended.response.Unpack(result), ended.error.message
+    assert result.model.name == "detectors/squares"
+    assert list(result.model.labels) == ["squares"]
+    assert metadata(ended).state == trainer_pb2.TRAINING_STATE_SUCCEEDED
+    assert "detectors/squares" in names(channel)
+    listed = operations_pb2_grpc.OperationsStub(channel).ListOperations(
+        operations_pb2.ListOperationsRequest(name="operations")
+    )
+    assert begun.name in [operation.name for operation in listed.operations]
+
+
+def test_a_training_can_be_cancelled(channel: grpc.Channel, flower_data: Path) -> None:
+    """It ends soon, leaves no model, and its record says so."""
+    begun = start(channel, flower_data, "detectors/never", **{**QUICK, "pictures": 1_000_000})
+    stub = operations_pb2_grpc.OperationsStub(channel)
+
+    stub.CancelOperation(operations_pb2.CancelOperationRequest(name=begun.name))
+    ended = wait(channel, begun.name, 20)
+
+    assert ended.done
+    assert ended.error.message == "the training was cancelled"
+    assert metadata(ended).state == trainer_pb2.TRAINING_STATE_CANCELLED
+    assert "detectors/never" not in names(channel)
+    stub.DeleteOperation(operations_pb2.DeleteOperationRequest(name=begun.name))
+    with pytest.raises(grpc.RpcError, match="no training named"):
+        stub.GetOperation(operations_pb2.GetOperationRequest(name=begun.name))
+
+
+def test_a_failed_training_tells_why(channel: grpc.Channel, flower_data: Path) -> None:
+    """In the words of the training itself."""
+    empty = flower_data / "nothing-here"
+    empty.mkdir(exist_ok=True)
+
+    ended = wait(channel, start(channel, empty, "detectors/failed", **QUICK).name)
+
+    assert ended.done
+    assert "train.json: missing; expected a COCO list" in ended.error.message
+    assert metadata(ended).state == trainer_pb2.TRAINING_STATE_FAILED
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"wings": 2}, "settings: no setting named 'wings'; there are"),
+        ({"batch": "many"}, "settings.batch: got 'many'; expected int"),
+        ({"batch": 2.5}, "settings.batch: got 2.5; expected int"),
+    ],
+)
+def test_a_wrong_setting_is_refused_at_once(
+    channel: grpc.Channel, flower_data: Path, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        start(channel, flower_data, "detectors/failed", **settings)
+
+    assert words in caught.value.details()
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "words"),
+    [
+        ("/etc", "detectors/a", "outside of the folders that this server may read"),
+        ("{data}/../..", "detectors/a", "outside of the folders that this server may read"),
+        ("{data}/missing", "detectors/a", "no such folder on the server"),
+        ("", "detectors/a", "data_folder: got nothing"),
+        ("{data}", "detectors/A b", "model: got 'detectors/A b'; expected a name such as"),
+        ("{data}", "../../x", "expected a name such as"),
+    ],
+)
+def test_a_wrong_order_is_refused(
+    channel: grpc.Channel, flower_data: Path, folder: str, name: str, words: str
+) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        start(channel, folder.format(data=flower_data), name)
+
+    assert words in caught.value.details()
+
+
+def orders(jobs: Jobs, order: Order) -> Job:
+    return asyncio.run(jobs.start(order))
+
+
+def test_without_roots_or_a_folder_there_is_no_training(tmp_path: Path) -> None:
+    order = Order("image", "detectors/a", tmp_path)
+    with pytest.raises(FailedPrecondition, match="start it with --models DIR"):
+        orders(Jobs(Library(None), (tmp_path,)), order)
+    with pytest.raises(FailedPrecondition, match="start it with --training-roots DIR"):
+        orders(Jobs(Library(tmp_path), ()), order)
+
+
+def test_a_shipped_model_is_not_replaced(tmp_path: Path, tiny_models: Path) -> None:
+    library = Library(tmp_path, shipped=tiny_models)
+    entry = replace(library.entry("detectors/tiny"))
+    assert not entry.shipped
+    shipped = Library(tmp_path)
+    if "detectors/flower" not in shipped.entries:
+        pytest.skip("needs the shipped model flower")
+    with pytest.raises(FailedPrecondition, match="came with sweepnet"):
+        orders(Jobs(shipped, (tmp_path,)), Order("image", "detectors/flower", tmp_path))
+
+
+def test_every_open_state_leads_to_an_end() -> None:
+    """And none leads out of one."""
+    ends = {state for state, follows in FOLLOWS.items() if not follows}
+    assert ends == {"succeeded", "failed", "cancelled"}
+    for state in FOLLOWS:
+        reached, front = {state}, [state]
+        while front:
+            front = [s for each in front for s in FOLLOWS[each] if s not in reached]
+            reached |= set(front)
+        assert reached & ends
+
+
+def test_a_job_moves_as_drawn() -> None:
+    job = Job("x", Order("image", "detectors/a", Path()), 0.0, 0.0)
+    assert job.moved("running").moved("succeeded").ended
+    with pytest.raises(FailedPrecondition, match="a queued training cannot become succeeded"):
+        job.moved("succeeded")
+
+
+def test_a_killed_worker_is_told_of(
+    flower_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server lives on and says with which code it died."""
+    begin = process._started
+
+    async def doomed(order: dict[str, Any]) -> asyncio.subprocess.Process:
+        started = await begin(order)
+        asyncio.get_running_loop().call_later(0.3, started.kill)
+        return started
+
+    monkeypatch.setattr(process, "_started", doomed)
+
+    async def run() -> None:
+        settings = {**QUICK, "pictures": 1_000_000}
+        arguments = ("image", "detectors/a", flower_data, tmp_path, settings)
+        async for told in process.run_worker(*arguments):
+            assert isinstance(told, Progress)
+
+    with pytest.raises(FailedPrecondition, match=r"the worker died \(exit code -9\)"):
+        asyncio.run(run())
+
+
+@pytest.mark.parametrize("kind", ["image", "keyword"])
+def test_settings_are_found_in_the_trainings_own_records(kind: str) -> None:
+    """No list of them is written twice."""
+    known = settings_of(kind)
+    assert "seed" in known
+    assert known["seed"].kind is int
+    assert not {"data", "work_dir", "output", "out"} & set(known)
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="kind: got 'video'; expected one of keyword, image"):
+        settings_of("video")
