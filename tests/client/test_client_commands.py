@@ -200,7 +200,9 @@ def test_tables_are_readable(sweepnet: Sweepnet, server: str, files: Path) -> No
     assert spotted.splitlines()[0].split() == ["File", "Length", "Label", "Score", "Found"]
     assert "3.00 s" in spotted
     assert "90 x 70" in seen
-    assert re.search(r"detectors/tiny +keyword +one +0.600 +misses 10.0%, 0.5 false alarms", listed)
+    assert re.search(
+        r"detectors/tiny +keyword +one +0.600 +at 0.600: misses 10.0%, 0.5 false", listed
+    )
 
 
 def test_without_a_server_one_is_started(files: Path, tiny_models: Path) -> None:
@@ -215,6 +217,25 @@ def test_models_are_told_as_json(sweepnet: Sweepnet, server: str) -> None:
     told = lines(sweepnet("models", "--json", "--server", server))
 
     assert "detectors/tiny" in [model["name"] for model in told]
+
+
+def test_a_model_is_trained_and_measured_by_commands(
+    sweepnet: Sweepnet, flower_data: Path, tmp_path: Path
+) -> None:
+    """With one flag for each setting; the model and its card are there."""
+    made = tmp_path / "squares.safetensors"
+    quick = ("--pictures=8", "--batch=4", "--aside-share=0.3", "--detect-size-px=64")
+    places = ("--data", flower_data, "--output", made, "--work-dir", tmp_path / "work")
+
+    trained = sweepnet("train", "image", *places, "--label=square", *quick)
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stdout.strip() == str(made)
+    assert made.with_suffix(".md").exists()
+
+    options = ("--data", flower_data, "-m", made, "--split", "train", "--json")
+    measured = sweepnet("evaluate", "image", *options)
+    assert measured.returncode == 0, measured.stderr
+    assert json.loads(measured.stdout)["parts"][0]["pictures"] == 8
 
 
 def test_an_embedded_server_dies_with_its_parent(tiny_models: Path) -> None:

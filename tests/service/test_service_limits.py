@@ -193,6 +193,33 @@ def test_cancelled_streams_let_their_state_go(
     play(scene, tiny_models)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the program procfs")
+def test_memory_does_not_grow_with_cancelled_streams(tiny_models: Path) -> None:
+    """At most 4 KiB a stream; grpc.aio itself keeps some tens of bytes of each."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        await cancelled(channel, 100)
+        before = resident_bytes()
+        await cancelled(channel, 500)
+        assert resident_bytes() - before < 500 * 4096
+
+    async def cancelled(channel: grpc.aio.Channel, count: int) -> None:
+        for _ in range(count):
+            call = call_of(channel)
+            await call.write(opening())
+            await call.write(audio(SECOND[:6_400]))
+            await call.read()
+            call.cancel()
+        gc.collect()
+
+    play(scene, tiny_models)
+
+
+def resident_bytes() -> int:
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("VmRSS:")[2].split()[0])
+
+
 async def until(holds: Callable[[], bool], within_s: float = 5.0) -> None:
     async with asyncio.timeout(within_s):
         while not holds():

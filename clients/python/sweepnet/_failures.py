@@ -54,6 +54,8 @@ def failure(error: Any, address: str) -> SweepnetError:
         return kind(_unavailable(address, words))
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return kind(f"the server at {address} does not offer this; update it, or the client")
+    if kind is LimitExceeded and "larger than max" in words:
+        return kind(f"too large for a message to the server (its --max-message-bytes): {words}")
     return kind(words or code.name, _reason(error))
 
 

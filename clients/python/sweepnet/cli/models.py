@@ -32,7 +32,7 @@ def models(
 
 
 def _list(found: tuple[Model, ...]) -> None:
-    table = new_table("Name", "Kind", "Label", "Threshold", "At this threshold", "Size")
+    table = new_table("Name", "Kind", "Label", "Threshold", "Measured", "Size")
     for model in found:
         size = f"{model.size_bytes / 1e6:.1f} MB"
         for label in model.labels or ("-",):
@@ -44,13 +44,13 @@ def _list(found: tuple[Model, ...]) -> None:
 
 
 def figures(model: Model, label: str) -> str:
-    """What was measured at the label's threshold, in words."""
+    """What was measured nearest to the label's threshold, in words."""
     threshold = model.default_thresholds.get(label, 0.0)
     points = [point for point in model.operating_points if point.label == label]
     if not points:
         return "-"
     point = min(points, key=lambda point: abs(point.threshold - threshold))
-    missed = f"misses {point.miss_rate:.1%}"
+    missed = f"at {point.threshold:.3f}: misses {point.miss_rate:.1%}"
     if point.false_alarms_per_hour is not None:
         return f"{missed}, {point.false_alarms_per_hour:.2g} false alarms per hour"
     if point.false_boxes_per_picture is not None:
