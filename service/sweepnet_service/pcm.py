@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Literal
 
@@ -27,6 +27,13 @@ def decode(encoding: Encoding, data: bytes, channel_count: int) -> Array:
             f"({channel_count} channel(s) of {encoding}, {width} byte(s) a sample)",
         )
     return convert(data).reshape(-1, channel_count)
+
+
+def cut(encoding: Encoding, data: bytes, channel_count: int, frames: int) -> Iterator[bytes]:
+    """The same bytes in pieces of at most so many frames; one empty piece where there are none."""
+    size = _CODECS[encoding][0] * channel_count * frames
+    for start in range(0, max(len(data), 1), size):
+        yield data[start : start + size]
 
 
 def _linear16(data: bytes) -> Array:

@@ -9,13 +9,13 @@ All positions are samples per channel since the stream's zero.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from cnn_core.arrays import Array
 from sweepnet_service.errors import InvalidInput
-from sweepnet_service.pcm import Encoding, decode
+from sweepnet_service.pcm import Encoding, cut, decode
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Density = Literal["windows", "aggregates", "events"]
 MOST_CHANNELS = 64
 EVENTS_KEPT = 10_000
+PIECE_FRAMES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,10 @@ class SpotStream:
     def push_bytes(self, data: bytes) -> News:
         """News of bytes in the declared encoding."""
         return self.push(decode(self._request.encoding, data, self._channel_count))
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """Bytes in the declared encoding, cut so that no piece keeps a thread for long."""
+        return cut(self._request.encoding, data, self._channel_count, PIECE_FRAMES)
 
     def push(self, frames: Array) -> News:
         """News of float32 (n, channels) samples."""

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import InvalidInput, LimitExceeded
-from sweepnet_service.session import News, Opened, SpotRequest, SpotStream, Summary
+from sweepnet_service.session import (
+    PIECE_FRAMES,
+    News,
+    Opened,
+    SpotRequest,
+    SpotStream,
+    Summary,
+)
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.audio import AudioReader
-
-BLOCK_FRAMES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -28,41 +34,44 @@ Message = bytes | Gap
 Reply = Opened | News | Summary
 
 
-async def spot(
+def spot(
     engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], upload_bytes: int
-) -> AsyncIterator[Reply]:
-    """Opened, then news, then the summary; the samples' numeric work runs in the engine's pool."""
+) -> AsyncGenerator[Reply, None]:
+    """Opened, then news, then the summary; the samples' numeric work runs in the engine's pool.
+
+    Close the generator to let the stream's state go.
+    """
     if request.encoding == "CONTAINER":
-        replies = spot_file(engine, request, messages, upload_bytes)
-    else:
-        replies = spot_live(engine, request, messages)
-    async for reply in replies:
-        yield reply
+        return spot_file(engine, request, messages, upload_bytes)
+    return spot_live(engine, request, messages)
 
 
 async def spot_live(
     engine: Engine, request: SpotRequest, messages: AsyncIterator[Message]
-) -> AsyncIterator[Reply]:
+) -> AsyncGenerator[Reply, None]:
     """Every message is scored before the next is read: a slow server slows its client down."""
     stream = await engine.run(engine.open_stream, request)
     yield stream.opened
     async for message in messages:
-        news = await engine.run(_apply, stream, message)
-        if news.channels:
-            yield news
+        for work in _work(stream, message):
+            news = await engine.run(work)
+            if news.channels:
+                yield news
     yield await engine.run(stream.finish)
     yield stream.summary()
 
 
-def _apply(stream: SpotStream, message: Message) -> News:
+def _work(stream: SpotStream, message: Message) -> Iterator[Callable[[], News]]:
+    """What is to be done for a message, in steps that are short."""
     if isinstance(message, Gap):
-        return stream.gap(message.sample_count)
-    return stream.push_bytes(message)
+        yield partial(stream.gap, message.sample_count)
+    else:
+        yield from (partial(stream.push_bytes, piece) for piece in stream.pieces(message))
 
 
 async def spot_file(
     engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], upload_bytes: int
-) -> AsyncIterator[Reply]:
+) -> AsyncGenerator[Reply, None]:
     """The uploaded file goes through the same stream as live audio, block by block.
 
     It waits in a file without a name, which the system removes whatever happens.
@@ -72,7 +81,7 @@ async def spot_file(
         await _spool(engine, messages, spool, upload_bytes)
         stream, reader = await engine.run(_open_file, engine, request, spool)
         with reader:
-            blocks = reader.blocks(BLOCK_FRAMES)
+            blocks = reader.blocks(PIECE_FRAMES)
             yield stream.opened
             while (block := await engine.run(next, blocks, None)) is not None:
                 news = await engine.run(stream.push, block)

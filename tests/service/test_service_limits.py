@@ -166,18 +166,47 @@ def test_a_poisoned_chunk_ends_its_own_stream_only(tiny_models: Path) -> None:
     play(scene, tiny_models)
 
 
-def test_cancelled_streams_let_their_state_go(
-    tiny_models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Twenty streams are opened and forgotten in the middle; no session survives."""
-    alive: weakref.WeakSet[session.SpotStream] = weakref.WeakSet()
+@pytest.fixture
+def alive(monkeypatch: pytest.MonkeyPatch) -> weakref.WeakSet[session.SpotStream]:
+    """The streams whose state the process still holds."""
+    streams: weakref.WeakSet[session.SpotStream] = weakref.WeakSet()
     begin = session.SpotStream.__init__
 
     def counted(self: session.SpotStream, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
-        alive.add(self)
+        streams.add(self)
 
     monkeypatch.setattr(session.SpotStream, "__init__", counted)
+    return streams
+
+
+def test_a_client_that_takes_no_reply_is_let_go(
+    tiny_models: Path, alive: weakref.WeakSet[session.SpotStream]
+) -> None:
+    """Replies fill the connection's window, then the server waits no longer than for messages."""
+
+    async def speak(call: Any, first: pb2.StreamingSpotRequest) -> None:
+        await call.write(first)
+        while True:
+            await call.write(audio(SECOND * 60))
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        first = opening()
+        first.config.include_features = True
+        call = call_of(channel)
+        speaking = asyncio.create_task(speak(call, first))
+        await until(lambda: len(alive) == 1)
+        await until(lambda: not alive, within_s=20)
+        speaking.cancel()
+        call.cancel()
+
+    play(scene, tiny_models, idle_timeout_s=0.5)
+
+
+def test_cancelled_streams_let_their_state_go(
+    tiny_models: Path, alive: weakref.WeakSet[session.SpotStream]
+) -> None:
+    """Twenty streams are opened and forgotten in the middle; no session survives."""
 
     async def scene(app: Running, channel: grpc.aio.Channel) -> None:
         calls = [call_of(channel) for _ in range(20)]

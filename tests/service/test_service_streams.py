@@ -181,6 +181,16 @@ def test_a_gap_starts_afresh_and_keeps_the_clock(spotter: Any, noise: Any) -> No
     assert replies[-1].summary.sample_count == 20_000
 
 
+def test_a_large_chunk_is_scored_in_short_steps(spotter: Any, noise: Any) -> None:
+    """So that other streams wait for a few seconds of audio at most, not for minutes of it."""
+    long = np.tile(noise[:, 0], 5)
+    updates = spoken(spotter, config(16_000, 1), [long.tobytes()])[1:-1]
+
+    assert [reply.update.read_until for reply in updates[:3]] == [65_536, 131_072, 196_608]
+    with pytest.raises(grpc.RpcError, match="expected a multiple of 4"):
+        spoken(spotter, config(16_000, 1), [long.tobytes() + b"x"])
+
+
 @pytest.mark.parametrize("density", ["AGGREGATES", "EVENTS"])
 def test_replies_can_be_thinned(spotter: Any, noise: Any, density: str) -> None:
     """Thinner replies hold no window scores and the same events."""

@@ -13,7 +13,7 @@ from sweepnet_service.engine import DetectRequest, Engine
 from sweepnet_service.errors import SweepnetError
 from sweepnet_service.limits import Limits
 from sweepnet_service.server import convert
-from sweepnet_service.server.patience import patient
+from sweepnet_service.server.patience import answer, patient
 from sweepnet_service.server.statuses import reported, status_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -33,18 +33,19 @@ class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
             return pb2.DetectResponse(results=convert.picture_results(found))
         raise AssertionError("aborted")
 
-    async def StreamingDetect(
+    async def StreamingDetect(  # type: ignore[override]  # replies are written, not yielded
         self, requests: AsyncIterator[pb2.StreamingDetectRequest], context: Context
-    ) -> AsyncIterator[pb2.StreamingDetectResponse]:
+    ) -> None:
         """Finds objects in many pictures; one that cannot be read does not end the stream."""
         async with reported(context, "StreamingDetect"):
             incoming = patient(requests, self._limits.idle_s)
             wanted = convert.first_detect_config(await anext(incoming, None))
             await self._engine.run(self._engine.image_detectors, wanted.detectors)
             async for picture in convert.numbered_pictures(incoming):
-                yield await self._answer(wanted, *picture)
+                found = await self._found(wanted, *picture)
+                await answer(context, found, self._limits.idle_s)
 
-    async def _answer(
+    async def _found(
         self, wanted: DetectRequest, index: int, picture: bytes
     ) -> pb2.StreamingDetectResponse:
         try:

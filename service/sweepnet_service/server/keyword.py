@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -12,7 +13,7 @@ from sweepnet_protos.v1 import keyword_spotter_pb2_grpc as pb2_grpc
 from sweepnet_service.engine import Engine
 from sweepnet_service.limits import Limits
 from sweepnet_service.server import convert
-from sweepnet_service.server.patience import patient
+from sweepnet_service.server.patience import answer, patient
 from sweepnet_service.server.statuses import reported
 from sweepnet_service.spotting import spot
 
@@ -25,16 +26,17 @@ class KeywordSpotter(pb2_grpc.KeywordSpotterServiceServicer):
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine, self._limits = engine, limits
 
-    async def StreamingSpot(
+    async def StreamingSpot(  # type: ignore[override]  # replies are written, not yielded
         self, requests: AsyncIterator[pb2.StreamingSpotRequest], context: Context
-    ) -> AsyncIterator[pb2.StreamingSpotResponse]:
+    ) -> None:
         """Scores audio as it comes."""
         async with reported(context, "StreamingSpot"):
             incoming = patient(requests, self._limits.idle_s)
             wanted = convert.spot_config(await anext(incoming, None))
-            audio = convert.audio_messages(incoming)
-            async for reply in spot(self._engine, wanted, audio, self._limits.upload_bytes):
-                yield convert.spot_reply(reply)
+            audio, largest = convert.audio_messages(incoming), self._limits.upload_bytes
+            async with aclosing(spot(self._engine, wanted, audio, largest)) as replies:
+                async for reply in replies:
+                    await answer(context, convert.spot_reply(reply), self._limits.idle_s)
 
     async def Spot(self, request: pb2.SpotRequest, context: Context) -> pb2.SpotResponse:
         """Scores one short recording."""

@@ -1,10 +1,12 @@
-"""Reading a client's messages with an end to patience: an idle stream is ended by the server."""
+"""Streams with an end to patience: a client that neither speaks nor listens is let go."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import grpc
 
 T = TypeVar("T")
 
@@ -26,3 +28,14 @@ async def patient(requests: AsyncIterator[T], idle_s: float) -> AsyncIterator[T]
         if message is None:
             return
         yield message
+
+
+async def answer(context: grpc.aio.ServicerContext[Any, Any], reply: Any, idle_s: float) -> None:
+    """Send a reply; raises TimeoutError when the client takes none for longer than `idle_s`."""
+    try:
+        async with asyncio.timeout(idle_s):
+            await context.write(reply)
+    except TimeoutError:
+        raise TimeoutError(
+            f"stream: no reply taken for {idle_s:g} s (--idle-timeout-s); read the replies"
+        ) from None
