@@ -30,6 +30,7 @@ from sweepnet_service.detectors.keyword.synthesis import Clip
 from sweepnet_service.progress import Progress, Report
 
 SYNTHETIC = Path("synthetic")
+SYNTHETIC_SHARE, REAL_SHARE, SPLICED_SHARE = 0.45, 0.25, 0.3
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def examples(
     work_dir: Path,
     seed: int,
     real_segments: int,
+    spliced: Bank | None,
     report: Report,
 ) -> Examples:
     """Activations to train a head on: real and synthetic words, all other speech, noise."""
@@ -146,8 +148,8 @@ def examples(
     report(Progress("activations", 1, 3))
     groups, copies_of_real = [], copies_for(real_segments, len(material.positive))
     for share, name, spoken, copies in (
-        (0.65, "synthetic-positive", material.synthetic_positive, 2),
-        (0.35, "positive", list(read_samples(material.positive)), copies_of_real),
+        (SYNTHETIC_SHARE, "synthetic-positive", material.synthetic_positive, 2),
+        (REAL_SHARE, "positive", list(read_samples(material.positive)), copies_of_real),
     ):
         parts = [
             segments_round_words(trunk, bank(name, spoken, copy), spectral, filling, rng)
@@ -156,6 +158,9 @@ def examples(
         ]
         if parts:
             groups.append((share, np.concatenate(parts)))
+    if spliced is not None and len(spliced):
+        parts = [segments_round_words(trunk, spliced, spectral, None, rng) for _ in range(3)]
+        groups.append((SPLICED_SHARE, np.concatenate(parts)))
     report(Progress("activations", 3, 3))
     return Examples(groups, negative)
 

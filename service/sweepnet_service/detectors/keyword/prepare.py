@@ -43,7 +43,8 @@ def speech_for_trunk(
         )
         for copy in range(copies)
     ]
-    return Transcribed(tuple(banks), tuple(np.array(phones[row.text]) for row in speech))
+    labels = tuple(np.array(phones[row.text]) for row in speech)
+    return Transcribed(tuple(banks), labels, tuple(row.speaker for row in speech))
 
 
 def noise_frames(data: Path, work_dir: Path, seed: int, features: LogMel, report: Report) -> Array:

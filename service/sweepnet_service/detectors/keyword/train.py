@@ -18,8 +18,9 @@ from cnn_core import modelfile
 from cnn_core.arrays import Array
 from cnn_core.errors import CoreError
 from cnn_core.layers import Conv1d, Sequential, Sum
-from sweepnet_service.detectors.keyword import card, phones, synthesis
+from sweepnet_service.detectors.keyword import card, phones, splice, synthesis
 from sweepnet_service.detectors.keyword.augment import Augment, loud_span_s
+from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.dataset import (
     Recording,
     Spoken,
@@ -45,7 +46,9 @@ from sweepnet_service.detectors.keyword.material import (
     with_synthetic,
 )
 from sweepnet_service.detectors.keyword.prepare import (
+    Rows,
     coloured,
+    kept_bank,
     noise_frames,
     speech_for_trunk,
 )
@@ -89,6 +92,7 @@ class TrainConfig:
     trunk: Path | None = None
     synthesize: int = 1_200
     real_segments: int = 1_200
+    splice: int = 600
     near_words: tuple[str, ...] = ()
     pronunciations: tuple[str, ...] = ()
     trunk_copies: int = 4
@@ -115,6 +119,7 @@ def train(config: TrainConfig, progress: Report) -> Path:
         config.work_dir,
         config.seed,
         config.real_segments,
+        splices(config, trunk, output, features, progress),
         progress,
     )
     if not known.positive:
@@ -149,13 +154,22 @@ def check(config: TrainConfig) -> None:
 def claim(config: TrainConfig) -> None:
     """Makes the work folder; raises InvalidInput where it holds the stages of other settings."""
     config.work_dir.mkdir(parents=True, exist_ok=True)
-    names = ("keyword", "data", "folder", "synthesize", "near_words", "real_segments", "seed")
+    names = (
+        "keyword",
+        "data",
+        "folder",
+        "synthesize",
+        "near_words",
+        "real_segments",
+        "splice",
+        "seed",
+    )
     settings = json.dumps({name: str(getattr(config, name)) for name in names}, indent=1)
     path = config.work_dir / "settings.json"
     if path.exists() and path.read_text() != settings:
         raise InvalidInput(
             "work_dir",
-            f"{config.work_dir} belongs to a training with other settings; use a new one",
+            f"{config.work_dir} belongs to other settings; use a new folder",
         )
     path.write_text(settings)
 
@@ -231,6 +245,25 @@ def spoken_whole(recording: Recording) -> Recording:
     """A user's recording of the word alone: the louder part is the word."""
     (_, samples), *_ = read_samples([recording])
     return replace(recording, word_s=loud_span_s(samples))
+
+
+def splices(
+    config: TrainConfig, trunk: Sequential, output: Conv1d, features: LogMel, report: Report
+) -> Bank | None:
+    """Words put together from real speech; None where there is none or the spelling is unknown."""
+    spellings = spellings_of(config)
+    if config.data is None or not config.splice or not spellings:
+        return None
+    speech = speech_for_trunk(config.data, config.work_dir, 1, config.seed, features, report)
+    net = Sequential((*trunk.layers, output))
+    report(Progress("splicing", 0, config.splice))
+    known = splice.aligned(net, speech.copies[0], speech.phones, speech.speakers, features)
+    rng = np.random.default_rng((config.seed, 4))
+
+    def rows() -> Rows:
+        return splice.spliced(spellings, known, config.splice, rng)
+
+    return kept_bank(config.work_dir / "spliced", rows, config.splice, report)
 
 
 def near_words(config: TrainConfig) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ STEPS = 1_000_000
 class TrunkSettings:
     """How the trunk is trained; `batch_frames` counts 10 ms frames, padding included."""
 
-    epochs: int = 24
+    epochs: int = 25
     rate: float = 3e-3
     warmup: float = 0.05
     weight_decay: float = 0.01
@@ -45,10 +45,11 @@ class TrunkSettings:
 
 @dataclass(frozen=True)
 class Transcribed:
-    """Copies of the same utterances as features, and their phones."""
+    """Copies of the same utterances as features, their phones and who speaks."""
 
     copies: tuple[Bank, ...]
     phones: tuple[Integers, ...]
+    speakers: tuple[str, ...] = ()
 
 
 def build_trunk(rng: np.random.Generator, bands: int = 40, dropout: float = 0.1) -> Sequential:
