@@ -222,6 +222,31 @@ def test_cancelled_streams_let_their_state_go(
     play(scene, tiny_models)
 
 
+def test_a_fault_inside_is_told_without_its_words(
+    tiny_models: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The client hears that the server failed; the log says where, and names no file."""
+
+    def fail(self: session.SpotStream, data: bytes) -> None:
+        raise RuntimeError("cannot do /home/someone/secret.wav")
+
+    monkeypatch.setattr(session.SpotStream, "push_bytes", fail)
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        call = call_of(channel)
+        await call.write(opening())
+        await call.write(audio(SECOND))
+        error = await failing(call)
+        assert error.code() is grpc.StatusCode.INTERNAL
+        assert error.details() == "the server failed; its log tells more"
+
+    play(scene, tiny_models)
+    told = "".join(capfd.readouterr())
+    assert "RuntimeError" in told
+    assert "spotting.py" in told
+    assert "secret" not in told
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the program procfs")
 def test_memory_does_not_grow_with_cancelled_streams(tiny_models: Path) -> None:
     """At most 4 KiB a stream; grpc.aio itself keeps some tens of bytes of each."""

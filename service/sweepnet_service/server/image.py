@@ -31,7 +31,6 @@ class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
             wanted = convert.detect_config(request.config)
             found = await self._engine.run(self._engine.detect, wanted, request.image)
             return pb2.DetectResponse(results=convert.picture_results(found))
-        raise AssertionError("aborted")
 
     async def StreamingDetect(  # type: ignore[override]  # replies are written, not yielded
         self, requests: AsyncIterator[pb2.StreamingDetectRequest], context: Context

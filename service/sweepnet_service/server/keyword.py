@@ -45,4 +45,3 @@ class KeywordSpotter(pb2_grpc.KeywordSpotterServiceServicer):
             audio = convert.one_message(request.audio)
             replies = spot(self._engine, wanted, audio, self._limits.upload_bytes)
             return convert.whole_spot_reply([reply async for reply in replies])
-        raise AssertionError("aborted")

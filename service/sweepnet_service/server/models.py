@@ -33,7 +33,6 @@ class Models(pb2_grpc.ModelServiceServicer):
             names, following = page(names, request.page_size, request.page_token)
             models = [await self._engine.run(convert_models.model, library, x) for x in names]
             return pb2.ListModelsResponse(models=models, next_page_token=following)
-        raise AssertionError("aborted")
 
     async def GetModel(
         self, request: pb2.GetModelRequest, context: Context
@@ -43,4 +42,3 @@ class Models(pb2_grpc.ModelServiceServicer):
             name, library = checked_name(request.name, "name"), self._engine.library
             model = await self._engine.run(convert_models.model, library, name)
             return pb2.GetModelResponse(model=model)
-        raise AssertionError("aborted")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any, cast
 
 import grpc
 import structlog
@@ -63,12 +63,19 @@ def _packed(message: Any) -> AnyMessage:
     return packed
 
 
-@asynccontextmanager
-async def reported(context: grpc.aio.ServicerContext[Any, Any], method: str) -> AsyncIterator[None]:
-    """Run a handler's body: its errors become statuses, and one line is logged at its end.
+def reported(
+    context: grpc.aio.ServicerContext[Any, Any], method: str
+) -> AbstractAsyncContextManager[None, None]:
+    """Run a handler's body: its errors become statuses, and one line is logged at its end."""
+    # The second None tells type checkers that no error is swallowed.
+    return cast("AbstractAsyncContextManager[None, None]", _reported(context, method))
 
-    CancelledError passes through: swallowing it makes grpc.aio keep memory for ever.
-    """
+
+@asynccontextmanager
+async def _reported(
+    context: grpc.aio.ServicerContext[Any, Any], method: str
+) -> AsyncIterator[None]:
+    """CancelledError passes through: swallowing it makes grpc.aio keep memory for ever."""
     start, code = time.monotonic(), "CANCELLED"
     try:
         yield
@@ -92,4 +99,5 @@ def _log_fault(error: Exception, method: str) -> None:
     frames = [
         f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)
     ]
-    log.error("fault", method=method, kind=type(error).__name__, frames=frames)
+    with suppress(OSError, ValueError):
+        log.error("fault", method=method, kind=type(error).__name__, frames=frames)

@@ -32,7 +32,6 @@ class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
         async with reported(context, "StartTraining"):
             job = await self._jobs.start(convert.order(request))
             return convert.operation(job, self._library)
-        raise AssertionError("aborted")
 
 
 class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
