@@ -63,6 +63,23 @@ class Report:
     def false_alarms_per_hour(self) -> float:
         return self.false_alarms / max(1e-9, self.speech_hours)
 
+    def lines(self) -> list[str]:
+        """The figures to be read by people."""
+        return [
+            f'"{self.label}" at threshold {self.threshold:.3f}',
+            f"missed: {self.missed} of {self.words} recordings ({100 * self.miss_rate:.0f} %)",
+            f"false alarms: {self.false_alarms} in {self.speech_hours:.2f} h of speech "
+            f"({self.false_alarms_per_hour:.1f} an hour), {self.noise_false_alarms} in "
+            f"{60 * self.noise_hours:.0f} minutes of noise",
+            *(f"  missed       {row}" for row in self.missed_recordings),
+            *(f"  false alarm  {row}" for row in self.false_alarm_recordings),
+            *(
+                f"threshold {point.threshold:.4f}: {100 * point.miss_rate:.0f} % missed, "
+                f"{point.false_alarms_per_hour:.1f} false alarms an hour"
+                for point in self.points
+            ),
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         rates = {
