@@ -66,7 +66,7 @@ def pieces(data: bytes, size: int = 2560) -> Iterator[bytes]:
 
 
 def test_a_recording_is_answered_whole(client: Client, files: Path, noise: Any) -> None:
-    result = client.spot(files / "two.flac")
+    result = client.spot(files / "two.flac", detectors=["tiny"])
 
     assert result.duration_s == 3.0
     assert set(result.scores) == {"one", "two"} <= set(result.opened.labels_of("detectors/tiny"))
@@ -208,6 +208,10 @@ def test_many_come_back_in_order_and_a_failing_one_stops_nobody(
     assert "no file named" in words[3]
     assert "18 bytes of text" in words[4]
     assert "is empty (0 bytes)" in words[6]
+
+
+def test_a_server_that_serves_is_ready(client: Client) -> None:
+    assert client.ready() is True
 
 
 def test_models_are_told_page_by_page(client: Client) -> None:
@@ -357,6 +361,7 @@ def test_the_asynchronous_client_gives_the_same(
             picture = files / "grey.png"
             assert await twin.detect(picture) == client.detect(picture)
             assert await twin.model("tiny") == client.model("tiny")
+            assert await twin.ready()
             assert await twin.models() == client.models()
             assert len(await twin.trainings()) == len(client.trainings())
             sources = [path, picture, files / "text.wav"]

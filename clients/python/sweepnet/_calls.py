@@ -79,3 +79,9 @@ LIST_OPERATIONS: Call[
     operations_pb2.ListOperationsRequest,
     operations_pb2.ListOperationsResponse,
 )
+
+# grpc.health.v1, whose package the client does without: an empty request asks for the whole server,
+# and a response of SERVING is field 1 with value 1.
+HEALTH: Call[None, bool] = Call(
+    "/grpc.health.v1.Health/Check", lambda _: b"", lambda data: data == b"\x08\x01"
+)

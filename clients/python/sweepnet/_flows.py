@@ -31,6 +31,11 @@ T = TypeVar("T")
 Flow = Generator[Step, Any, T]
 
 
+def ready() -> Flow[bool]:
+    """Whether the server takes calls."""
+    return bool((yield Step(_calls.HEALTH, None)))
+
+
 def detect(source: Source, options: DetectOptions) -> Flow[Detections]:
     """Boxes and scores of a picture."""
     request = _convert.detect_request(picture_bytes(source), options)

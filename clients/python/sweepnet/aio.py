@@ -111,6 +111,9 @@ class AsyncClient:
     async def trainings(self) -> tuple[Training, ...]:
         return await self._run(_flows.trainings())
 
+    async def ready(self) -> bool:
+        return await self._run(_flows.ready())
+
     async def close(self) -> None:
         await self._channel.close()
 

@@ -126,6 +126,10 @@ class Client:
         """All trainings that the server remembers."""
         return self._run(_flows.trainings())
 
+    def ready(self) -> bool:
+        """Whether the server takes calls; False while it is being stopped."""
+        return self._run(_flows.ready())
+
     def close(self) -> None:
         """End the connection and every call on it."""
         self._channel.close()

@@ -62,8 +62,7 @@ def connected(
 
 def _checked(client: Client, detectors: Sequence[str]) -> Client:
     """The client; raises before any work where there is no server or no such detector."""
-    if not detectors:
-        client.models()
+    client.ready()
     for name in detectors:
         client.model(name)
     return client
