@@ -51,7 +51,7 @@ class TrainConfig:
     species: tuple[str, ...] = FLOWER_SPECIES
     leave_out_sources: tuple[str, ...] = UNCLEAR_SOURCES
     aside_share: float = 0.1
-    pictures: int = 150_000
+    pictures: int = 136_000
     batch: int = 16
     phases: tuple[Phase, ...] = (Phase(0.65, 192), Phase(1.0, 256))
     shares: Shares = Shares(0.45, 0.20, 0.35)
