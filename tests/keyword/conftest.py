@@ -31,7 +31,7 @@ def detector(murmur: Array) -> KeywordDetector:
     pieces = Pieces(
         trunk=build_trunk(rng),
         phones=Conv1d.create(rng, CHANNELS, 40, kernel=1),
-        head=build_head(rng, CHANNELS, HeadSettings(channels=8)),
+        heads=tuple(build_head(rng, CHANNELS, HeadSettings(channels=8)) for _ in range(2)),
         spellings=((37, 11, 21, 20, 3, 22),),
     )
     net = assemble(pieces)

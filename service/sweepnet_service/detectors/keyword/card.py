@@ -50,6 +50,7 @@ def make(
             "hop_s": detector.hop_s,
             "trunk": "taken from another model" if config.trunk else asdict(config.trunk_settings),
             "head": asdict(config.head_settings),
+            "heads": config.heads,
             "path_weight": config.path_weight,
             "seed": config.seed,
         },

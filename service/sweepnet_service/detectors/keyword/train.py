@@ -17,7 +17,7 @@ import numpy as np
 from cnn_core import modelfile
 from cnn_core.arrays import Array
 from cnn_core.errors import CoreError
-from cnn_core.layers import Conv1d, Sequential, Sum
+from cnn_core.layers import Conv1d, Sequential
 from sweepnet_service.detectors.keyword import card, phones, splice, synthesis
 from sweepnet_service.detectors.keyword.augment import Augment, loud_span_s
 from sweepnet_service.detectors.keyword.bank import Bank
@@ -58,7 +58,13 @@ from sweepnet_service.detectors.keyword.trunk import (
     train_trunk,
     without_output,
 )
-from sweepnet_service.detectors.keyword.tuning import Pieces, assemble, tuned, untuned
+from sweepnet_service.detectors.keyword.tuning import (
+    Pieces,
+    assemble,
+    taken_apart,
+    tuned,
+    untuned,
+)
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import Progress, Report
 
@@ -98,6 +104,7 @@ class TrainConfig:
     trunk_copies: int = 4
     trunk_settings: TrunkSettings = field(default_factory=TrunkSettings)
     head_settings: HeadSettings = field(default_factory=HeadSettings)
+    heads: int = 2
     path_weight: float = 2.0
     seed: int = 1
 
@@ -124,9 +131,11 @@ def train(config: TrainConfig, progress: Report) -> Path:
     )
     if not known.positive:
         raise InvalidInput("positive", "there is no recording of the word and none was synthesised")
-    head = train_head(known, replace(config.head_settings, seed=config.seed), progress)
-    spellings = spellings_of(config)
-    net = assemble(Pieces(trunk, output, head, spellings, config.path_weight))
+    heads = tuple(
+        train_head(known, replace(config.head_settings, seed=config.seed + number), progress)
+        for number in range(config.heads)
+    )
+    net = assemble(Pieces(trunk, output, heads, spellings_of(config), config.path_weight))
     detector = finished(config, material, untuned(net, config.keyword, features), progress)
     detector.save(config.out)
     config.out.with_suffix(".md").write_text(card.as_text(detector.card))
@@ -209,13 +218,12 @@ def taken_trunk(path: Path) -> tuple[Sequential, Conv1d]:
         net = modelfile.load(path).net
     except CoreError as error:
         raise InvalidInput(str(path), f"is no keyword model ({error})") from error
-    layers = net.layers if isinstance(net, Sequential) else ()
-    for place, layer in enumerate(layers):
-        if isinstance(layer, Sum) and place == len(layers) - 3:
-            spelt = layer.branches[1]
-            if isinstance(spelt, Sequential) and isinstance(spelt.layers[0], Conv1d):
-                return Sequential(layers[:place]), spelt.layers[0]
-    raise InvalidInput(str(path), "holds no phone trunk; expected a keyword model such as welcome")
+    parts = taken_apart(net)
+    if parts is None:
+        raise InvalidInput(
+            str(path), "holds no phone trunk; expected a keyword model such as welcome"
+        )
+    return parts
 
 
 def gather(config: TrainConfig, report: Report) -> Material:
@@ -334,6 +342,9 @@ def hear_clips(detector: KeywordDetector, clips: Iterable[synthesis.Clip]) -> It
     return hear_samples(detector, spoken, detector.labels[0])
 
 
-def placed_words(material: Material, at_most: int = 200) -> Sequence[Spoken]:
-    """Training recordings whose word's place is known, to learn where windows peak."""
-    return [*read_samples(material.positive), *material.synthetic_positive][:at_most]
+def placed_words(material: Material, enough: int = 5, at_most: int = 200) -> Sequence[Spoken]:
+    """Training recordings whose word's place is known, to learn where windows peak: real ones
+    where there are enough, for the places of synthetic words are estimates.
+    """
+    real = list(read_samples(material.positive[:at_most]))
+    return real if len(real) >= enough else [*real, *material.synthetic_positive[:at_most]]

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from cnn_core.arrays import Array
-from cnn_core.layers import Conv1d, Layer, Sequential, Sigmoid, Sum
+from cnn_core.layers import Conv1d, Layer, MaxPool, Sequential, Sigmoid, Sum
 from sweepnet_service.detectors.keyword.dataset import relative_word
 from sweepnet_service.detectors.keyword.detector import (
     KeywordDetector,
@@ -28,6 +28,7 @@ from sweepnet_service.detectors.keyword.wordpath import WordPath
 RATES = (0.5, 1.0, 2.0, 5.0)
 DEFAULT_RATE = 1.0
 TAIL = 25
+BEST_OF = 3
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Pieces:
 
     trunk: Sequential
     phones: Conv1d
-    head: Sequential
+    heads: tuple[Sequential, ...]
     spellings: tuple[tuple[int, ...], ...] = ()
     path_weight: float = 2.0
     path_steps: int = 31
@@ -44,13 +45,31 @@ class Pieces:
 
 
 def assemble(pieces: Pieces, scale: float = 1.0, offset: float = 0.0) -> Sequential:
-    """One network: features -> sigmoid(scale * (head + weight * path) + offset)."""
-    branches: tuple[Layer, ...] = (pieces.head,)
+    """One network: features -> sigmoid(scale * (mean of heads + weight * path) + offset).
+
+    The best of three windows in a row counts, so that a word is one event and not two.
+    """
+    share = 1 / len(pieces.heads)
+    branches: tuple[Layer, ...] = tuple(
+        Sequential((*head.layers, affine(share, 0.0))) for head in pieces.heads
+    )
     if pieces.spellings:
         path = WordPath(pieces.spellings, pieces.path_steps, pieces.floor)
         branches += (Sequential((pieces.phones, path, affine(pieces.path_weight, 0.0))),)
-    scored = Sum(branches) if len(branches) > 1 else pieces.head
-    return Sequential((*pieces.trunk.layers, scored, affine(scale, offset), Sigmoid()))
+    best = MaxPool.create(BEST_OF, stride=1)
+    return Sequential((*pieces.trunk.layers, Sum(branches), best, affine(scale, offset), Sigmoid()))
+
+
+def taken_apart(net: Layer) -> tuple[Sequential, Conv1d] | None:
+    """The phone trunk and its output layer in a network of `assemble`; None in another one."""
+    layers = net.layers if isinstance(net, Sequential) else ()
+    for place, layer in enumerate(layers):
+        branches = layer.branches if isinstance(layer, Sum) else ()
+        for branch in branches:
+            parts = branch.layers if isinstance(branch, Sequential) else ()
+            if len(parts) > 1 and isinstance(parts[0], Conv1d) and isinstance(parts[1], WordPath):
+                return Sequential(layers[:place]), parts[0]
+    return None
 
 
 def affine(scale: float, offset: float) -> Conv1d:
