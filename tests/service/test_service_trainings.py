@@ -18,7 +18,7 @@ from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import Progress
 from sweepnet_service.store import Library
 from sweepnet_service.training import process
-from sweepnet_service.training.configs import settings_of
+from sweepnet_service.training.configs import TRUNK, ordered, settings_of
 from sweepnet_service.training.jobs import FOLLOWS, Job, Jobs, Order
 
 IMAGE = model_pb2.MODEL_KIND_IMAGE
@@ -212,6 +212,19 @@ def test_settings_are_found_in_the_trainings_own_records(kind: str) -> None:
     assert "seed" in known
     assert known["seed"].kind is int
     assert not {"data", "work_dir", "output", "out"} & set(known)
+
+
+def test_a_folder_of_ones_own_is_heard_by_the_shipped_trunk(tmp_path: Path) -> None:
+    """`positive/` tells it from a folder of manifests; the word is the model's name."""
+    shared, _ = ordered("keyword", "good_day", tmp_path, tmp_path / "place", {"seed": 4.0})
+    assert (shared.data, shared.folder, shared.trunk) == (tmp_path, None, None)
+    assert (shared.keyword, shared.seed) == ("good day", 4)
+    (tmp_path / "positive").mkdir()
+    settings = {"keyword": "guten tag", "head_settings.steps": 5, "near_words": ["gut"]}
+    own, made = ordered("keyword", "good_day", tmp_path, tmp_path / "place", settings)
+    assert (own.data, own.folder, own.trunk) == (None, tmp_path, TRUNK)
+    assert (own.keyword, own.head_settings.steps, own.near_words) == ("guten tag", 5, ("gut",))
+    assert made == own.out == tmp_path / "place" / "good_day.safetensors"
 
 
 def test_an_unknown_kind_is_refused() -> None:
