@@ -87,14 +87,18 @@ class Client:
                 return self.detect(source, **(detect or {}))
             return self.spot(source, **(spot or {}))
 
-        with ThreadPoolExecutor(_many.checked(concurrency), "score") as pool:
-            waiting: deque[tuple[Source, Future[SpotResult | Detections]]] = deque()
+        waiting: deque[tuple[Source, Future[SpotResult | Detections]]] = deque()
+        pool = ThreadPoolExecutor(_many.checked(concurrency), "score")
+        try:
             for source in sources:
                 waiting.append((source, pool.submit(work, source)))
                 if len(waiting) > 2 * concurrency:
                     yield _finished(*waiting.popleft())
             while waiting:
                 yield _finished(*waiting.popleft())
+        finally:
+            # Whoever stops early does not wait for what is under way.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def models(self) -> tuple[Model, ...]:
         """Detectors that the server holds, in order of name."""
