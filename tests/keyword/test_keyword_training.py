@@ -16,6 +16,7 @@ from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings
 from sweepnet_service.detectors.keyword.spectral import Spectral
+from sweepnet_service.detectors.keyword.splice import Aligned, spliced
 from sweepnet_service.detectors.keyword.train import TrainConfig, train
 from sweepnet_service.detectors.keyword.trunk import Transcribed, TrunkSettings, train_trunk
 from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound
@@ -163,3 +164,21 @@ def test_files_that_hold_no_detector_are_refused(tmp_path: Path) -> None:
         KeywordDetector.load(tmp_path / "text.safetensors")
     with pytest.raises(NotFound):
         KeywordDetector.load(tmp_path / "missing.safetensors")
+
+
+def test_spliced_words_are_one_readers_phones_in_their_context() -> None:
+    rng = np.random.default_rng(0)
+    frames = np.repeat(np.arange(400, dtype=np.float16)[:, None], 40, axis=1)
+    bank = Bank(frames, np.array([0, 200, 400]), np.full((2, 2), np.nan))
+    phones = [np.array([7, 1, 2, 9]), np.array([8, 3, 4, 9])]
+    cuts = [np.array([110, 120, 130, 140, 150])] * 2
+    known = Aligned(bank, phones, cuts, ("reader", "reader"))
+    words = list(spliced([(1, 2, 3, 4)], known, 20, rng))
+    whole = [(values, place) for values, place in words if len(values) == 200]
+    assert whole
+    for values, (first, past) in whole:
+        assert (first, past) == (100, 140)
+        np.testing.assert_array_equal(values[:120, 0], np.arange(20, 140))
+        np.testing.assert_array_equal(values[120:, 0], np.arange(320, 400))
+    strangers = Aligned(bank, phones, cuts, ("reader", "other"))
+    assert not list(spliced([(1, 2, 3, 4)], strangers, 20, rng))

@@ -18,10 +18,10 @@ from cnn_core.layers import Layer
 from cnn_core.losses.ctc import align
 from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.features import LogMel
-from sweepnet_service.detectors.keyword.trunk import pad
+from sweepnet_service.detectors.keyword.trunk import Transcribed, pad
 
 CONTEXT_FRAMES = 100
-LONGEST_PHONE_FRAMES = 25
+LONGEST_PHONE_FRAMES = 15
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,36 @@ class Piece:
 
 def aligned(
     net: Layer,
-    bank: Bank,
-    phones: Sequence[Integers],
-    speakers: Sequence[str],
+    speech: Transcribed,
+    spellings: Sequence[tuple[int, ...]],
     features: LogMel,
+    at_most: int = 1_500,
 ) -> Aligned:
-    """Every sentence of the bank aligned by the phone network (trunk with output)."""
+    """The sentences that share most with the word, aligned by the phone network."""
+    bank, phones = speech.copies[0], speech.phones
+    shared = np.array([longest_shared(spellings, labels) for labels in phones])
+    useful = set(np.argsort(-shared, kind="stable")[:at_most].tolist())
     cuts = []
     for index, labels in enumerate(phones):
-        logits = net.forward(pad([bank[index]], features))[0]
-        fits = len(logits) > 2 * len(labels)
+        fits = index in useful and bank.lengths[index] > 6 * len(labels)
+        logits = net.forward(pad([bank[index]], features))[0] if fits else np.zeros((0, 1))
         cuts.append(boundaries(align(logits, labels)) if fits else np.zeros(0, np.intp))
-    return Aligned(bank, phones, cuts, speakers)
+    return Aligned(bank, phones, cuts, speech.speakers)
+
+
+def longest_shared(spellings: Sequence[tuple[int, ...]], labels: Integers) -> int:
+    """How many phones of the word the sentence holds in a row."""
+    text = as_text(labels)
+    return max(
+        (
+            past - first
+            for word in spellings
+            for first in range(len(word))
+            for past in range(first + 1, len(word) + 1)
+            if as_text(word[first:past]) in text
+        ),
+        default=0,
+    )
 
 
 def boundaries(spans: Integers, step_frames: int = 3) -> Integers:

@@ -265,7 +265,7 @@ def splices(
     speech = speech_for_trunk(config.data, config.work_dir, 1, config.seed, features, report)
     net = Sequential((*trunk.layers, output))
     report(Progress("splicing", 0, config.splice))
-    known = splice.aligned(net, speech.copies[0], speech.phones, speech.speakers, features)
+    known = splice.aligned(net, speech, spellings, features)
     rng = np.random.default_rng((config.seed, 4))
 
     def rows() -> Rows:
