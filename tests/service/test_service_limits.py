@@ -92,13 +92,13 @@ def test_a_stream_that_speaks_is_not_idle(tiny_models: Path) -> None:
     async def scene(app: Running, channel: grpc.aio.Channel) -> None:
         call = call_of(channel)
         await call.write(opening())
-        for _ in range(8):
-            await asyncio.sleep(0.1)
+        for _ in range(6):
+            await asyncio.sleep(0.25)
             await call.write(audio(b""))
         await call.done_writing()
         assert (await rest_of(call))[-1].HasField("summary")
 
-    play(scene, tiny_models, idle_timeout_s=0.4)
+    play(scene, tiny_models, idle_timeout_s=1.0)
 
 
 def test_a_message_beyond_the_limit_is_refused(tiny_models: Path) -> None:
