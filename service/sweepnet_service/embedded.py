@@ -55,8 +55,17 @@ def _run(models: Path | None, folder: Path) -> int:
     return 0
 
 
+def _quieten_libraries() -> None:
+    """Only Python may write to standard error: decoders and gRPC print remarks of their own."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 def main() -> int:
     """Serve until standard input ends; the exit code."""
+    _quieten_libraries()
     limit_threads()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, help="folder with more model files")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.session import SpotRequest, SpotStream, check_labels, require
@@ -47,9 +48,16 @@ class Engine:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="engine")
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of work done in the pool; it waits its turn when the pool is busy."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: work(*args, **kwargs))
+        """The result of work done in the pool; it waits its turn when the pool is busy.
+
+        Cancelled, it still waits for work under way: nothing may be closed beneath a thread.
+        """
+        job = self._pool.submit(work, *args, **kwargs)
+        try:
+            return await asyncio.wrap_future(job)
+        except asyncio.CancelledError:
+            await _ended(job)
+            raise
 
     def close(self) -> None:
         """Take no more work; what runs ends by itself."""
@@ -102,3 +110,12 @@ class Engine:
             raise InvalidInput(
                 "detectors", f"{name} finds another kind; {kind} detectors here: {there}"
             )
+
+
+async def _ended(job: Future[Any]) -> None:
+    """Returns once no thread works on the job, however often the waiting task is cancelled."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    job.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
+    while not job.cancel() and not job.done():
+        with suppress(asyncio.CancelledError):
+            await ended.wait()

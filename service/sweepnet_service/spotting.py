@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import InvalidInput, LimitExceeded
@@ -69,14 +71,29 @@ def _work(stream: SpotStream, message: Message) -> Iterator[Callable[[], News]]:
         yield from (partial(stream.push_bytes, piece) for piece in stream.pieces(message))
 
 
+class Spool(io.BufferedRandom):
+    """A file without a name, which the system removes whatever happens.
+
+    Told to seek before its beginning, as libsndfile does for some damaged headers, it stays.
+    """
+
+    def __init__(self) -> None:
+        # Closed with this object, which owns it.
+        super().__init__(tempfile.TemporaryFile(prefix="sweepnet-", buffering=0))  # noqa: SIM115
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """The new position, or the old one where the new cannot be."""
+        try:
+            return super().seek(offset, whence)
+        except (OSError, ValueError):
+            return self.tell()
+
+
 async def spot_file(
     engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], upload_bytes: int
 ) -> AsyncGenerator[Reply, None]:
-    """The uploaded file goes through the same stream as live audio, block by block.
-
-    It waits in a file without a name, which the system removes whatever happens.
-    """
-    with cast("BinaryIO", tempfile.TemporaryFile(prefix="sweepnet-")) as spool:
+    """The uploaded file goes through the same stream as live audio, block by block."""
+    with Spool() as spool:
         await engine.run(engine.keyword_detectors, request.detectors)
         await _spool(engine, messages, spool, upload_bytes)
         stream, reader = await engine.run(_open_file, engine, request, spool)
@@ -103,8 +120,18 @@ async def _spool(
             raise LimitExceeded(
                 "audio", f"the file is larger than {upload_bytes} bytes (--max-upload-bytes)"
             )
-        await engine.run(spool.write, message)
+        await engine.run(_write, spool, message)
     spool.seek(0)
+
+
+def _write(spool: BinaryIO, data: bytes) -> None:
+    try:
+        spool.write(data)
+        spool.flush()
+    except OSError as error:
+        raise LimitExceeded(
+            "audio", f"the server cannot keep the file: {error.strerror}; try later"
+        ) from None
 
 
 def _open_file(

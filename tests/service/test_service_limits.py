@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -21,8 +22,10 @@ from sweepnet_protos.v1 import (
 )
 from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
 from sweepnet_service import session
+from sweepnet_service.engine import Engine
 from sweepnet_service.server.app import Running, running
 from sweepnet_service.server.settings import Settings
+from sweepnet_service.store import Library
 
 Scene = Callable[[Running, grpc.aio.Channel], Awaitable[None]]
 SECOND = np.zeros(16_000, np.float32).tobytes()
@@ -313,6 +316,30 @@ def test_a_drained_server_does_not_wait_for_ever(tiny_models: Path) -> None:
         await failing(call)
 
     play(scene, tiny_models)
+
+
+def test_a_cancelled_call_waits_for_its_running_thread(tiny_models: Path) -> None:
+    """And what has not begun never does."""
+    done: list[str] = []
+
+    def work(name: str) -> None:
+        time.sleep(0.2)
+        done.append(name)
+
+    async def scene() -> None:
+        engine = Engine(Library(tiny_models), workers=1)
+        tasks = [asyncio.create_task(engine.run(work, name)) for name in ("running", "waiting")]
+        await asyncio.sleep(0.05)
+        for task in (*tasks, *tasks):
+            task.cancel()
+            await asyncio.sleep(0.01)
+        assert done == []
+        await asyncio.wait(tasks)
+        assert done == ["running"]
+        assert all(task.cancelled() for task in tasks)
+        engine.close()
+
+    asyncio.run(scene())
 
 
 def test_a_picture_that_cannot_be_read_does_not_end_its_stream(tiny_models: Path) -> None:

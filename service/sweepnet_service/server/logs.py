@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import warnings
 
 import structlog
 
@@ -24,6 +25,8 @@ def configure_logs(level: str, form: str) -> None:
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    # Pillow warns of what it then refuses, which the caller is told.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.getLogger("grpc._cython.cygrpc").addFilter(_NotCancelled())
     structlog.configure(
         processors=[
