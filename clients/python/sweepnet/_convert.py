@@ -1,4 +1,4 @@
-"""Between the wire and the client's records: with `_calls` and `_failures`, all that sees pb2."""
+"""Between the wire and the client's records; only it and `_calls` see the contract's classes."""
 
 from __future__ import annotations
 
@@ -226,6 +226,16 @@ def _score_map(told: image_detector_pb2.ScoreMap, detector: str) -> ScoreMap:
     )
 
 
+def models_request(page_token: str) -> model_pb2.ListModelsRequest:
+    """Asks for a page of models."""
+    return model_pb2.ListModelsRequest(page_token=page_token)
+
+
+def model_request(name: str) -> model_pb2.GetModelRequest:
+    """Asks for one model."""
+    return model_pb2.GetModelRequest(name=resource(name))
+
+
 def model(told: model_pb2.Model) -> Model:
     """A detector that the server holds."""
     kinds = {number: name for name, number in KINDS.items()}
@@ -262,6 +272,21 @@ def training_request(
     )
     request.settings.update(settings)
     return request
+
+
+def watch_request(name: str) -> operations_pb2.GetOperationRequest:
+    """Asks how far an operation is."""
+    return operations_pb2.GetOperationRequest(name=name)
+
+
+def cancel_request(name: str) -> operations_pb2.CancelOperationRequest:
+    """Asks an operation to stop."""
+    return operations_pb2.CancelOperationRequest(name=name)
+
+
+def trainings_request(page_token: str) -> operations_pb2.ListOperationsRequest:
+    """Asks for a page of operations."""
+    return operations_pb2.ListOperationsRequest(name="operations", page_token=page_token)
 
 
 def wait_request(name: str, timeout_s: float | None) -> operations_pb2.WaitOperationRequest:

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from google.longrunning import operations_pb2
-
 from sweepnet import _calls, _convert
 from sweepnet._calls import Call
 from sweepnet._sources import Source, picture_bytes
 from sweepnet.options import DetectOptions
 from sweepnet.results import Detections, Model, Training
-from sweepnet_protos.v1 import model_pb2
 
 
 class Step(NamedTuple):
@@ -47,7 +44,7 @@ def models() -> Flow[tuple[Model, ...]]:
     found: list[Model] = []
     token = ""
     while True:
-        page = yield Step(_calls.LIST_MODELS, model_pb2.ListModelsRequest(page_token=token))
+        page = yield Step(_calls.LIST_MODELS, _convert.models_request(token))
         found += map(_convert.model, page.models)
         token = page.next_page_token
         if not token:
@@ -56,8 +53,7 @@ def models() -> Flow[tuple[Model, ...]]:
 
 def model(name: str) -> Flow[Model]:
     """One model."""
-    request = model_pb2.GetModelRequest(name=_convert.resource(name))
-    return _convert.model((yield Step(_calls.GET_MODEL, request)).model)
+    return _convert.model((yield Step(_calls.GET_MODEL, _convert.model_request(name))).model)
 
 
 def train(kind: str, data_folder: str, name: str, settings: Mapping[str, Any]) -> Flow[Training]:
@@ -68,8 +64,7 @@ def train(kind: str, data_folder: str, name: str, settings: Mapping[str, Any]) -
 
 def training(name: str) -> Flow[Training]:
     """A training as it is."""
-    request = operations_pb2.GetOperationRequest(name=name)
-    return _convert.training((yield Step(_calls.GET_OPERATION, request)))
+    return _convert.training((yield Step(_calls.GET_OPERATION, _convert.watch_request(name))))
 
 
 def wait_training(name: str, timeout_s: float | None) -> Flow[Training]:
@@ -80,7 +75,7 @@ def wait_training(name: str, timeout_s: float | None) -> Flow[Training]:
 
 def cancel_training(name: str) -> Flow[None]:
     """Asks a training to stop."""
-    yield Step(_calls.CANCEL_OPERATION, operations_pb2.CancelOperationRequest(name=name))
+    yield Step(_calls.CANCEL_OPERATION, _convert.cancel_request(name))
 
 
 def trainings() -> Flow[tuple[Training, ...]]:
@@ -88,8 +83,7 @@ def trainings() -> Flow[tuple[Training, ...]]:
     found: list[Training] = []
     token = ""
     while True:
-        request = operations_pb2.ListOperationsRequest(name="operations", page_token=token)
-        page = yield Step(_calls.LIST_OPERATIONS, request)
+        page = yield Step(_calls.LIST_OPERATIONS, _convert.trainings_request(token))
         found += map(_convert.training, page.operations)
         token = page.next_page_token
         if not token:

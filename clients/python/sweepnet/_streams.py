@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 from sweepnet import _convert
 from sweepnet.errors import ServerFault
 from sweepnet.options import SpotOptions, StreamOptions
 from sweepnet.results import Gap, SpotOpened, SpotResult, SpotSummary, SpotUpdate
-from sweepnet_protos.v1 import keyword_spotter_pb2
 
 Chunk = bytes | Gap
 
@@ -22,7 +21,7 @@ class Replies:
         self.summary: SpotSummary | None = None
         self.failure: BaseException | None = None
 
-    def take(self, reply: keyword_spotter_pb2.StreamingSpotResponse) -> SpotUpdate | None:
+    def take(self, reply: Any) -> SpotUpdate | None:
         """The update in a reply; None for the first and the last, which are kept."""
         if self.failure is not None:
             raise self.failure
@@ -42,9 +41,7 @@ class Replies:
         if self.summary is None:
             raise ServerFault("the server ended the stream without a summary")
 
-    def requests(
-        self, chunks: Iterable[Chunk]
-    ) -> Iterator[keyword_spotter_pb2.StreamingSpotRequest]:
+    def requests(self, chunks: Iterable[Chunk]) -> Iterator[Any]:
         """Messages behind the first; a failure of the caller's chunks is kept for the reader."""
         try:
             for chunk in chunks:

@@ -114,7 +114,9 @@ class Jobs:
         job = self.get(identity)
         if not job.ended and job.state != "cancelling":
             await self._put(job.moved("cancelling"))
-            self._tasks[identity].cancel()
+            task = self._tasks.get(identity)
+            if task is not None:
+                task.cancel()
         return self.get(identity)
 
     async def wait(self, identity: str, timeout_s: float | None) -> Job:
@@ -172,6 +174,8 @@ class Jobs:
 
     async def _end_cancelled(self, identity: str) -> None:
         job = self.get(identity)
+        if job.ended:
+            return
         asked = job if job.state == "cancelling" else job.moved("cancelling")
         await self._put(asked.moved("cancelled"))
 
