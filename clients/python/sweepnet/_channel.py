@@ -10,6 +10,9 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", LARGEST_REPLY),
     # The server's own limit decides what it takes.
     ("grpc.max_send_message_length", -1),
+    # A stream learns within these times that the server's machine is gone.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
     # A proxy of the environment would be asked for loopback addresses too.
     ("grpc.enable_http_proxy", 0),
 )
