@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from cnn_core.arrays import Array
+from cnn_core.arrays import Array, Integers
 from cnn_core.geometry import Window, crop_offsets
 from cnn_core.layers import (
     BatchNorm,
@@ -28,6 +28,7 @@ from cnn_core.layers import (
     Sum,
     Upsample,
 )
+from sweepnet_service.detectors.keyword.wordpath import NEVER, WordPath, may_skip, spell
 
 
 def twin(layer: Layer) -> nn.Module:
@@ -141,6 +142,39 @@ class SumTwin(nn.Module):
         return torch.stack(outputs).sum(0) if len(outputs) > 2 else outputs[0] + outputs[-1]
 
 
+class WordPathTwin(nn.Module):
+    """The best path through the word's states in every window, one step after another."""
+
+    def __init__(self, layer: WordPath) -> None:
+        super().__init__()
+        self.size, self.floor = layer.size, layer.floor
+        self.words = [(spell(word), len(word)) for word in layer.spellings]
+
+    def forward(self, x: Tensor) -> Tensor:
+        distance = x - x.amax(1, keepdim=True)
+        scores = [self._best(distance[:, states.tolist()], states) / n for states, n in self.words]
+        return torch.stack(scores).amax(0).clamp(min=self.floor)[:, None]
+
+    def _best(self, cost: Tensor, states: Integers) -> Tensor:
+        count = cost.shape[2] - self.size + 1
+        skips = torch.from_numpy(may_skip(states)).to(cost)[:, None]
+        begin = torch.full((len(states), 1), NEVER, dtype=cost.dtype)
+        begin[0] = 0.0
+        reached = cost.new_full((len(cost), len(states), count), NEVER)
+        ended = cost.new_full((len(cost), count), NEVER)
+        for step in range(self.size):
+            before = torch.maximum(reached, _later(reached, 1))
+            before = torch.maximum(before, torch.maximum(_later(reached, 2) + skips, begin))
+            reached = before + cost[:, :, step : step + count]
+            ended = torch.maximum(ended, reached[:, -1])
+        return ended
+
+
+def _later(values: Tensor, by: int) -> Tensor:
+    """Values moved `by` states on, NEVER moving in."""
+    return F.pad(values[:, : max(0, values.shape[1] - by)], (0, 0, by, 0), value=NEVER)
+
+
 def _sequence(layer: Sequential) -> nn.Module:
     return nn.Sequential(*map(twin, layer.layers))
 
@@ -159,6 +193,7 @@ def _enlarge(layer: Upsample) -> nn.Module:
 TWINS: dict[type[Layer], Any] = {
     Sequential: _sequence,
     Sum: SumTwin,
+    WordPath: WordPathTwin,
     Conv: ConvTwin,
     BatchNorm: BatchNormTwin,
     Dense: DenseTwin,
