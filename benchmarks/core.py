@@ -116,7 +116,7 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def cases(folder: Path) -> list[Case]:
-    """What is measured, on the shipped weights with batch norm folded, as they are served."""
+    """What is measured, on the shipped weights with batch norm folded, the form for serving."""
     rng = np.random.default_rng(0)
     hear, see = spotter(), flower()
     word, photo = fold(hear.net), fold(see.net)
