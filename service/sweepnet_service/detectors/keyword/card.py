@@ -61,7 +61,7 @@ def make(
             "points": [asdict(point) for point in detector.operating_points[config.keyword]],
         },
         "test": figures.to_dict() if figures else None,
-        "cautions": list(CAUTIONS),
+        "cautions": [*CAUTIONS, *config.notes],
     }
 
 

@@ -210,7 +210,8 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 def spoken_span(row: dict[str, str]) -> tuple[float, float] | None:
     """The louder part of a clip that holds one word alone."""
-    return None if row["transcript"] else span(row["speech_start_s"], row["speech_end_s"])
+    alone = row["transcript"].lower() in ("", row["word"].lower())
+    return span(row["speech_start_s"], row["speech_end_s"]) if alone else None
 
 
 def span(start: str, end: str) -> tuple[float, float] | None:

@@ -87,7 +87,7 @@ class TrainConfig:
 
     `data` is a folder with continuous/, keywords/ and noise/ (manifests); `folder` one with
     positive/ and negative/ (a user's own recordings). `trunk` is a keyword model to take the phone
-    trunk from; without it the trunk is trained too, which needs `data`.
+    trunk from; without it the trunk is trained too, which needs `data`. `notes` go into the card.
     """
 
     keyword: str
@@ -106,6 +106,7 @@ class TrainConfig:
     head_settings: HeadSettings = field(default_factory=HeadSettings)
     heads: int = 2
     path_weight: float = 2.0
+    notes: tuple[str, ...] = ()
     seed: int = 1
 
 

@@ -29,6 +29,8 @@ RATES = (0.5, 1.0, 2.0, 5.0)
 DEFAULT_RATE = 1.0
 TAIL = 25
 BEST_OF = 3
+ENOUGH_HOURS = 0.3
+MISSES = (0.3, 0.2, 0.1, 0.05)
 
 
 @dataclass(frozen=True)
@@ -161,24 +163,44 @@ def tuned(
     apart = round(1.0 / detector.hop_s)
     high = peaks(logits(speech), apart)
     best = np.array([float(np.max(values)) for values in logits(words)])
-    cuts = {rate: threshold_logit(high, hours(speech), rate) for rate in RATES}
-    scale, offset = calibration(best, high, cuts[DEFAULT_RATE])
+    enough = hours(speech) >= ENOUGH_HOURS or not len(best)
+    choose = by_rate if enough else by_misses
+    cuts, default = choose(best, high, hours(speech))
+    scale, offset = calibration(best, high, default)
     points = tuple(
         OperatingPoint(
             threshold=float(expit(scale * cut + offset)),
             false_alarms_per_hour=rate,
             miss_rate=float(np.mean(best < cut)) if len(best) else 0.0,
         )
-        for rate, cut in cuts.items()
+        for rate, cut in cuts
     )
     assert isinstance(detector.net, Sequential)
     return replace(
         detector,
         net=with_calibration(detector.net, scale, offset),
         operating_points={label: points},
-        default_thresholds={label: points[RATES.index(DEFAULT_RATE)].threshold},
+        default_thresholds={label: 0.5},
         placements={label: placement(detector, placed)},
     )
+
+
+def by_rate(best: Array, high: Array, of_hours: float) -> tuple[list[tuple[float, float]], float]:
+    """(rate, cut) for each rate of false alarms an hour, and the cut of the default rate."""
+    cuts = [(rate, threshold_logit(high, of_hours, rate)) for rate in RATES]
+    return cuts, dict(cuts)[DEFAULT_RATE]
+
+
+def by_misses(best: Array, high: Array, of_hours: float) -> tuple[list[tuple[float, float]], float]:
+    """(measured rate, cut) for shares of missed words, where there is too little other speech to
+    tell a rate from; the default cut parts words from other peaks best.
+    """
+    kept = [float(np.quantile(best, miss)) for miss in MISSES]
+    cuts = sorted((float(np.sum(high >= cut)) / max(of_hours, 1e-9), cut) for cut in kept)
+    tried = np.sort(np.concatenate([best, high]))
+    wrong = [np.mean(best < cut) + np.mean(high >= cut) for cut in tried]
+    least = np.flatnonzero(np.array(wrong) <= min(wrong) + 1e-12)
+    return cuts, float(np.mean(tried[least]))
 
 
 def untuned(
