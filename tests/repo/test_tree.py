@@ -19,11 +19,7 @@ ROOTS = {
 }
 LARGEST_BYTES = 4 * 1024 * 1024
 # Paths of somebody's machine, and addresses of package indexes. (Split, so as not to find itself.)
-FOREIGN = re.compile(
-    "|".join(
-        (r"/(?:wo" r"rk|fa" r"rm)/[a-z.]", r"/ro" r"ot/", r"pypi\.o" r"rg")
-    )
-)
+FOREIGN = re.compile("|".join((r"/(?:wo" r"rk|fa" r"rm)/[a-z.]", r"/ro" r"ot/", r"pypi\.o" r"rg")))
 
 pytestmark = pytest.mark.needs_program("git")
 
