@@ -28,12 +28,6 @@ def data_dir() -> Path:
     return DATA
 
 
-@pytest.fixture(scope="session")
-def root_dir() -> Path:
-    """The root of the checkout."""
-    return ROOT
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("needs_data") and not DATA.is_dir():
         pytest.skip(f"{NO_DATA} (SWEEPNET_DATA)")
