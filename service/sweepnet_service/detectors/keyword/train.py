@@ -98,14 +98,14 @@ class TrainConfig:
     trunk: Path | None = None
     synthesize: int = 1_200
     real_segments: int = 1_200
-    splice: int = 600
+    splice: int = 0
     near_words: tuple[str, ...] = ()
     pronunciations: tuple[str, ...] = ()
     trunk_copies: int = 4
     trunk_settings: TrunkSettings = field(default_factory=TrunkSettings)
     head_settings: HeadSettings = field(default_factory=HeadSettings)
     heads: int = 2
-    path_weight: float = 2.0
+    path_weight: float = 3.0
     notes: tuple[str, ...] = ()
     seed: int = 1
 
