@@ -31,6 +31,7 @@ TAIL = 25
 BEST_OF = 3
 ENOUGH_HOURS = 0.3
 MISSES = (0.3, 0.2, 0.1, 0.05)
+DEFAULT_MISS = 0.1
 
 
 @dataclass(frozen=True)
@@ -193,14 +194,15 @@ def by_rate(best: Array, high: Array, of_hours: float) -> tuple[list[tuple[float
 
 def by_misses(best: Array, high: Array, of_hours: float) -> tuple[list[tuple[float, float]], float]:
     """(measured rate, cut) for shares of missed words, where there is too little other speech to
-    tell a rate from; the default cut parts words from other peaks best.
+    tell a rate from. The default cut parts words from other peaks, or misses a tenth where that
+    is stricter: the other speech at hand is seldom as varied as what will be heard.
     """
     kept = [float(np.quantile(best, miss)) for miss in MISSES]
     cuts = sorted((float(np.sum(high >= cut)) / max(of_hours, 1e-9), cut) for cut in kept)
     tried = np.sort(np.concatenate([best, high]))
     wrong = [np.mean(best < cut) + np.mean(high >= cut) for cut in tried]
     least = np.flatnonzero(np.array(wrong) <= min(wrong) + 1e-12)
-    return cuts, float(np.mean(tried[least]))
+    return cuts, max(float(np.mean(tried[least])), float(np.quantile(best, DEFAULT_MISS)))
 
 
 def untuned(
