@@ -142,6 +142,7 @@ def test_wrong_configurations_are_refused_before_any_work(
         (replace(good, keyword=" "), "keyword: is empty"),
         (replace(good, trunk=None), "trunk: is not given"),
         (replace(good, folder=None), "data: is not given"),
+        (replace(good, data=tmp_path), "manifest.csv"),
         (replace(good, trunk=tmp_path / "missing"), "no keyword model"),
         (replace(good, folder=tmp_path / "no", work_dir=tmp_path / "w"), "holds no audio"),
         (replace(good, pronunciations=("r qq z",)), "qq"),

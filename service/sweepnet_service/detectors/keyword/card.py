@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cnn_core.tree import count_weights
-from sweepnet_service.detectors.keyword.dataset import Recording
+from sweepnet_service.detectors.keyword.dataset import Recording, room_rows
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate import Heard, Report, hours
 from sweepnet_service.detectors.keyword.material import Material
@@ -42,6 +42,7 @@ def make(
             "synthetic_other": len(material.synthetic_negative),
             "other_speech": totals(material.speech),
             "noise": totals(material.noise),
+            "rooms": rooms(config),
             "licences": licences([*material.positive, *material.speech, *material.noise]),
         },
         "settings": {
@@ -70,6 +71,12 @@ def totals(recordings: Sequence[Recording]) -> dict[str, float]:
     return dict(sorted(Counter(row.corpus for row in recordings).items()))
 
 
+def rooms(config: TrainConfig) -> dict[str, float]:
+    """How many room responses there are under each licence."""
+    rows = room_rows(config.data) if config.data else []
+    return dict(sorted(Counter(row["licence"] for row in rows).items()))
+
+
 def licences(recordings: Sequence[Recording]) -> dict[str, float]:
     """How many recordings there are under each licence."""
     return dict(sorted(Counter(row.licence for row in recordings).items()))
@@ -95,6 +102,7 @@ def as_text(card: dict[str, Any]) -> str:
         f"({', '.join(data['real_voices'])}), {data['synthetic_words']} by espeak-ng and flite",
         f"- other speech: {listed(data['other_speech'])}; synthetic {data['synthetic_other']}",
         f"- noise: {listed(data['noise'])}",
+        f"- room responses, under each licence: {listed(data.get('rooms', {}))}",
         f"- licences, recordings under each: {listed(data['licences'])}",
         "",
         "## Settings",

@@ -109,11 +109,16 @@ def read_noise(data: Path) -> list[Recording]:
     ]
 
 
+def room_rows(data: Path) -> list[dict[str, str]]:
+    """The manifest's rows of the room responses for training."""
+    rows = read_table(data / "noise" / "rir_manifest.csv")
+    return [row for row in rows if row["split"] == "train"]
+
+
 def read_rooms(data: Path) -> list[Array]:
     """The room responses for training, float32 (n,) each at 16 kHz."""
-    folder = data / "noise"
-    rows = [row for row in read_table(folder / "rir_manifest.csv") if row["split"] == "train"]
-    return [soundfile.read(folder / row["file"], dtype="float32")[0] for row in rows]
+    paths = [data / "noise" / row["file"] for row in room_rows(data)]
+    return [soundfile.read(path, dtype="float32")[0] for path in paths]
 
 
 def read_folder(folder: Path, split: str = "train") -> tuple[list[Recording], list[Recording]]:

@@ -112,6 +112,7 @@ class TrainConfig:
 
 def train(config: TrainConfig, progress: Report) -> Path:
     """Train, tune and measure; returns the path of the model file, its card beside it."""
+    config = with_speech_folder(config)
     check(config)
     claim(config)
     features = LogMel()
@@ -144,6 +145,13 @@ def train(config: TrainConfig, progress: Report) -> Path:
     return config.out
 
 
+def with_speech_folder(config: TrainConfig) -> TrainConfig:
+    """`data` may also be the folder that holds speech/."""
+    if config.data is not None and (config.data / "speech" / "continuous").is_dir():
+        return replace(config, data=config.data / "speech")
+    return config
+
+
 def check(config: TrainConfig) -> None:
     """Raises for a configuration that cannot work, before any work is done."""
     if not config.keyword.strip():
@@ -152,6 +160,12 @@ def check(config: TrainConfig) -> None:
         raise InvalidInput("trunk", "is not given; training one needs `data` with spoken sentences")
     if config.data is None and config.folder is None and not config.synthesize:
         raise InvalidInput("data", "is not given, nor `folder`, nor is anything to be synthesised")
+    if config.data is not None and not (config.data / "continuous" / "manifest.csv").exists():
+        raise InvalidInput(
+            "data",
+            f"{config.data} holds no continuous/manifest.csv; for recordings of your own give "
+            "a folder with positive/ and negative/ as `folder`",
+        )
     missing = synthesis.missing_programs() if config.synthesize else []
     if missing:
         raise FailedPrecondition(

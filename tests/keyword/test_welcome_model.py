@@ -1,0 +1,69 @@
+"""The shipped model: its size, its card, and that it hears the word and little else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sweepnet_service
+from sweepnet_service.detectors.keyword import KeywordDetector, SpotSession, synthesis
+from sweepnet_service.detectors.keyword.dataset import UNLICENSED_VOICES
+from sweepnet_service.detectors.keyword.evaluate import alarms, found, hear, measured_on
+
+MODEL = Path(sweepnet_service.__file__).parent / "models" / "welcome.safetensors"
+
+
+@pytest.fixture(scope="module")
+def welcome() -> KeywordDetector:
+    return KeywordDetector.load(MODEL)
+
+
+def test_it_is_small_and_scores_often_enough(welcome: KeywordDetector) -> None:
+    assert MODEL.stat().st_size <= 4 * 1024 * 1024
+    assert welcome.labels == ("welcome",)
+    assert 0.02 <= welcome.hop_s <= 0.04
+
+
+def test_its_card_says_what_it_learnt_from_and_how_good_it_is(welcome: KeywordDetector) -> None:
+    card = welcome.card
+    assert card["data"]["real_voices"]
+    assert not UNLICENSED_VOICES & set(card["data"]["real_voices"])
+    assert not any("GPL" in licence for licence in card["data"]["licences"])
+    assert card["test"]["speech_hours"] > 1
+    assert 0 <= card["test"]["miss_rate"] < 0.5
+    assert "false alarms" in MODEL.with_suffix(".md").read_text()
+    thresholds = [point.threshold for point in welcome.operating_points["welcome"]]
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert welcome.default_thresholds["welcome"] in thresholds
+
+
+def test_silence_and_noise_hold_no_word(welcome: KeywordDetector) -> None:
+    rng = np.random.default_rng(0)
+    for sound in (np.zeros(80_000), 0.1 * rng.standard_normal(80_000)):
+        session = SpotSession(welcome, 16_000)
+        updates = (session.push(sound.astype(np.float32)), session.finish())
+        assert not any(update.events for update in updates)
+
+
+@pytest.mark.needs_program("flite")
+def test_it_hears_a_synthetic_voice_at_the_right_place(welcome: KeywordDetector) -> None:
+    clip = synthesis.flite("hello and {} back", "welcome", np.random.default_rng(4))
+    assert clip.word_s is not None
+    session = SpotSession(welcome, 16_000)
+    updates = (session.push(clip.samples), session.finish())
+    (event,) = [event for update in updates for event in update.events]
+    assert event.start / 16_000 == pytest.approx(clip.word_s[0], abs=0.3)
+    assert event.end / 16_000 == pytest.approx(clip.word_s[1], abs=0.3)
+
+
+@pytest.mark.needs_data
+def test_it_is_as_good_as_its_card_says(welcome: KeywordDetector, data_dir: Path) -> None:
+    kept = measured_on(data_dir / "speech", "welcome", "test")
+    threshold = welcome.default_thresholds["welcome"]
+    words = list(hear(welcome, kept.words, "welcome"))
+    missed = sum(not found(welcome, "welcome", each, threshold) for each in words)
+    assert (len(words), missed) == (welcome.card["test"]["words"], welcome.card["test"]["missed"])
+    speech = hear(welcome, kept.speech[:150], "welcome")
+    assert alarms(welcome, "welcome", speech, threshold) <= 1
