@@ -30,8 +30,6 @@ def save(path: Path, trees: Mapping[str, object], record: Mapping[str, Any]) -> 
 def load(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(trees, record): trees of the same structure as `like`, with the saved arrays."""
     metadata, tensors = read_tensors(path)
-    if "record" not in metadata:
-        raise ModelFileError(f"{path.name}: no record in its header; expected a checkpoint")
 
     def fill(name: str, tree: Tree) -> Tree:
         places = iter([place for place, _ in leaves(tree)])
@@ -47,4 +45,17 @@ def load(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
 
         return tree_map(take, tree)
 
-    return {name: fill(name, tree) for name, tree in like.items()}, json.loads(metadata["record"])
+    return {name: fill(name, tree) for name, tree in like.items()}, _record(path, metadata)
+
+
+def record(path: Path) -> dict[str, Any]:
+    """The record of a checkpoint alone."""
+    return _record(path, read_tensors(path)[0])
+
+
+def _record(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        found = json.loads(metadata["record"])
+    except (KeyError, json.JSONDecodeError):
+        raise ModelFileError(f"{path.name}: no record in its header; not a checkpoint") from None
+    return dict(found)

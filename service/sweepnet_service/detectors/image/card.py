@@ -164,19 +164,30 @@ def _learned(data: Mapping[str, Any]) -> str:
 
 
 def _training(training: Mapping[str, Any]) -> str:
-    phases = ", ".join(f"{p['size_px']} px to {p['until']:.0%}" for p in training["phases"])
     return "\n".join(
         (
             "## Training",
             "",
-            f"{training['pictures']:,} augmented pictures in batches of {training['batch']} "
-            f"({phases}), seed {training['seed']}, on the project's own NumPy core.",
-            f"AdamW, peak rate {training['rate']}, weight decay {training['weight_decay']}, "
-            f"cosine; weights averaged with {training['average_decay']}.",
-            "Varifocal score, generalised IoU and (in training only) species losses.",
+            *_runs(training),
+            "",
+            "On the project's own NumPy core: AdamW with a cosine schedule; varifocal score, "
+            "generalised IoU and (in training only) species losses.",
             "All settings are in the model file's description under `card.training`.",
         )
     )
+
+
+def _runs(training: Mapping[str, Any]) -> list[str]:
+    """A line for each training, the earliest first."""
+    phases = ", ".join(f"{p['size_px']} px to {p['until']:.0%}" for p in training["phases"])
+    earlier = training.get("started_from")
+    return [
+        *(_runs(earlier) if earlier else []),
+        f"- {'then ' if earlier else ''}{training['pictures']:,} augmented pictures in batches of "
+        f"{training['batch']} ({phases}), seed {training['seed']}, peak rate {training['rate']}, "
+        f"weight decay {training['weight_decay']}, few incomplete photos from "
+        f"{training['late_from']:.0%}; weights averaged with {training['average_decay']}",
+    ]
 
 
 def _limits() -> str:
@@ -184,8 +195,8 @@ def _limits() -> str:
         (
             "## Limits",
             "",
-            "One run, one seed. The validation pictures hold few crowded beds and tiny objects, "
-            "so expect less there.",
+            "One training, not repeated with other seeds. The validation pictures hold few crowded "
+            "beds and tiny objects, so expect less there.",
             "Scores order boxes; they are the expected overlap, not calibrated probabilities.",
         )
     )

@@ -39,7 +39,8 @@ class TrainConfig:
     """One training, repeatable: the same settings and data give the same weights.
 
     `data` holds `<objects>/train.json` with its folder and, optionally, `<negatives>/train.json`.
-    `work_dir` keeps the checkpoint; a training begun there is gone on with.
+    `work_dir` keeps the checkpoint; a training begun there is gone on with. `start_from`, the
+    work folder of an earlier training, gives the first weights (its averages) instead of chance.
     """
 
     data: Path
@@ -64,6 +65,7 @@ class TrainConfig:
     gradient_limit: float = 10.0
     average_decay: float = 0.998
     seed: int = 0
+    start_from: Path | None = None
     widths: tuple[int, int, int, int, int] = (16, 32, 64, 96, 128)
     pyramid: int = 64
     checkpoint_every: int = 250

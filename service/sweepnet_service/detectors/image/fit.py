@@ -58,9 +58,12 @@ def fit(
 
 
 def begin(config: TrainConfig) -> State:
-    """A fresh network and optimiser, decided by the seed."""
+    """A fresh optimiser, and a network decided by the seed or taken from an earlier training."""
     rng = np.random.default_rng(config.seed)
     net = flower_net(rng, config.widths, config.pyramid, len(config.species))
+    if config.start_from is not None:
+        trees, _ = checkpoint.load(config.start_from / CHECKPOINT, {"average": net})
+        net = trees["average"]
     return State(0, net, net, _optimiser(config).init(net))
 
 
@@ -105,13 +108,18 @@ def resume(config: TrainConfig) -> State | None:
     return State(record["step"], trees["net"], trees["average"], trees["optimiser"])
 
 
-PLACES = ("data", "work_dir", "output", "label", "checkpoint_every", "detect_size_px")
+PLACES = (
+    "data", "work_dir", "output", "label", "checkpoint_every", "detect_size_px", "start_from",
+)  # fmt: skip
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:
     """What decides the weights, as JSON; where files lie does not."""
     values = {key: value for key, value in asdict(config).items() if key not in PLACES}
-    return {key: _plain(value) for key, value in values.items()}
+    plain = {key: _plain(value) for key, value in values.items()}
+    if config.start_from is not None:
+        plain["started_from"] = checkpoint.record(config.start_from / CHECKPOINT)["settings"]
+    return plain
 
 
 def _plain(value: Any) -> Any:
