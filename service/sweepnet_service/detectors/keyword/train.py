@@ -166,6 +166,8 @@ def check(config: TrainConfig) -> None:
             f"{config.data} holds no continuous/manifest.csv; for recordings of your own give "
             "a folder with positive/ and negative/ as `folder`",
         )
+    if config.folder is not None:
+        read_folder(config.folder)
     missing = synthesis.missing_programs() if config.synthesize else []
     if missing:
         raise FailedPrecondition(
