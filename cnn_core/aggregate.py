@@ -7,6 +7,7 @@ the aggregate of the last h; without one, of all so far.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,7 +44,8 @@ class Max:
         if self.horizon is None:
             running = np.maximum.accumulate(seen)
             return running[-1:], running[len(state) :]
-        return _tail(seen, self.horizon), _sliding(seen, len(state), self.horizon).max(axis=-1)
+        largest = sliding(np.maximum, seen, self.horizon, -np.inf)
+        return _tail(seen, self.horizon), largest[len(state) :]
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Mean:
 
     def step(self, state: State, scores: Array) -> tuple[State, Array]:
         """Values (t, L) after each of the scores (t, L)."""
-        return _weighted_step(self.horizon, state, scores, np.ones_like(scores, np.float64))
+        return _weighted_step(self.horizon, state, scores, lambda s: np.ones_like(s, np.float64))
 
 
 @dataclass(frozen=True)
@@ -78,37 +80,48 @@ class SoftmaxMean:
 
     def step(self, state: State, scores: Array) -> tuple[State, Array]:
         """Values (t, L) after each of the scores (t, L) in 0..1."""
-        weights = np.exp((scores.astype(np.float64) - 1) / self.temperature)
-        return _weighted_step(self.horizon, state, scores, weights, self.temperature)
+
+        def weigh(scores: Array) -> Array:
+            return np.exp((scores.astype(np.float64) - 1) / self.temperature)
+
+        return _weighted_step(self.horizon, state, scores, weigh)
 
 
 def _weighted_step(
-    horizon: int | None,
-    state: State,
-    scores: Array,
-    weights: Array,
-    temperature: float | None = None,
+    horizon: int | None, state: State, scores: Array, weigh: Callable[[Array], Array]
 ) -> tuple[State, Array]:
     """Running sum(w * s) / sum(w); sums in float64, so that hours of windows do not drift."""
     _check(scores, state.shape[-1])
     if horizon is None:
+        weights = weigh(scores)
         sums = np.stack((weights * scores, weights), axis=1).cumsum(axis=0) + state
         last = sums[-1] if len(sums) else state
         return last, (sums[:, 0] / sums[:, 1]).astype(scores.dtype)
     seen = np.concatenate((state, scores))
-    w = np.ones_like(seen) if temperature is None else np.exp((seen - 1) / temperature)
-    total = np.nansum(_sliding(w * seen, len(state), horizon, np.nan), axis=-1)
-    weight = np.nansum(_sliding(w, len(state), horizon, np.nan), axis=-1)
-    return _tail(seen, horizon), (total / weight).astype(scores.dtype)
+    weights = weigh(seen)
+    mean = sliding(np.add, weights * seen, horizon, 0) / sliding(np.add, weights, horizon, 0)
+    return _tail(seen, horizon), mean[len(state) :].astype(scores.dtype)
 
 
-def _sliding(seen: Array, known: int, horizon: int, blank: float = -np.inf) -> Array:
-    """For each new row the last `horizon` rows, blanks before the beginning: (t, L, horizon)."""
-    before = np.full((max(0, horizon - 1 - known), seen.shape[-1]), blank, seen.dtype)
-    padded = np.concatenate((before, seen[max(0, known - horizon + 1) :]))
-    if len(seen) == known:
-        return np.empty((0, seen.shape[-1], horizon), seen.dtype)
-    return np.lib.stride_tricks.sliding_window_view(padded, horizon, axis=0)
+def sliding(join: np.ufunc, values: Array, horizon: int, nothing: float) -> Array:
+    """`join` over the last `horizon` rows up to each row: (n, L) -> (n, L).
+
+    Two passes over the rows whatever the horizon (van Herk 1992): each window is the end of one
+    block and the beginning of the next. Sums are never subtracted, so none lose their digits.
+    """
+    rows, labels = values.shape
+    horizon = min(horizon, max(1, rows))
+    blocks = -(-(rows + horizon - 1) // horizon)
+    padded = np.full((blocks * horizon, labels), nothing, values.dtype)
+    padded[horizon - 1 : horizon - 1 + rows] = values
+    block = padded.reshape(blocks, horizon, labels)
+    beginning = join.accumulate(block, axis=1).reshape(-1, labels)
+    end = join.accumulate(block[:, ::-1], axis=1)[:, ::-1].reshape(-1, labels)
+    first = np.arange(rows)
+    last = beginning[first + horizon - 1]
+    whole = (first % horizon == 0)[:, None]
+    joined: Array = np.where(whole, last, join(end[first], last))
+    return joined
 
 
 def _tail(seen: Array, horizon: int) -> Array:

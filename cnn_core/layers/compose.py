@@ -163,7 +163,7 @@ class Sum(Layer):
             drops.append(drop - (y.shape[1] - fresh.shape[1]))
             waiting.append(fresh if kept is None else np.concatenate((kept, fresh), axis=1))
         ready = min(y.shape[1] for y in waiting)
-        rest = [y[:, ready:] for y in waiting]
+        rest = [y[:, ready:].copy() for y in waiting]
         total = self._add([y[:, :ready] for y in waiting])
         return tuple(zip(branch_states, drops, rest, strict=True)), total
 

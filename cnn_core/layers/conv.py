@@ -125,6 +125,8 @@ class Conv(Layer, abstract=True):
 
     def _pull_input(self, dy: Array, lengths: Sizes) -> Array:
         """dx: each dy spread over its window with the weights, overlaps added."""
+        if dy.size == 0:
+            return np.zeros((dy.shape[0], *lengths, self.weight.shape[-2]), dy.dtype)
         if all(s == 1 for s in self.stride):
             return self._correlate_flipped(dy, lengths)
         rows = dy.reshape(-1, dy.shape[-1]) @ self.weight.reshape(-1, dy.shape[-1]).T

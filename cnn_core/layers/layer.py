@@ -86,15 +86,14 @@ class Layer:
         window = self._streamable()
         tail, skip = state
         seen = x if tail is None else np.concatenate((tail, x), axis=1)
+        # Tails are copies: a view would keep the whole chunk alive as long as the stream.
         if skip >= seen.shape[1]:
-            # The state has no tail but must keep batch and channels for an empty forward.
-            return (seen[:, :0], skip - seen.shape[1]), self._nothing(seen)
+            return (seen[:, :0].copy(), skip - seen.shape[1]), self._nothing(seen)
         seen = seen[:, skip:]
         ready = window.count(seen.shape[1])
         if ready == 0:
-            return (seen, 0), self._nothing(seen)
+            return (seen.copy(), 0), self._nothing(seen)
         used = int(ready * window.step)
-        # A copy: a view would keep the whole chunk alive as long as the stream.
         return (seen[:, used:].copy(), max(0, used - seen.shape[1])), self.forward(seen)
 
     def _streamable(self) -> Any:

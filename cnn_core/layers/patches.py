@@ -92,6 +92,8 @@ def fold(windows: Array, lengths: Sizes, stride: Sizes, dilation: Sizes) -> Arra
     axes = len(lengths)
     counts, kernel = windows.shape[1 : 1 + axes], windows.shape[1 + axes : 1 + 2 * axes]
     x = np.zeros((windows.shape[0], *lengths, windows.shape[-1]), windows.dtype)
+    if 0 in counts:
+        return x
     for place, target in places(kernel, counts, stride, dilation):
         x[(slice(None), *target)] += windows[(slice(None),) * (1 + axes) + place]
     return x

@@ -192,3 +192,18 @@ def test_batched_is_alone(layer, shape):
     together = layer.forward(x)
     for i in range(shape[0]):
         np.testing.assert_allclose(layer.forward(x[i : i + 1])[0], together[i], atol=1e-12)
+
+
+@pytest.mark.parametrize(("layer", "shape"), SWEPT)
+def test_a_signal_without_a_window_has_no_scores_and_no_gradient(layer, shape):
+    """Laws 1 and 3 at length 0: nothing comes out, and nothing is pulled back."""
+    short = (shape[0], *(0 if not layer.windows else 1 for _ in shape[1:-1]), shape[-1])
+    layer = double(layer)
+    if 0 not in layer.lengths(short[1:-1]):
+        return
+    y, pull = layer.vjp(np.ones(short))
+    assert y.shape[1:-1] == layer.lengths(short[1:-1])
+    dx, gradient = pull(np.zeros_like(y))
+    assert dx.shape == short
+    assert not dx.any()
+    assert not any(g.any() for path, g in leaves(gradient) if path not in statistics(layer))
