@@ -22,6 +22,7 @@ from sweepnet_service.detectors.keyword.dataset import (
 from sweepnet_service.detectors.keyword.evaluate import measured_on
 from sweepnet_service.detectors.keyword.material import material_of
 from sweepnet_service.detectors.keyword.phones import numbers, pronounce
+from sweepnet_service.detectors.keyword.train import TrainConfig, check
 from sweepnet_service.detectors.keyword.tuning import by_misses, peaks, threshold_logit
 from sweepnet_service.errors import InvalidInput
 
@@ -35,6 +36,35 @@ def test_the_keyword_and_words_built_on_it_count_as_said() -> None:
     assert says(recording("welcoming"), "welcome")
     assert not says(recording("well come in"), "welcome")
     assert says(recording("look at the view glass"), "view glass")
+
+
+def test_other_words_that_begin_alike_are_not_the_keyword() -> None:
+    """Stripping every final e once made "she sells" a sentence that says "see"."""
+    assert not says(recording("she sells shells"), "see")
+    assert not says(recording("through the wood"), "three")
+    assert says(recording("she sees it"), "see")
+
+
+def test_a_recording_that_leads_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "positive").mkdir()
+    (tmp_path / "outside.wav").write_bytes(b"")
+    (tmp_path / "positive" / "a.wav").symlink_to(tmp_path / "outside.wav")
+    with pytest.raises(InvalidInput, match="leads out of the data folder"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("word", ["", "-x", "-f/etc/passwd", "a\nb", "two_words", "7up"])
+def test_a_keyword_is_made_of_letters(tmp_path: Path, word: str) -> None:
+    """A word that begins like an option would be one for the speech programs."""
+    config = TrainConfig(word, tmp_path / "m", tmp_path, folder=tmp_path, trunk=tmp_path / "t")
+    with pytest.raises(InvalidInput, match="expected a word or phrase"):
+        check(config)
+
+
+@pytest.mark.needs_program("espeak-ng")
+def test_text_like_an_option_is_spoken() -> None:
+    """Without an end of options espeak-ng read a file or waited for input for ever."""
+    assert len(synthesis.espeak_samples("-x", ("-v", "en-us")))
 
 
 def test_nothing_but_training_material_under_a_clear_licence_may_ship() -> None:

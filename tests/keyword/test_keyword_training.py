@@ -139,7 +139,7 @@ def test_wrong_configurations_are_refused_before_any_work(
     good = config(folder, trunk, tmp_path)
     (tmp_path / "no" / "positive").mkdir(parents=True)
     for wrong, words in (
-        (replace(good, keyword=" "), "keyword: is empty"),
+        (replace(good, keyword=" "), "expected a word or phrase"),
         (replace(good, trunk=None), "trunk: is not given"),
         (replace(good, folder=None), "data: is not given"),
         (replace(good, data=tmp_path), "manifest.csv"),

@@ -55,7 +55,7 @@ def read_continuous(data: Path) -> list[Recording]:
     }
     return [
         Recording(
-            path=folder / row["file"],
+            path=inside(folder, row["file"]),
             start_s=float(row["start_s"]),
             end_s=float(row["end_s"]),
             split=row["split"],
@@ -75,7 +75,7 @@ def read_clips(data: Path) -> list[Recording]:
     folder = data / "keywords"
     return [
         Recording(
-            path=folder / row["file"],
+            path=inside(folder, row["file"]),
             start_s=float(row["start_s"]),
             end_s=float(row["end_s"]),
             split=row["split"],
@@ -95,7 +95,7 @@ def read_noise(data: Path) -> list[Recording]:
     folder = data / "noise"
     return [
         Recording(
-            path=folder / row["file"],
+            path=inside(folder, row["file"]),
             start_s=float(row["start_s"]),
             end_s=float(row["end_s"]),
             split=row["split"],
@@ -117,7 +117,7 @@ def room_rows(data: Path) -> list[dict[str, str]]:
 
 def read_rooms(data: Path) -> list[Array]:
     """The room responses for training, float32 (n,) each at 16 kHz."""
-    paths = [data / "noise" / row["file"] for row in room_rows(data)]
+    paths = [inside(data / "noise", row["file"]) for row in room_rows(data)]
     return [soundfile.read(path, dtype="float32")[0] for path in paths]
 
 
@@ -138,7 +138,16 @@ def read_folder(folder: Path, split: str = "train") -> tuple[list[Recording], li
 
 def audio_files(folder: Path) -> list[Path]:
     """All audio files below `folder`, in order of name."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(inside(folder, path.relative_to(folder)) for path in found)
+
+
+def inside(folder: Path, name: str | Path) -> Path:
+    """The file of this name below `folder`. Raises InvalidInput for one that leads out of it."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InvalidInput(str(name), "leads out of the data folder; put the file itself there")
+    return path
 
 
 def whole(path: Path, split: str) -> Recording:
@@ -164,11 +173,17 @@ def once(recordings: Iterable[Recording]) -> list[Recording]:
 
 
 def says(recording: Recording, keyword: str) -> bool:
-    """Whether the text holds the keyword or a word built on it ("welcomed" holds "welcome")."""
-    stem = keyword.lower().rstrip("e")
+    """Whether the text holds the keyword or one of its forms ("welcomed" holds "welcome")."""
     if " " in keyword:
         return keyword.lower() in recording.text
-    return any(word.startswith(stem) for word in recording.words)
+    return not forms(keyword.lower()).isdisjoint(recording.words)
+
+
+def forms(word: str) -> frozenset[str]:
+    """The word with the endings that English verbs and nouns take."""
+    past = f"{word}d" if word.endswith("e") else f"{word}ed"
+    ending = (f"{word}s", f"{word}es", f"{word}'s", f"{word}ing", f"{word.removesuffix('e')}ing")
+    return frozenset({word, past, *ending})
 
 
 def read_samples(recordings: Iterable[Recording]) -> Iterator[Spoken]:

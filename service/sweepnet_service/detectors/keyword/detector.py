@@ -87,13 +87,13 @@ class KeywordDetector:
     def load(cls, path: Path) -> KeywordDetector:
         """The detector in a model file. Raises NotFound or ModelUnreadable."""
         if not path.exists():
-            raise NotFound(str(path), "there is no such model file")
+            raise NotFound(path.name, "there is no such model file")
         try:
             file = modelfile.load(path)
             return cls.from_description(file.net, file.description)
-        except (CoreError, KeyError, TypeError) as error:
+        except (CoreError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise ModelUnreadable(
-                str(path), f"is not a readable keyword model ({error}); get it or train it again"
+                path.name, f"is not a readable keyword model ({error}); get it or train it again"
             ) from error
 
     def save(self, path: Path) -> None:
@@ -107,8 +107,14 @@ class KeywordDetector:
             raise ModelUnreadable(
                 "kind", f"the model is of kind {description.get('kind')!r}; expected {KIND!r}"
             )
+        labels = tuple(description["labels"])
+        for part in ("placements", "default_thresholds", "operating_points"):
+            if set(description[part]) != set(labels):
+                raise ModelUnreadable(
+                    part, f"got labels {sorted(description[part])}; expected {sorted(labels)}"
+                )
         return cls(
-            labels=tuple(description["labels"]),
+            labels=labels,
             features=LogMel.from_description(description["features"]),
             net=net,
             placements={k: Placement(**v) for k, v in description["placements"].items()},

@@ -101,7 +101,7 @@ class LogMelStream:
         """The frames that `samples` (n,) complete: float32 (t, bands)."""
         signal = np.concatenate([self._tail, np.asarray(samples, np.float32)])
         frames = self._features.frames(signal)
-        self._tail = signal[len(frames) * self._features.hop_samples :]
+        self._tail = signal[len(frames) * self._features.hop_samples :].copy()
         return frames
 
 

@@ -25,7 +25,10 @@ def pronounce(text: str) -> list[str]:
     if program is None:
         raise FailedPrecondition("flite", "the program is not installed; apt-get install flite")
     command = [program, "-ps", "-t", text.lower() + " .", "none"]
-    spoken = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+    )
+    spoken = done.stdout.split()
     return [phone for phone in spoken if NUMBERS.get(phone, BLANK) != BLANK]
 
 

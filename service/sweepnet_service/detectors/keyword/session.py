@@ -26,6 +26,7 @@ from sweepnet_service.detectors.keyword.features import LogMelStream
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 384_000
+LONGEST_HORIZON_S = 3_600
 
 
 @dataclass(frozen=True)
@@ -267,9 +268,10 @@ def decider(detector: KeywordDetector, label: str, threshold: float | None) -> H
 def aggregates(detector: KeywordDetector, options: SpotOptions) -> tuple[Running, Running, Running]:
     """Maximum, mean and softmax over the horizon asked for. Raises InvalidInput."""
     over_s = options.aggregate_over_s
-    if over_s is not None and not detector.hop_s <= over_s <= 24 * 3600:
+    if over_s is not None and not detector.hop_s <= over_s <= LONGEST_HORIZON_S:
         raise InvalidInput(
-            "aggregate_over_s", f"got {over_s}; expected {detector.hop_s:g} to 86400 seconds"
+            "aggregate_over_s",
+            f"got {over_s}; expected {detector.hop_s:g} to {LONGEST_HORIZON_S} seconds",
         )
     horizon = None if over_s is None else max(1, round(over_s / detector.hop_s))
     try:

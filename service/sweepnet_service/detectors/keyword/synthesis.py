@@ -116,7 +116,7 @@ def espeak_settings(rng: np.random.Generator) -> tuple[str, ...]:
 
 def espeak_samples(text: str, settings: Sequence[str]) -> Array:
     """Trimmed samples, float32 (n,) at 16 kHz."""
-    return spoken_by([program("espeak-ng"), *settings, "-w", "{file}", text])[0]
+    return spoken_by([program("espeak-ng"), *settings, "-w", "{file}", "--", text])[0]
 
 
 def flite(carrier: str, word: str, rng: np.random.Generator) -> Clip:
@@ -146,7 +146,7 @@ def flite_count(text: str) -> int:
     if not text.strip():
         return 0
     command = [program("flite"), "-ps", "-t", text, "none"]
-    phones = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    phones = run(command).stdout.split()
     return sum(phone != "pau" for phone in phones)
 
 
@@ -155,13 +155,20 @@ def spoken_by(command: Sequence[str]) -> tuple[Array, str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spoken.wav"
         arguments = [str(path) if part == "{file}" else part for part in command]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        done = run(arguments)
         if done.returncode or not path.exists():
             raise FailedPrecondition(command[0], f"could not speak: {done.stderr.strip()[:200]}")
         samples, rate_hz = read_mono(path)
     at_rate = np.asarray(soxr.resample(samples, rate_hz, RATE_HZ), np.float32)
     first, past = loud_part(at_rate)
     return at_rate[first:past], done.stdout, first / RATE_HZ
+
+
+def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """The ended program; it gets no input of ours, so none can wait for it."""
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 def loud_part(samples: Array, below_peak_db: float = 45.0) -> tuple[int, int]:

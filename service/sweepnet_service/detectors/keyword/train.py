@@ -8,6 +8,7 @@ not done again, so a run that was stopped goes on where it stopped.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -154,8 +155,11 @@ def with_speech_folder(config: TrainConfig) -> TrainConfig:
 
 def check(config: TrainConfig) -> None:
     """Raises for a configuration that cannot work, before any work is done."""
-    if not config.keyword.strip():
-        raise InvalidInput("keyword", "is empty; expected the word or phrase to find")
+    for word in (config.keyword, *config.near_words):
+        if not re.fullmatch(r"[^\W\d_](?:[^\W\d_]|[ '-])*", word):
+            raise InvalidInput(
+                "keyword", f"got {word[:80]!r}; expected a word or phrase of letters, ' and -"
+            )
     if config.trunk is None and config.data is None:
         raise InvalidInput("trunk", "is not given; training one needs `data` with spoken sentences")
     if config.data is None and config.folder is None and not config.synthesize:
