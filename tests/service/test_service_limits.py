@@ -22,7 +22,7 @@ from sweepnet_protos.v1 import (
 )
 from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
 from sweepnet_service import session
-from sweepnet_service.engine import Engine
+from sweepnet_service.engine import DetectRequest, Engine
 from sweepnet_service.server.app import Running, running
 from sweepnet_service.server.settings import Settings
 from sweepnet_service.store import Library
@@ -361,6 +361,37 @@ def test_a_picture_that_cannot_be_read_does_not_end_its_stream(tiny_models: Path
         assert (replies[0].results[0].width_px, replies[0].results[0].height_px) == (90, 70)
 
     play(scene, tiny_models)
+
+
+def test_a_fault_over_one_picture_does_not_end_its_stream(
+    tiny_models: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is told as a fault, logged without its words, and the next picture is answered."""
+    detect = Engine.detect
+
+    def fragile(self: Engine, wanted: DetectRequest, picture: bytes) -> Any:
+        if picture == b"poison":
+            raise ZeroDivisionError("secret.png")
+        return detect(self, wanted, picture)
+
+    monkeypatch.setattr(Engine, "detect", fragile)
+
+    async def pictures() -> AsyncIterator[image_detector_pb2.StreamingDetectRequest]:
+        wanted = image_detector_pb2.DetectConfig(detectors=["detectors/blobs"])
+        yield image_detector_pb2.StreamingDetectRequest(config=wanted)
+        for image in (b"poison", png_file()):
+            yield image_detector_pb2.StreamingDetectRequest(image=image)
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        stub = image_detector_pb2_grpc.ImageDetectorServiceStub(channel)
+        bad, good = [reply async for reply in stub.StreamingDetect(pictures())]
+        assert bad.error.message == "the server failed; its log tells more"
+        assert good.results[0].width_px == 90
+
+    play(scene, tiny_models)
+    told = "".join(capfd.readouterr())
+    assert "ZeroDivisionError" in told
+    assert "secret" not in told
 
 
 def png_file() -> bytes:

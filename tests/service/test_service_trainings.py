@@ -18,7 +18,7 @@ from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import Progress
 from sweepnet_service.store import Library
 from sweepnet_service.training import process
-from sweepnet_service.training.configs import TRUNK, ordered, settings_of
+from sweepnet_service.training.configs import TRUNK, check_confined, ordered, settings_of
 from sweepnet_service.training.jobs import FOLLOWS, Job, Jobs, Order
 
 IMAGE = model_pb2.MODEL_KIND_IMAGE
@@ -230,3 +230,24 @@ def test_a_folder_of_ones_own_is_heard_by_the_shipped_trunk(tmp_path: Path) -> N
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(InvalidInput, match="kind: got 'video'; expected one of keyword, image"):
         settings_of("video")
+
+
+@pytest.mark.parametrize("name", ["/etc", "../secret", "..", "a/b", "", "flowers\n"])
+@pytest.mark.parametrize("setting", ["objects", "negatives"])
+def test_a_setting_leads_to_no_other_folder(tmp_path: Path, setting: str, name: str) -> None:
+    """Names of folders within the data are names, not paths."""
+    order = Order("image", "detectors/a", tmp_path, {setting: name})
+    with pytest.raises(InvalidInput, match=rf"settings\.{setting}: got .*; expected a folder's"):
+        orders(Jobs(Library(tmp_path), (tmp_path,)), order)
+
+
+@pytest.mark.parametrize("place", ["flowers", "flowers/train", "flowers/train.json"])
+def test_a_link_leads_to_no_other_folder(tmp_path: Path, place: str) -> None:
+    """Unless that is one of the roots too."""
+    outside, data = tmp_path / "outside", tmp_path / "data"
+    outside.mkdir()
+    (data / place).parent.mkdir(parents=True)
+    (data / place).symlink_to(outside)
+    with pytest.raises(InvalidInput, match=f"{place} is a link to a place outside"):
+        check_confined(data, (data,))
+    check_confined(data, (data, outside))

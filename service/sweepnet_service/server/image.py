@@ -10,11 +10,10 @@ import grpc
 from sweepnet_protos.v1 import image_detector_pb2 as pb2
 from sweepnet_protos.v1 import image_detector_pb2_grpc as pb2_grpc
 from sweepnet_service.engine import DetectRequest, Engine
-from sweepnet_service.errors import SweepnetError
 from sweepnet_service.limits import Limits
 from sweepnet_service.server import convert
 from sweepnet_service.server.patience import answer, patient
-from sweepnet_service.server.statuses import reported, status_of
+from sweepnet_service.server.statuses import log_fault, reported, status_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -47,9 +46,11 @@ class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
     async def _found(
         self, wanted: DetectRequest, index: int, picture: bytes
     ) -> pb2.StreamingDetectResponse:
+        """What is in one picture, or what was wrong with it; nothing in it ends the stream."""
         try:
             found = await self._engine.run(self._engine.detect, wanted, picture)
-        except SweepnetError as error:
+            results = convert.picture_results(found)
+        except Exception as error:
+            log_fault(error, "StreamingDetect")
             return pb2.StreamingDetectResponse(picture_index=index, error=status_of(error))
-        results = convert.picture_results(found)
         return pb2.StreamingDetectResponse(picture_index=index, results=results)

@@ -83,8 +83,7 @@ async def _reported(
     except Exception as error:
         status = status_of(error)
         code = code_pb2.Code.Name(status.code)
-        if status.code == code_pb2.INTERNAL:
-            _log_fault(error, method)
+        log_fault(error, method)
         told = rpc_status.to_status(status)
         await context.abort(told.code, told.details, told.trailing_metadata)
     finally:
@@ -94,8 +93,10 @@ async def _reported(
             )
 
 
-def _log_fault(error: Exception, method: str) -> None:
-    """Where it happened, without the message: that may hold a file's name."""
+def log_fault(error: Exception, method: str) -> None:
+    """Where a fault of ours happened, without its message: that may hold a file's name."""
+    if isinstance(error, tuple(kind for kind, _, _ in TABLE)):
+        return
     frames = [
         f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)
     ]

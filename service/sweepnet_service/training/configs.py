@@ -7,7 +7,8 @@ of a nested record are named with a dot, such as `head_settings.epochs`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -19,6 +20,9 @@ from sweepnet_service.store.library import SHIPPED
 KINDS = ("keyword", "image")
 PLAIN = (int, float, str, bool, tuple[str, ...])
 TRUNK = SHIPPED / "welcome.safetensors"
+GROUPS = ("objects", "negatives")
+"""Settings that name a folder within the data."""
+_GROUP = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ def ordered(
     """
     made = place / f"{label}.safetensors"
     work = place / "work"
+    check_groups(settings)
     if kind == "image":
         places = {"data": data, "work_dir": work, "output": made}
         return configured(kind, places, {"label": label, **settings}), made
@@ -126,6 +131,33 @@ def ordered(
         places["trunk"] = TRUNK
     keyword = label.replace("_", " ").replace("-", " ")
     return configured(kind, places, {"keyword": keyword, **settings}), made
+
+
+def check_groups(settings: Mapping[str, Any]) -> None:
+    """Raises InvalidInput if the name of a folder within the data could lead out of it."""
+    for name in GROUPS:
+        value = settings.get(name)
+        if isinstance(value, str) and not _GROUP.fullmatch(value):
+            raise InvalidInput(
+                f"settings.{name}",
+                f"got {value[:80]!r}; expected a folder's name of letters, digits, '-' and '_'",
+            )
+
+
+def check_confined(data: Path, roots: Sequence[Path]) -> None:
+    """Raises InvalidInput if a link in the folder of data, or one below, leads out of the roots."""
+    for path in (*data.glob("*"), *data.glob("*/*")):
+        if path.is_symlink() and not within(path.resolve(), roots):
+            raise InvalidInput(
+                "data_folder",
+                f"{path.relative_to(data)} is a link to a place outside of the folders that this "
+                "server may read (--training-roots)",
+            )
+
+
+def within(real: Path, roots: Sequence[Path]) -> bool:
+    """Whether a resolved path lies in one of the (resolved) roots."""
+    return any(real.is_relative_to(root) for root in roots)
 
 
 def train(kind: str, config: Any, report: Report) -> Path:

@@ -11,7 +11,7 @@ import asyncio
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from sweepnet_service.errors import (
 )
 from sweepnet_service.progress import Progress
 from sweepnet_service.store import Library, checked_name, file_of_name, name_alone
-from sweepnet_service.training.configs import ordered
+from sweepnet_service.training.configs import check_confined, ordered, within
 from sweepnet_service.training.process import run_worker
 
 State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
@@ -93,7 +93,7 @@ class Jobs:
         self._check_name(checked.model)
         if sum(not job.ended for job in self._jobs.values()) >= MOST_OPEN:
             raise LimitExceeded("training", f"{MOST_OPEN} trainings wait already; try later")
-        await asyncio.to_thread(_check_settings, checked, folder)
+        await asyncio.to_thread(_check_settings, checked, folder, self._roots)
         job = Job(uuid.uuid4().hex[:16], checked, time.time(), time.time())
         await self._put(job)
         self._tasks[job.id] = asyncio.create_task(self._perform(job.id, folder))
@@ -201,7 +201,7 @@ class Jobs:
                 "this server may read no folder to train on; start it with --training-roots DIR",
             )
         real = data.resolve()
-        if not any(real.is_relative_to(root) for root in self._roots):
+        if not within(real, self._roots):
             raise FailedPrecondition(
                 "data_folder",
                 "outside of the folders that this server may read (--training-roots)",
@@ -216,8 +216,9 @@ class Jobs:
             raise FailedPrecondition("model", f"{name} came with sweepnet; choose another name")
 
 
-def _check_settings(order: Order, folder: Path) -> None:
-    """Raises InvalidInput now for what the worker would find wrong later."""
+def _check_settings(order: Order, folder: Path, roots: Sequence[Path]) -> None:
+    """Raises InvalidInput now for what the worker would find wrong later, or must not reach."""
+    check_confined(order.data, roots)
     ordered(order.kind, name_alone(order.model), order.data, folder, order.settings)
 
 
