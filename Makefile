@@ -28,6 +28,9 @@ bench-core: .peers/venv/ready ## speed of both networks against PyTorch and ONNX
 bench-prompts: .venv/ready ## the spotter on every English prompt of a telephone system; last line JSON
 	@$(bin)/python benchmarks/prompts.py
 
+bench-phones: .venv/ready ## phone errors of the spotter's trunk on unheard readers; last line JSON
+	@$(bin)/python benchmarks/phones.py
+
 setup: .venv/ready ## the environment .venv alone
 
 .venv/ready: requirements.lock pyproject.toml scripts/setup
@@ -36,4 +39,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/venv/ready: .venv/ready scripts/setup-peers
 	@bash scripts/setup-peers
 
-.PHONY: help demo test lint types peers bench-core bench-prompts setup
+.PHONY: help demo test lint types peers bench-core bench-prompts bench-phones setup
