@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from sweepnet_service.errors import FailedPrecondition, InvalidInput
+from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable
 from sweepnet_service.session import SpotRequest, SpotStream, check_labels, require
 from sweepnet_service.store import Library, checked_name
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.image import Detections, ImageDetector
     from sweepnet_service.detectors.keyword import KeywordDetector
+    from sweepnet_service.store.library import Detector
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,13 +66,13 @@ class Engine:
 
     def keyword_detectors(self, names: Sequence[str]) -> list[tuple[str, KeywordDetector]]:
         """Keyword detectors of these names, or all of them."""
-        chosen = self._chosen(names, "keyword")
-        return [(name, cast("KeywordDetector", self.library.load(name))) for name in chosen]
+        found = self._loaded(names, "keyword")
+        return [(name, cast("KeywordDetector", detector)) for name, detector in found]
 
     def image_detectors(self, names: Sequence[str]) -> list[tuple[str, ImageDetector]]:
         """Image detectors of these names, or all of them."""
-        chosen = self._chosen(names, "image")
-        return [(name, cast("ImageDetector", self.library.load(name))) for name in chosen]
+        found = self._loaded(names, "image")
+        return [(name, cast("ImageDetector", detector)) for name, detector in found]
 
     def open_stream(self, request: SpotRequest) -> SpotStream:
         """A live stream of raw samples."""
@@ -88,6 +89,19 @@ class Engine:
             own = {k: v for k, v in request.thresholds.items() if k in detector.labels}
             options = DetectOptions(own, request.overlap_iou, request.max_boxes, request.score_map)
             found.append((name, detector.detect(picture, options)))
+        return found
+
+    def _loaded(self, names: Sequence[str], kind: str) -> list[tuple[str, Detector]]:
+        """Detectors by name; where none was named, those that cannot be read are left out."""
+        found: list[tuple[str, Detector]] = []
+        for name in self._chosen(names, kind):
+            try:
+                found.append((name, self.library.load(name)))
+            except ModelUnreadable:
+                if names:
+                    raise
+        if not found:
+            raise FailedPrecondition("detectors", f"this server can read no {kind} detector")
         return found
 
     def _chosen(self, names: Sequence[str], kind: str) -> Sequence[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import shutil
 from pathlib import Path
 
@@ -9,9 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
-from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound
+from sweepnet_service.detectors.image import ImageDetector
+from sweepnet_service.engine import Engine
+from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, NotFound
 from sweepnet_service.pcm import decode
+from sweepnet_service.server import convert_models
+from sweepnet_service.server.app import warm_up
 from sweepnet_service.server.settings import Settings, load_settings
 from sweepnet_service.store import Library
 
@@ -158,3 +165,68 @@ def test_a_cut_file_is_told_of(tiny_models: Path, tmp_path: Path) -> None:
 def test_files_with_other_names_are_left_alone(tiny_models: Path, tmp_path: Path) -> None:
     shutil.copy(tiny_models / "tiny.safetensors", tmp_path / "No Name.safetensors")
     assert "detectors/No Name" not in Library(tmp_path).entries
+
+
+def written(path: Path, description: str, version: str = "1") -> None:
+    """A model file with a header of one's own."""
+    metadata = {"description": description, "format_version": version, "architecture": "{}"}
+    save_file({"x": np.zeros(1, np.float32)}, path, metadata)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+HARMFUL = {
+    "nested deeply": (DEEP, "1", "not a readable model file"),
+    "nested deeply inside": (
+        '{"kind": "keyword", "labels": ' + DEEP + "}",
+        "1",
+        "not a readable model file",
+    ),
+    "far in the future": ('{"kind": "keyword"}', "99999999999", "Install a newer sweepnet"),
+    "a little newer": ('{"kind": "image"}', "2", "got format_version 2; this sweepnet reads 1"),
+    "before all": ('{"kind": "image"}', "0", "got format_version 0"),
+    "without a network": ('{"kind": "keyword"}', "1", "is not a readable keyword model"),
+    "a list": ('["keyword"]', "1", "not a readable model file"),
+}
+
+
+@pytest.mark.parametrize("case", HARMFUL)
+def test_a_harmful_header_spoils_its_own_name_only(
+    tiny_models: Path, tmp_path: Path, case: str
+) -> None:
+    """It can be listed and says why; all detectors are those that can be read."""
+    description, version, words = HARMFUL[case]
+    written(tmp_path / "bad.safetensors", description, version)
+    engine = Engine(Library(tmp_path, shipped=tiny_models), workers=1)
+
+    with pytest.raises(ModelUnreadable, match=words):
+        engine.library.load("detectors/bad")
+    told = convert_models.model(engine.library, "detectors/bad")
+    assert re.search(words, told.error)
+    assert [name for name, _ in engine.keyword_detectors(())] == ["detectors/tiny"]
+    assert [name for name, _ in engine.image_detectors(())] == ["detectors/blobs"]
+    asyncio.run(warm_up(engine))
+    engine.close()
+
+
+def test_a_detector_that_cannot_be_read_fails_where_it_is_named(
+    tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its loading raises; it is read once, and told of in the log once."""
+    tries: list[Path] = []
+
+    def fail(path: Path) -> None:
+        tries.append(path)
+        raise AttributeError("odd")
+
+    monkeypatch.setattr(ImageDetector, "load", fail)
+    warnings: list[str] = []
+    library = Library(tiny_models, shipped=tmp_path, warn=lambda name, _: warnings.append(name))
+    engine = Engine(library, workers=1)
+    for _ in range(2):
+        with pytest.raises(ModelUnreadable, match=r"AttributeError: odd"):
+            engine.image_detectors(["detectors/blobs"])
+    with pytest.raises(FailedPrecondition, match="can read no image detector"):
+        engine.image_detectors(())
+    assert len(tries) == 1
+    assert warnings == ["detectors/blobs"]
+    engine.close()

@@ -70,7 +70,8 @@ class Running:
 @asynccontextmanager
 async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Running]:
     """A server at the settings' host and port, or at a Unix socket; it is drained at the end."""
-    engine = Engine(Library(checked_folder(settings.models)), settings.workers)
+    library = Library(checked_folder(settings.models), warn=warn_of_model)
+    engine = Engine(library, settings.workers)
     jobs = Jobs(engine.library, settings.training_roots)
     server = grpc.aio.server(
         options=options(settings.limits),
@@ -88,6 +89,12 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
         await app.drain(settings.grace_s)
         await jobs.close()
         engine.close()
+
+
+def warn_of_model(name: str, reason: str) -> None:
+    """One line in the log."""
+    with contextlib.suppress(OSError, ValueError):
+        log.warning("model unreadable", model=name, reason=reason)
 
 
 def checked_folder(models: Path | None) -> Path | None:
@@ -168,12 +175,10 @@ async def _serving(watch: health.aio.HealthServicer) -> None:
 
 
 async def warm_up(engine: Engine) -> None:
-    """Load what is there, so that the first call need not wait; what cannot be read is logged."""
+    """Load what is there, so that the first call need not wait; the library logs what fails."""
     for name in engine.library.entries:
-        try:
+        with contextlib.suppress(SweepnetError):
             await engine.run(engine.library.load, name)
-        except SweepnetError as error:
-            log.warning("model unreadable", model=name, reason=error.message)
 
 
 async def serve(

@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, status_pb2
 
 from sweepnet_protos.v1 import model_pb2, trainer_pb2
-from sweepnet_service.errors import InvalidInput, ModelUnreadable
+from sweepnet_service.errors import InvalidInput, SweepnetError
 from sweepnet_service.server.statuses import status_of
 from sweepnet_service.store import Library, ModelEntry
 from sweepnet_service.training.jobs import Job, Order
@@ -38,18 +38,26 @@ OPERATIONS = "operations/"
 def model(library: Library, name: str) -> model_pb2.Model:
     """Everything about a model; one that cannot be read says why in `error`."""
     entry = library.entry(name)
-    told = model_pb2.Model(
+    told = _bare(entry)
+    try:
+        _describe(told, entry, library.load(name))
+    except SweepnetError as error:
+        told = _bare(entry)
+        told.error = error.message
+    except Exception as error:  # a card may hold anything
+        told = _bare(entry)
+        told.error = f"its description cannot be told ({type(error).__name__})"
+    return told
+
+
+def _bare(entry: ModelEntry) -> model_pb2.Model:
+    return model_pb2.Model(
         name=entry.name,
         kind=KINDS.get(entry.kind, model_pb2.MODEL_KIND_UNSPECIFIED),
         size_bytes=entry.size_bytes,
         format_version=entry.format_version,
         error=entry.error,
     )
-    try:
-        _describe(told, entry, library.load(name))
-    except ModelUnreadable as error:
-        told.error = error.message
-    return told
 
 
 def _describe(told: model_pb2.Model, entry: ModelEntry, detector: Detector) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
+from cnn_core.errors import ModelFileError
+from cnn_core.modelfile import FORMAT_VERSION
 from sweepnet_service.errors import ModelUnreadable, NotFound, SweepnetError
 from sweepnet_service.store.names import SUFFIX, name_of_file
 
@@ -48,14 +50,21 @@ class ModelEntry:
 class Library:
     """Detectors of the shipped folder and of one more; what is loaded is shared and never changes.
 
-    A file in the second folder takes the place of a shipped one of the same name.
+    A file in the second folder takes the place of a shipped one of the same name. `warn` is told
+    name and reason, once, of each file that cannot be used.
     """
 
-    def __init__(self, folder: Path | None = None, shipped: Path = SHIPPED) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path | None = None,
+        shipped: Path = SHIPPED,
+        warn: Callable[[str, str], None] = lambda name, reason: None,
+    ) -> None:
+        self.folder, self._warn = folder, warn
         self._folders = tuple(path for path in (shipped, folder) if path is not None)
         self._lock = threading.Lock()
         self._loaded: dict[ModelEntry, Detector] = {}
+        self._unreadable: dict[ModelEntry, str] = {}
         self.entries: Mapping[str, ModelEntry] = MappingProxyType({})
         self.refresh()
 
@@ -63,6 +72,9 @@ class Library:
         """Look at the folders again; running work keeps the detectors it has."""
         found = [read_entry(path) for folder in self._folders for path in _files(folder)]
         named = {entry.name: entry for entry in found if entry is not None}
+        for entry in named.values():
+            if entry.error and self.entries.get(entry.name) != entry:
+                self._warn(entry.name, entry.error)
         self.entries = MappingProxyType(dict(sorted(named.items())))
 
     def of_kind(self, kind: str) -> tuple[str, ...]:
@@ -81,13 +93,28 @@ class Library:
     def load(self, name: str) -> Detector:
         """The detector of a name; raises NotFound or ModelUnreadable."""
         entry = self.entry(name)
-        if entry.error:
-            raise ModelUnreadable(name, entry.error)
+        problem = entry.error or self._unreadable.get(entry)
+        if problem:
+            raise ModelUnreadable(name, problem)
         with self._lock:
             if entry not in self._loaded:
                 self._loaded = {known: self._loaded[known] for known in self._current()}
-                self._loaded[entry] = load_detector(entry.kind, entry.path)
+                self._loaded[entry] = self._read(entry)
             return self._loaded[entry]
+
+    def _read(self, entry: ModelEntry) -> Detector:
+        try:
+            return load_detector(entry.kind, entry.path)
+        except ModelUnreadable as error:
+            # Told of again without another attempt, until the file changes.
+            self._unreadable = {
+                known: told
+                for known, told in self._unreadable.items()
+                if self.entries.get(known.name) == known
+            }
+            self._unreadable[entry] = error.message
+            self._warn(entry.name, error.message)
+            raise
 
     def _current(self) -> list[ModelEntry]:
         """Entries loaded before that are still in use: replaced ones are let go."""
@@ -110,11 +137,22 @@ def read_entry(path: Path) -> ModelEntry | None:
         return None
     try:
         kind, version = _header(path)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        message = f"not a readable model file ({type(error).__name__})"
-        return ModelEntry(name, path, bare.size_bytes, bare.modified_ns, error=message)
-    problem = "" if kind in KINDS else f"got kind {kind!r}; expected one of {', '.join(KINDS)}"
-    return ModelEntry(name, path, bare.size_bytes, bare.modified_ns, kind, version, problem)
+    except Exception as error:  # what is in a file may make any library fail in any way
+        return replace(bare, error=f"not a readable model file ({type(error).__name__})")
+    if not 1 <= version <= FORMAT_VERSION:
+        return replace(bare, kind=kind if kind in KINDS else "", error=_too_new(version))
+    if kind not in KINDS:
+        problem = f"got kind {kind[:80]!r}; expected one of {', '.join(KINDS)}"
+        return replace(bare, format_version=version, error=problem)
+    return replace(bare, kind=kind, format_version=version)
+
+
+def _too_new(version: int) -> str:
+    came = version if abs(version) < 1 << 31 else "a number beyond all"
+    return (
+        f"got format_version {came}; this sweepnet reads 1 to {FORMAT_VERSION}. "
+        "Install a newer sweepnet"
+    )
 
 
 def _header(path: Path) -> tuple[str, int]:
@@ -140,5 +178,9 @@ def load_detector(kind: str, path: Path) -> Detector:
         return ImageDetector.load(path)
     except SweepnetError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except ModelFileError as error:
         raise ModelUnreadable(path.name, str(error)) from error
+    except Exception as error:  # what is in a file may make any library fail in any way
+        raise ModelUnreadable(
+            path.name, f"not a readable model file ({type(error).__name__}: {error})"
+        ) from error
