@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -15,6 +16,7 @@ from cnn_core import modelfile
 from cnn_core.layers import Conv2d, Sequential
 from sweepnet_service.detectors.image import DetectOptions, ImageDetector, OperatingPoint
 from sweepnet_service.detectors.image.network import flower_net, without_species
+from sweepnet_service.detectors.image.pixels import read_picture
 from sweepnet_service.errors import InvalidInput, ModelUnreadable
 
 SIZE = 64
@@ -56,14 +58,18 @@ ALL = DetectOptions(thresholds={"thing": 0.0}, overlap_iou=1.0, max_boxes=10_000
 
 
 @given(st.integers(1, 300), st.integers(1, 300))
+@example(20000, 1)
+@example(1, 20000)
+@example(3000, 2)
 @settings(max_examples=30, deadline=None)
 def test_boxes_and_map_lie_in_any_picture(detector: ImageDetector, width: int, height: int) -> None:
     found = detector.detect(_png(_noise(width, height)), ALL)
 
     assert (found.width_px, found.height_px) == (width, height)
     for box in found.boxes:
-        assert 0 <= box.x_min_px <= box.x_max_px <= width
-        assert 0 <= box.y_min_px <= box.y_max_px <= height
+        assert 0 <= box.x_min_px < box.x_max_px <= width
+        assert 0 <= box.y_min_px < box.y_max_px <= height
+        assert box.score <= found.scores["thing"]
         assert box.corners_px[0] == (box.x_min_px, box.y_min_px)
         assert box.corners_px[2] == (box.x_max_px, box.y_max_px)
     assert found.score_map is not None
@@ -80,6 +86,19 @@ def test_boxes_and_map_lie_in_any_picture(detector: ImageDetector, width: int, h
         ):
             assert 0 <= start < step
             assert start + (count - 1) * step <= limit
+
+
+@pytest.mark.parametrize("size", [(20000, 1), (300, 40), (40, 300), (200, 200)])
+def test_nothing_is_found_beside_the_picture(
+    detector: ImageDetector, size: tuple[int, int]
+) -> None:
+    swept = detector.sweep(read_picture(_png(_noise(*size))))
+    on_picture = swept.picture_map().scores
+
+    boxes = swept.boxes("thing", 0.0, replace(ALL, max_boxes=100_000))
+
+    assert len(boxes) <= on_picture.size
+    assert {box.score for box in boxes} <= set(on_picture.ravel().tolist())
 
 
 def test_presence_is_the_largest_score_of_the_map(detector: ImageDetector) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from sweepnet_service.detectors.image.boxes import Letterbox
 from sweepnet_service.detectors.image.pixels import (
@@ -96,6 +98,15 @@ def test_floating_point_greys_run_from_0_to_1() -> None:
     assert read_picture(_bytes(deep, "TIFF")).pixels[0, 0].tolist() == [128, 128, 128]
 
 
+def test_what_is_not_finite_in_a_grey_is_black_and_does_not_dim_the_rest() -> None:
+    deep = np.full((8, 8), 0.5, np.float32)
+    deep[0, :3] = (np.nan, np.inf, -np.inf)
+
+    pixels = read_picture(_bytes(Image.fromarray(deep), "TIFF")).pixels
+
+    assert pixels[0, :4, 0].tolist() == [0, 0, 0, 128]
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF"])
 def test_the_exif_turn_is_applied_to_pixels_and_size(orientation: int, name: str) -> None:
@@ -135,6 +146,81 @@ def test_a_nearly_square_photo_decoded_at_a_fraction_keeps_its_sides_apart() -> 
     picture = read_picture(_bytes(_image().resize((1003, 1002)), "JPEG"), enough_px=250)
 
     assert (picture.width_px, picture.height_px) == (1003, 1002)
+
+
+@pytest.mark.parametrize("size", [(3000, 2), (20000, 1), (1, 20000)])
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+def test_a_long_thin_picture_is_decoded(size: tuple[int, int], name: str) -> None:
+    picture = read_picture(_bytes(Image.new("RGB", size, ORANGE), name), enough_px=512)
+
+    assert (picture.width_px, picture.height_px) == size
+    assert max(picture.pixels.shape[:2]) >= 512
+    np.testing.assert_allclose(picture.pixels[0, 0], ORANGE, atol=6)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "1", "L", "LA", "I;16", "F"])
+def test_any_mode_is_reduced_like_the_whole_picture(mode: str) -> None:
+    image = _large(mode)
+    content = _bytes(image, "TIFF" if mode == "F" else "PNG")
+
+    small = read_picture(content, enough_px=400)
+
+    assert (small.width_px, small.height_px) == image.size == (1300, 1100)
+    whole = Image.fromarray(read_picture(content).pixels)
+    np.testing.assert_array_equal(small.pixels, np.asarray(whole.reduce(3)))
+
+
+def _large(mode: str) -> Image.Image:
+    """More than one strip of smooth noise, half of it transparent where the mode can."""
+    rng = np.random.default_rng(3)
+    image = Image.fromarray(rng.integers(0, 255, (11, 13, 4), dtype=np.uint8), "RGBA")
+    image = image.resize((1300, 1100))
+    if mode in ("I;16", "F"):
+        grey = np.asarray(image.convert("L"))
+        deep = grey.astype(np.uint16) * 257 if mode == "I;16" else grey / np.float32(300)
+        return Image.fromarray(deep)
+    return image.convert(mode)
+
+
+def test_a_small_file_with_many_pixels_takes_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    Image.new("1", (7071, 7071), 1).save(path, transparency=0)
+    code = (
+        "import resource, sys, pathlib;"
+        "from sweepnet_service.detectors.image.pixels import read_picture;"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024;"
+        "before = peak();"
+        "read_picture(pathlib.Path(sys.argv[1]), enough_px=512);"
+        "print(peak() - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+
+    assert int(done.stdout) < 150  # MiB: a byte for each pixel, and some strips
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ZeroDivisionError(), InvalidInput),
+        (AttributeError(), InvalidInput),
+        (RuntimeError(), InvalidInput),
+        (AssertionError(), InvalidInput),
+        (MemoryError(), LimitExceeded),
+    ],
+)
+def test_whatever_a_decoder_throws_is_told(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, told: type[Exception]
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    content = _bytes(_image(), "PNG")
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", broken)
+
+    with pytest.raises(told, match="picture: "):
+        read_picture(content)
 
 
 def test_the_letterbox_holds_the_picture_on_grey() -> None:

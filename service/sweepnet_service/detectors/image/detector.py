@@ -122,10 +122,16 @@ class Sweep:
         return float(self.scores[rows, columns].max())
 
     def boxes(self, label: str, threshold: float, options: DetectOptions) -> tuple[Box, ...]:
-        """Boxes at or above the threshold, best first, none overlapping a better one too much."""
-        high = self.scores >= threshold
-        scores = self.scores[high]
-        boxes = self.letterbox.to_picture(self.input_boxes[high])
+        """Boxes at or above the threshold, best first, none overlapping a better one too much.
+
+        Only positions on the picture are asked, and each box covers some of the picture.
+        """
+        on_picture = self._on_picture()
+        found_scores, found_boxes = self.scores[on_picture], self.input_boxes[on_picture]
+        high = found_scores >= threshold
+        scores, boxes = found_scores[high], self.letterbox.to_picture(found_boxes[high])
+        covers = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        scores, boxes = scores[covers], boxes[covers]
         kept = non_maximum_suppression(boxes, scores, options.overlap_iou, options.max_boxes)
         found = zip(scores[kept].tolist(), boxes[kept].tolist(), strict=True)
         return tuple(Box(label, score, *box) for score, box in found)

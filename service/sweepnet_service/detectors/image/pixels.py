@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,16 +25,20 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 FORMAT_NAMES = "JPEG, PNG, WebP, BMP, GIF or TIFF"
 DECODER_ERRORS = (
     OSError,
+    EOFError,
     SyntaxError,
     ValueError,
     TypeError,
-    IndexError,
-    KeyError,
-    EOFError,
-    OverflowError,
+    AttributeError,
+    AssertionError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
     struct.error,
     zlib.error,
 )
+# Pixels that are brought to RGB at a time.
+STRIP_PIXELS = 1 << 20
 ORIENTATION_TAG = 0x0112
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -71,7 +76,7 @@ DEFAULT_LIMITS = PictureLimits()
 @dataclass(frozen=True)
 class Picture:
     """RGB pixels (H, W, 3) uint8 after the EXIF turn, and the size of the picture as it stands in
-    the file: `pixels` may be smaller where a JPEG was decoded at a fraction of its size."""
+    the file: `pixels` may be smaller where a fraction of its size was enough."""
 
     pixels: Pixels
     width_px: int
@@ -86,8 +91,8 @@ def read_picture(
 ) -> Picture:
     """Decode the first frame of a picture file.
 
-    With `enough_px` a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its longer
-    side keeps that many pixels.
+    With `enough_px` the pixels may come at a whole fraction of the picture's size as long as its
+    longer side keeps that many: a large picture then never stands in memory as RGB.
     Raises InvalidInput, NotFound or LimitExceeded; messages never quote the content.
     """
     if isinstance(source, Path):
@@ -95,10 +100,7 @@ def read_picture(
     content = _content(source, limits, where)
     image = _open(content, limits, where)
     width, height = image.size
-    if enough_px is not None:
-        share = enough_px / max(width, height)
-        image.draft(None, (int(width * share), int(height * share)))
-    colour, orientation = _decode(image, where)
+    colour, orientation = _decode(image, enough_px, where)
     if orientation in SIDEWAYS:
         width, height = height, width
     turned = colour.transpose(TURNS[orientation]) if orientation in TURNS else colour
@@ -195,36 +197,73 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _decode(image: Image.Image, where: str) -> tuple[Image.Image, int]:
+def _decode(image: Image.Image, enough_px: int | None, where: str) -> tuple[Image.Image, int]:
     """RGB as stored, and the EXIF orientation that it still needs."""
     try:
+        if enough_px is not None:
+            share = enough_px / max(image.size)
+            image.draft(None, (max(1, int(image.width * share)), max(1, int(image.height * share))))
         image.load()
         # Only now: Pillow turns a TIFF while it loads, and then takes the tag away.
-        return _rgb(image), _orientation(image)
+        return _reduced_rgb(image, enough_px), _orientation(image)
     except Image.DecompressionBombError as error:
         raise LimitExceeded(where, "its frame is larger than its header says") from error
+    except MemoryError as error:
+        raise LimitExceeded(
+            where, "needs more memory than there is; send a smaller picture"
+        ) from error
     except DECODER_ERRORS as error:
         raise _damaged(error, where) from error
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _reduced_rgb(image: Image.Image, enough_px: int | None) -> Image.Image:
+    """RGB at 1 / n of the size, the longer side at least `enough_px`; strip by strip, so that no
+    second copy at full size is made whatever the mode."""
+    factor = 1 if enough_px is None else max(1, max(image.size) // enough_px)
+    width, height = image.size
+    rows = factor * max(1, STRIP_PIXELS // (width * factor))
+    brightest = _brightest(image, rows)
+    small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top, strip in _strips(image, rows):
+        small.paste(_rgb(strip, brightest).reduce(factor), (0, top // factor))
+    return small
+
+
+def _strips(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
+    """The image cut into pieces of `rows` rows, each with its first row's number."""
+    width, height = image.size
+    for top in range(0, height, rows):
+        yield top, image.crop((0, top, width, min(height, top + rows)))
+
+
+def _brightest(image: Image.Image, rows: int) -> float:
+    """The value that is white in floating-point greys: 1, or 255 where any goes beyond 1."""
+    if image.mode != "F":
+        return 255.0
+    highest = max(float(_finite(np.asarray(strip)).max()) for _, strip in _strips(image, rows))
+    return 1.0 if highest <= 1 else 255.0
+
+
+def _finite(grey: Array) -> Array:
+    return np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _rgb(image: Image.Image, brightest: float) -> Image.Image:
     """Any mode as RGB: deep greys brought to 8 bits, transparency laid on white."""
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+        return Image.fromarray(_eight_bits(np.asarray(image), brightest)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         clear = image.convert("RGBA")
-        white = Image.new("RGBA", clear.size, "white")
-        return Image.alpha_composite(white, clear).convert("RGB")
+        white = Image.new("RGB", clear.size, "white")
+        white.paste(clear, mask=clear.getchannel("A"))
+        return white
     return image.convert("RGB")
 
 
-def _eight_bits(grey: Array) -> Pixels:
-    """16-bit counts by 257; floating-point greys as 0..1, or 0..255 where they go beyond 1."""
-    if grey.dtype.kind == "f":
-        finite = np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
-        scaled = finite * 255 if finite.max(initial=0) <= 1 else finite
-    else:
-        scaled = grey / 257
+def _eight_bits(grey: Array, brightest: float) -> Pixels:
+    """16-bit counts by 257; floating-point greys by what is brightest."""
+    floating = grey.dtype.kind == "f"
+    scaled = _finite(grey) * (255 / brightest) if floating else grey / 257
     return np.asarray(np.clip(scaled + 0.5, 0, 255), np.uint8)
 
 
