@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -30,6 +31,7 @@ from sweepnet_protos.v1 import (
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, SweepnetError
 from sweepnet_service.limits import Limits
+from sweepnet_service.server import convert_models
 from sweepnet_service.server.image import ImageDetectors
 from sweepnet_service.server.keyword import KeywordSpotter
 from sweepnet_service.server.models import Models
@@ -72,7 +74,7 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     """A server at the settings' host and port, or at a Unix socket; it is drained at the end."""
     library = Library(checked_folder(settings.models), warn=warn_of_model)
     engine = Engine(library, settings.workers)
-    jobs = Jobs(engine.library, settings.training_roots)
+    jobs = Jobs(library, settings.training_roots, partial(convert_models.model, library))
     server = grpc.aio.server(
         options=options(settings.limits),
         maximum_concurrent_rpcs=settings.max_concurrent_calls,
@@ -133,8 +135,8 @@ def add_services(
         ImageDetectors(engine, limits), server
     )
     model_pb2_grpc.add_ModelServiceServicer_to_server(Models(engine), server)
-    trainer_pb2_grpc.add_TrainerServiceServicer_to_server(Trainer(jobs, engine.library), server)
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(jobs, engine.library), server)
+    trainer_pb2_grpc.add_TrainerServiceServicer_to_server(Trainer(jobs), server)
+    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(jobs), server)
     health_pb2_grpc.add_HealthServicer_to_server(watch, server)
     named = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(named, server)

@@ -99,12 +99,12 @@ def order(request: trainer_pb2.StartTrainingRequest) -> Order:
     return Order(kind, request.model, Path(request.data_folder), settings)
 
 
-def operation(job: Job, library: Library) -> operations_pb2.Operation:
+def operation(job: Job) -> operations_pb2.Operation:
     """A training as the long-running operation it is on the wire."""
     told = operations_pb2.Operation(name=OPERATIONS + job.id, done=job.ended)
     told.metadata.Pack(_metadata(job))
     if job.state == "succeeded":
-        told.response.Pack(trainer_pb2.TrainingResult(model=model(library, job.order.model)))
+        told.response.Pack(trainer_pb2.TrainingResult(model=job.result))
     elif job.state == "failed" and job.error is not None:
         told.error.CopyFrom(status_of(job.error))
     elif job.state == "cancelled":

@@ -13,7 +13,6 @@ from sweepnet_service.errors import InvalidInput
 from sweepnet_service.server import convert_models as convert
 from sweepnet_service.server.paging import page
 from sweepnet_service.server.statuses import reported
-from sweepnet_service.store import Library
 from sweepnet_service.training.jobs import Jobs
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -22,8 +21,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
     """Starts trainings."""
 
-    def __init__(self, jobs: Jobs, library: Library) -> None:
-        self._jobs, self._library = jobs, library
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
 
     async def StartTraining(
         self, request: trainer_pb2.StartTrainingRequest, context: Context
@@ -31,14 +30,14 @@ class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
         """The operation of a new training."""
         async with reported(context, "StartTraining"):
             job = await self._jobs.start(convert.order(request))
-            return convert.operation(job, self._library)
+            return convert.operation(job)
 
 
 class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
     """Trainings as long-running operations."""
 
-    def __init__(self, jobs: Jobs, library: Library) -> None:
-        self._jobs, self._library = jobs, library
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
 
     async def GetOperation(
         self, request: operations_pb2.GetOperationRequest, context: Context
@@ -46,7 +45,7 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
         """The operation as it is."""
         async with reported(context, "GetOperation"):
             job = self._jobs.get(convert.identity(request.name))
-            return convert.operation(job, self._library)
+            return convert.operation(job)
 
     async def ListOperations(
         self, request: operations_pb2.ListOperationsRequest, context: Context
@@ -57,7 +56,7 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
                 raise InvalidInput("filter", f"got {request.filter!r}; filters are not supported")
             named = {job.id: job for job in self._jobs.all()}
             keys, following = page(sorted(named), request.page_size, request.page_token)
-            told = [convert.operation(named[key], self._library) for key in keys]
+            told = [convert.operation(named[key]) for key in keys]
             return operations_pb2.ListOperationsResponse(operations=told, next_page_token=following)
 
     async def CancelOperation(
@@ -83,4 +82,4 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
         async with reported(context, "WaitOperation"):
             timeout_s = convert.seconds(request.timeout)
             job = await self._jobs.wait(convert.identity(request.name), timeout_s)
-            return convert.operation(job, self._library)
+            return convert.operation(job)

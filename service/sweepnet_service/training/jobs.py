@@ -11,7 +11,8 @@ import asyncio
 import shutil
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -63,6 +64,7 @@ class Job:
     state: State = "queued"
     progress: Progress = WAITING
     error: SweepnetError | None = None
+    result: Any = None
 
     @property
     def ended(self) -> bool:
@@ -77,9 +79,18 @@ class Job:
 
 
 class Jobs:
-    """All trainings of one server; one runs, the others wait their turn."""
+    """All trainings of one server; one runs, the others wait their turn.
 
-    def __init__(self, library: Library, roots: tuple[Path, ...]) -> None:
+    `describe` makes the result of a job out of its model's name, once.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        roots: tuple[Path, ...],
+        describe: Callable[[str], Any] = lambda name: None,
+    ) -> None:
+        self._describe = describe
         self._library, self._roots = library, tuple(root.resolve() for root in roots)
         self._jobs: dict[str, Job] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -91,13 +102,18 @@ class Jobs:
         folder = self._models_folder()
         checked = replace(order, data=self._checked_data(order.data))
         self._check_name(checked.model)
-        if sum(not job.ended for job in self._jobs.values()) >= MOST_OPEN:
-            raise LimitExceeded("training", f"{MOST_OPEN} trainings wait already; try later")
+        self._check_room()
         await asyncio.to_thread(_check_settings, checked, folder, self._roots)
+        # From here on nothing else runs until the job is counted.
+        self._check_room()
         job = Job(uuid.uuid4().hex[:16], checked, time.time(), time.time())
-        await self._put(job)
+        self._jobs[job.id] = job
         self._tasks[job.id] = asyncio.create_task(self._perform(job.id, folder))
         return job
+
+    def _check_room(self) -> None:
+        if sum(not job.ended for job in self._jobs.values()) >= MOST_OPEN:
+            raise LimitExceeded("training", f"{MOST_OPEN} trainings wait already; try later")
 
     def get(self, identity: str) -> Job:
         """The job of this id; raises NotFound."""
@@ -147,9 +163,7 @@ class Jobs:
             async with self._turn:
                 await self._put(self.get(identity).moved("running"))
                 made = await self._train(identity, place)
-                _keep(made, file_of_name(folder, self.get(identity).order.model))
-                self._library.refresh()
-                await self._put(self.get(identity).moved("succeeded"))
+                await _whole(self._complete(identity, made, folder))
         except asyncio.CancelledError:
             await self._end_cancelled(identity)
             raise
@@ -158,18 +172,32 @@ class Jobs:
         except OSError as error:
             told = FailedPrecondition("training", f"the file system refused: {error.strerror}")
             await self._put(self.get(identity).moved("failed", told))
+        except Exception as error:
+            told = FailedPrecondition("training", f"the server failed ({type(error).__name__})")
+            await self._put(self.get(identity).moved("failed", told))
         finally:
             shutil.rmtree(place, ignore_errors=True)
             self._tasks.pop(identity, None)
 
+    async def _complete(self, identity: str, made: Path, folder: Path) -> None:
+        """Put the model among the others; what is told of it stays as it is now."""
+        name = self.get(identity).order.model
+        _keep(made, file_of_name(folder, name))
+        await asyncio.to_thread(self._library.refresh)
+        result = await asyncio.to_thread(self._describe, name)
+        await self._put(replace(self.get(identity).moved("succeeded"), result=result))
+
     async def _train(self, identity: str, place: Path) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         order = self.get(identity).order
-        async for told in run_worker(order.kind, order.model, order.data, place, order.settings):
-            if isinstance(told, Path):
-                return told
-            job = self.get(identity)
-            await self._put(replace(job, progress=told, updated_s=time.time()))
+        worker = run_worker(order.kind, order.model, order.data, place, order.settings)
+        # Closed here and now: whatever happens, no worker outlives its job.
+        async with aclosing(worker) as news:
+            async for told in news:
+                if isinstance(told, Path):
+                    return told
+                job = self.get(identity)
+                await self._put(replace(job, progress=told, updated_s=time.time()))
         raise FailedPrecondition("training", "the worker ended without a model")
 
     async def _end_cancelled(self, identity: str) -> None:
@@ -214,6 +242,16 @@ class Jobs:
         entry = self._library.entries.get(checked_name(name, "model"))
         if entry is not None and entry.shipped:
             raise FailedPrecondition("model", f"{name} came with sweepnet; choose another name")
+
+
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work to its end, even where the waiting task is cancelled meanwhile."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def _check_settings(order: Order, folder: Path, roots: Sequence[Path]) -> None:

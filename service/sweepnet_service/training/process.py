@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ from sweepnet_service.progress import Progress
 SILENCE_S = 60.0
 """The worker sends a line every few seconds; silent for so long, it is taken for dead."""
 FAREWELL_S = 5.0
+MOST = 1 << 53
 LONGEST_LINE = 1 << 20
+TOO_LONG = b"\n"
+"""Stands for a line beyond LONGEST_LINE; like every line that means nothing, it is passed over."""
 
 
 async def run_worker(
     kind: str, model: str, data: Path, place: Path, settings: Mapping[str, Any]
-) -> AsyncIterator[Progress | Path]:
+) -> AsyncGenerator[Progress | Path, None]:
     """Progress, and last the path of the model file; raises the worker's error.
 
     Leaving the iteration in any way ends the process.
@@ -65,28 +69,49 @@ async def _line(process: asyncio.subprocess.Process) -> bytes:
     try:
         async with asyncio.timeout(SILENCE_S):
             return await process.stdout.readline()
+    except ValueError:
+        return TOO_LONG
     except TimeoutError:
         raise FailedPrecondition("training", f"the worker was silent for {SILENCE_S:g} s") from None
 
 
 def _told(line: bytes) -> Progress | Path | None:
-    message = json.loads(line)
-    match message.pop("event"):
-        case "progress":
-            return Progress(**message)
-        case "done":
+    """What a line says; None for one that says nothing. Raises the error it tells of."""
+    try:
+        message = json.loads(line)
+        event = message["event"]
+        if event == "progress":
+            return _progress(message)
+        if event == "done":
             return Path(message["path"])
-        case "error":
-            raise _error(message)
-        case _:
-            return None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if event == "error":
+        raise _error(message)
+    return None
 
 
-def _error(message: Mapping[str, str]) -> SweepnetError:
+def _progress(message: Mapping[str, Any]) -> Progress:
+    known = {field.name: message[field.name] for field in fields(Progress)}
+    seconds_left = known["seconds_left"]
+    numbers = (known["done"], known["total"], seconds_left or 0)
+    if not all(isinstance(x, int | float) and 0 <= x < MOST for x in numbers):
+        raise ValueError(f"got {numbers}; expected numbers")
+    return Progress(
+        str(known["stage"]),
+        int(known["done"]),
+        int(known["total"]),
+        None if seconds_left is None else float(seconds_left),
+        str(known["message"]),
+    )
+
+
+def _error(message: Mapping[str, Any]) -> SweepnetError:
     """The error that the worker raised, by the name of its class."""
-    kind = getattr(errors, message["kind"], FailedPrecondition)
+    kind = getattr(errors, str(message.get("kind")), FailedPrecondition)
     known = isinstance(kind, type) and issubclass(kind, SweepnetError)
-    return (kind if known else FailedPrecondition)(message["where"], message["message"])
+    where, told = str(message.get("where", "training")), str(message.get("message", "it failed"))
+    return (kind if known else FailedPrecondition)(where, told)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -71,12 +71,23 @@ def _die_with_parent() -> None:
     os._exit(3)
 
 
+def own_stdout() -> IO[str]:
+    """Standard output for the lines alone.
+
+    Whatever else is printed, by Python, a library in C or a program that the training starts,
+    belongs to the log.
+    """
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return out
+
+
 def main() -> None:
     """Do one order."""
     os.nice(POLITENESS)
     order = json.loads(sys.stdin.readline())
-    # Whatever the training prints belongs to the log, not among the lines.
-    voice, sys.stdout = Voice(sys.stdout), sys.stderr
+    voice = Voice(own_stdout())
     for target, arguments in ((_beat, (voice,)), (_die_with_parent, ())):
         threading.Thread(target=target, args=arguments, daemon=True).start()
     work(order, voice)
