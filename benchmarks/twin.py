@@ -28,7 +28,7 @@ from cnn_core.layers import (
     Sum,
     Upsample,
 )
-from sweepnet_service.detectors.keyword.wordpath import NEVER, WordPath, may_skip, spell
+from cnn_core.layers.wordpath import NEVER, WordPath, may_skip, spell
 
 
 def twin(layer: Layer) -> nn.Module:

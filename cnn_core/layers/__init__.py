@@ -9,6 +9,7 @@ from cnn_core.layers.dropout import Dropout
 from cnn_core.layers.layer import Layer, Pull, StreamState
 from cnn_core.layers.pooling import MaxPool, MeanPool
 from cnn_core.layers.upsample import Upsample
+from cnn_core.layers.wordpath import WordPath
 
 __all__ = [
     "BatchNorm",
@@ -30,4 +31,5 @@ __all__ = [
     "StreamState",
     "Sum",
     "Upsample",
+    "WordPath",
 ]

@@ -11,13 +11,11 @@ from typing import Any
 from cnn_core import modelfile
 from cnn_core.errors import CoreError
 from cnn_core.geometry import Window
-from cnn_core.layers import Layer
+from cnn_core.layers import Layer, WordPath
 from sweepnet_service.detectors.keyword.features import LogMel
-from sweepnet_service.detectors.keyword.wordpath import WordPath
 from sweepnet_service.errors import ModelUnreadable, NotFound
 
 KIND = "keyword"
-LAYERS = (WordPath,)  # imported so that model files that name it can be read
 
 
 @dataclass(frozen=True)

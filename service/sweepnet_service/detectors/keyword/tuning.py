@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from cnn_core.arrays import Array
-from cnn_core.layers import Conv1d, Layer, MaxPool, Sequential, Sigmoid, Sum
+from cnn_core.layers import Conv1d, Layer, MaxPool, Sequential, Sigmoid, Sum, WordPath
 from sweepnet_service.detectors.keyword.dataset import relative_word
 from sweepnet_service.detectors.keyword.detector import (
     KeywordDetector,
@@ -23,7 +23,6 @@ from sweepnet_service.detectors.keyword.detector import (
     Placement,
 )
 from sweepnet_service.detectors.keyword.evaluate import Heard, hours
-from sweepnet_service.detectors.keyword.wordpath import WordPath
 
 RATES = (0.5, 1.0, 2.0, 5.0)
 DEFAULT_RATE = 1.0

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnn_core.arrays import Array
+from cnn_core.layers import WordPath
 from cnn_core.stream import Stream
-from sweepnet_service.detectors.keyword.wordpath import WordPath
 
 
 def by_brute_force(window: Array, word: tuple[int, ...]) -> float:
