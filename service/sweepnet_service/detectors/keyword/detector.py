@@ -11,7 +11,7 @@ from typing import Any
 from cnn_core import modelfile
 from cnn_core.errors import CoreError
 from cnn_core.geometry import Window
-from cnn_core.layers import Layer, WordPath
+from cnn_core.layers import Layer
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.errors import ModelUnreadable, NotFound
 
