@@ -15,10 +15,11 @@ from sweepnet_service.detectors.image.batches import batch, material, pool
 from sweepnet_service.detectors.image.config import Phase, TrainConfig
 from sweepnet_service.detectors.image.dataset import (
     read_listing,
+    read_listing_if_any,
     set_aside,
     without_sources,
 )
-from sweepnet_service.detectors.image.evaluate import evaluate, main
+from sweepnet_service.detectors.image.evaluate import choose_thresholds, evaluate, main
 from sweepnet_service.detectors.image.fit import fit
 from sweepnet_service.detectors.image.train import train
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
@@ -62,6 +63,40 @@ def test_the_card_is_in_the_file_and_beside_it(trained: tuple[Path, list[Progres
     assert json.loads(json.dumps(card, allow_nan=False)) == card
     assert text.startswith("# square")
     assert f"{card['figures']['parts'][0]['ap50']:.3f}" in text
+
+
+def test_a_finished_training_is_only_measured_and_written_again(
+    trained: tuple[Path, list[Progress]], square_config: TrainConfig, tmp_path: Path
+) -> None:
+    told: list[Progress] = []
+    again = train(replace(square_config, output=tmp_path / "square.safetensors"), told.append)
+
+    first, second = ImageDetector.load(trained[0]), ImageDetector.load(again)
+    assert first.card == second.card
+    for (path, a), (_, b) in zip(leaves(first.net), leaves(second.net), strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=path)
+    assert not {"reading pictures", "training"} & {p.stage for p in told}
+
+
+def test_the_threshold_is_one_of_the_operating_points(
+    trained: tuple[Path, list[Progress]], squares: Path
+) -> None:
+    aside = [e for g in ("flowers", "negatives") for e in read_listing(squares, g, "val")]
+
+    threshold, points = choose_thresholds(ImageDetector.load(trained[0]), aside)
+
+    at = [point for point in points if point.threshold == threshold]
+    assert len(at) == 1
+    assert at[0].miss_rate <= 0.25
+    assert [p.threshold for p in points] == sorted(p.threshold for p in points)
+
+
+def test_without_pictures_of_nothing_no_rate_of_false_boxes_is_stated(
+    trained: tuple[Path, list[Progress]], squares: Path
+) -> None:
+    detector = ImageDetector.load(trained[0])
+
+    assert choose_thresholds(detector, read_listing(squares, "flowers", "val"))[1] == ()
 
 
 def test_evaluation_has_a_command(
@@ -155,3 +190,40 @@ def test_unusable_data_is_told(
 
     with pytest.raises(InvalidInput, match=told):
         fit(replace(config, data=tmp_path / "data"), _silent)
+
+
+@pytest.mark.parametrize("name", ["../../../secret.jpg", "{}/secret.jpg", "link.jpg"])
+def test_a_listing_names_only_files_within_the_data_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    pictures = tmp_path / "data" / "flowers" / "train"
+    pictures.mkdir(parents=True)
+    (pictures / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    listed = {"images": [{"id": 0, "file_name": name.format(tmp_path)}]}
+    (pictures.parent / "train.json").write_text(json.dumps(listed))
+    told = r"^flowers/train\.json: got .*, which leads out of the data folder"
+    with pytest.raises(InvalidInput, match=told):
+        read_listing(tmp_path / "data", "flowers", "train")
+
+
+@pytest.mark.parametrize("group", ["../flowers", "link"])
+def test_a_group_lies_within_the_data_folder(squares: Path, tmp_path: Path, group: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "flowers").symlink_to(squares / "flowers")
+    (tmp_path / "data" / "link").symlink_to(squares / "flowers")
+
+    for read in (read_listing, read_listing_if_any):
+        with pytest.raises(InvalidInput, match="leads out of the data folder"):
+            read(tmp_path / "data", group, "train")
+
+
+def test_a_linked_data_folder_is_read(squares: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(squares)
+
+    assert len(read_listing(tmp_path / "data", "flowers", "train")) == 4
+
+
+def test_errors_of_a_listing_do_not_tell_where_the_data_lie(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_listing(tmp_path, "flowers", "train")
+
+    assert str(tmp_path) not in str(caught.value)

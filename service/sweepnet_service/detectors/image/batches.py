@@ -12,7 +12,15 @@ from sweepnet_service.errors import InvalidInput
 
 from .augment import Sample, coloured, draw_colour, draw_view, mosaic, see
 from .config import Shares, TrainConfig
-from .dataset import Entry, Photo, load, read_listing, set_aside, without_sources
+from .dataset import (
+    Entry,
+    Photo,
+    load,
+    read_listing,
+    read_listing_if_any,
+    set_aside,
+    without_sources,
+)
 from .targets import Targets, targets_of
 
 
@@ -45,13 +53,10 @@ class Material:
 def material(config: TrainConfig) -> Material:
     """Lists the training data; incompletely labelled photos are never set aside."""
     entries = read_listing(config.data, config.objects, "train")
-    if (config.data / config.negatives / "train.json").exists():
-        entries += read_listing(config.data, config.negatives, "train")
+    entries += read_listing_if_any(config.data, config.negatives, "train")
     entries = without_sources(entries, config.leave_out_sources)
     if not any(len(entry.boxes) for entry in entries):
-        raise InvalidInput(
-            str(config.data / config.objects), "no picture with a box; expected labelled pictures"
-        )
+        raise InvalidInput(config.objects, "no picture with a box; expected labelled pictures")
     complete = [entry for entry in entries if entry.complete]
     learn, aside = set_aside(complete, config.aside_share)
     return Material(learn + tuple(e for e in entries if not e.complete), aside)

@@ -23,6 +23,7 @@ from sweepnet_service.errors import InvalidInput
 from .pixels import Pixels, read_picture
 
 UNKNOWN = -1
+MANIFEST = "MANIFEST.csv"
 
 
 @dataclass(frozen=True)
@@ -56,34 +57,63 @@ class Photo:
 
 
 def read_listing(data: Path, group: str, split: str) -> tuple[Entry, ...]:
-    """The entries of `data/group/split.json`, in its order."""
-    listing = data / group / f"{split}.json"
+    """The entries of `data/group/split.json`, in its order; every file lies within `data`.
+
+    Raises InvalidInput, which names the listing by its place within `data`.
+    """
+    where = f"{group}/{split}.json"
+    _check_inside(data, Path(where), where, f"{group}/{split}")
     try:
-        content = json.loads(listing.read_text(encoding="utf-8"))
+        content = json.loads((data / where).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InvalidInput(str(listing), "missing; expected a COCO list of pictures") from None
+        raise InvalidInput(where, "missing; expected a COCO list of pictures") from None
+    except OSError as error:
+        raise InvalidInput(where, f"cannot be read ({error.strerror}); check the file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(str(listing), f"is no JSON ({error}); expected a COCO list") from error
+        raise InvalidInput(where, f"is no JSON ({error}); expected a COCO list") from error
     try:
         return _entries(content, data, group, split)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidInput(
-            str(listing), f"is no COCO list ({error!r}); expected images and annotations with bbox"
+            where, f"is no COCO list ({error!r}); expected images and annotations with bbox"
         ) from error
+
+
+def read_listing_if_any(data: Path, group: str, split: str) -> tuple[Entry, ...]:
+    """As `read_listing`, but no entries where there is no such listing."""
+    where = f"{group}/{split}.json"
+    _check_inside(data, Path(where), where, f"{group}/{split}")
+    return read_listing(data, group, split) if (data / where).exists() else ()
+
+
+def _check_inside(data: Path, path: Path, where: str, entry: str) -> None:
+    """Raises InvalidInput where `data / path` leads out of `data`, by `..`, root or a link."""
+    try:
+        inside = (data / path).resolve().is_relative_to(data.resolve())
+    except (OSError, RuntimeError, ValueError):  # loops of links, zero bytes
+        inside = False
+    if not inside:
+        raise InvalidInput(
+            where, f"got {entry!r}, which leads out of the data folder; expected a file within it"
+        )
 
 
 def _entries(content: Mapping[str, Any], data: Path, group: str, split: str) -> tuple[Entry, ...]:
     sources = _sources(data)
     boxes = _by_image(content.get("annotations", ()))
-    folder = data / group / split
+    prefix = f"{group}/{split}"
+    for image in content["images"]:
+        name = image["file_name"]
+        _check_inside(data, Path(prefix) / name, f"{prefix}.json", name)
     return tuple(
-        _entry(image, boxes.get(image["id"], ()), folder, sources, f"{group}/{split}")
+        _entry(image, boxes.get(image["id"], ()), data / prefix, sources, prefix)
         for image in content["images"]
     )
 
 
 def _sources(data: Path) -> Mapping[str, str]:
-    manifest = data / "MANIFEST.csv"
+    manifest = data / MANIFEST
+    _check_inside(data, Path(MANIFEST), MANIFEST, MANIFEST)
     if not manifest.exists():
         return {}
     with manifest.open(newline="", encoding="utf-8") as file:

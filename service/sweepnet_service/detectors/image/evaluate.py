@@ -17,7 +17,7 @@ import numpy as np
 from sweepnet_service.progress import Progress
 from sweepnet_service.progress import Report as Tell
 
-from .dataset import Entry, read_listing
+from .dataset import Entry, read_listing, read_listing_if_any
 from .detector import ImageDetector
 from .figures import (
     Outcome,
@@ -103,9 +103,7 @@ def evaluate(
 ) -> Report:
     """The figures of a detector on `data/<objects>/<split>` and `data/<negatives>/<split>`."""
     entries = read_listing(data, objects, split)
-    empty: tuple[Entry, ...] = ()
-    if (data / negatives / f"{split}.json").exists():
-        empty = read_listing(data, negatives, split)
+    empty = read_listing_if_any(data, negatives, split)
     found = outcomes(detector, entries + empty, progress)
     threshold = detector.default_thresholds[detector.labels[0]]
     false = found[len(entries) :]
@@ -171,16 +169,19 @@ def choose_thresholds(
 ) -> tuple[float, tuple[OperatingPoint, ...]]:
     """From pictures kept aside: (threshold of best F1, operating points from low to high).
 
-    All boxes in pictures without objects count as false in F1.
+    The threshold, rounded to 3 digits, is one of the points. Without pictures that hold no object
+    there is no rate of false boxes to state, so no point. All boxes in such pictures count as
+    false in F1.
     """
     found = outcomes(detector, aside)
     false = [o for o in found if o.true_count == 0]
-    thresholds = {threshold_for(false, rate) for rate in FALSE_BOXES_PER_PICTURE} if false else ()
+    chosen = round(best_threshold(found), 3)
+    stated = [threshold_for(false, rate) for rate in FALSE_BOXES_PER_PICTURE]
     points = tuple(
         OperatingPoint(t, boxes_per_picture(false, t), 1 - recall(found, t))
-        for t in sorted({max(t, LOWEST_SCORE) for t in thresholds})
+        for t in sorted({chosen, *(max(t, LOWEST_SCORE) for t in stated)})
     )
-    return best_threshold(found), points
+    return chosen, points if false else ()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

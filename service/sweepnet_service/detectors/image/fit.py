@@ -42,6 +42,8 @@ def fit(
     `stop` is asked after every step; when it says so the state is kept and an error raised.
     """
     state = resume(config) or begin(config)
+    if state.step == config.steps:
+        return state.average
     progress(Progress("reading pictures", state.step, config.steps))
     photos = pool(material(config).learn, config.species)
     clock = _Clock(config, state.step)
@@ -102,7 +104,7 @@ def resume(config: TrainConfig) -> State | None:
     trees, record = checkpoint.load(path, like)
     if record["settings"] != settings(config):
         raise FailedPrecondition(
-            str(config.work_dir),
+            config.work_dir.name,
             "holds a training with other settings; choose another folder or delete it",
         )
     return State(record["step"], trees["net"], trees["average"], trees["optimiser"])

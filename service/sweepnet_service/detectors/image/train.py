@@ -25,7 +25,8 @@ UNDECIDED = 0.5
 def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lambda: False) -> Path:
     """The path of the model file, `config.output`; its card lies beside it as Markdown.
 
-    A training that was stopped goes on from `config.work_dir`. Thresholds come from training
+    A training that was stopped goes on from `config.work_dir`; one that is finished is only
+    measured and written again. Thresholds come from training
     pictures kept aside; the validation pictures, where there are any, are only measured.
     """
     net = fold(without_species(fit(config, progress, stop)))
@@ -55,7 +56,7 @@ def _with_thresholds(
         labels=detector.labels,
         size_px=detector.size_px,
         operating_points={config.label: points},
-        default_thresholds={config.label: round(threshold, 3)},
+        default_thresholds={config.label: threshold},
         card={},
     )
 
