@@ -7,26 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweepnet_service.detectors.image.boxes import (
+    SIDE_UNIT_PX,
     Letterbox,
     boxes_of,
     cell_centres,
     corners,
-    outputs_of,
 )
 
 sides = st.integers(1, 5000)
 
 
 @given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 6))
-def test_a_box_round_its_cell_comes_back_from_the_outputs_that_mean_it(
+def test_outputs_are_logarithms_of_the_way_from_the_cell_to_each_side(
     seed: int, rows: int, columns: int
 ) -> None:
     rng = np.random.default_rng(seed)
     y, x = cell_centres(rows, columns)
-    left, top, right, bottom = rng.uniform(1, 800, (4, rows, columns))
-    boxes = np.stack((x - left, y - top, x + right, y + bottom), axis=-1)
+    sides_px = rng.uniform(1, 800, (rows, columns, 4))
 
-    np.testing.assert_allclose(boxes_of(outputs_of(boxes)), boxes, rtol=1e-6, atol=1e-3)
+    left, top, right, bottom = np.moveaxis(boxes_of(np.log(sides_px / SIDE_UNIT_PX)), -1, 0)
+
+    found = np.stack((x - left, y - top, right - x, bottom - y), axis=-1)
+    np.testing.assert_allclose(found, sides_px, rtol=1e-6, atol=1e-3)
 
 
 def test_zero_outputs_mean_a_box_of_16_pixels_to_each_side() -> None:
@@ -39,7 +41,9 @@ def test_boxes_come_back_from_the_letterbox(width: int, height: int, size: int, 
     low = np.random.default_rng(seed).uniform(0, 0.5, (5, 2))
     boxes = np.concatenate((low, low + 0.5), axis=1) * [width, height, width, height]
 
-    back = box.to_picture(box.to_input(boxes))
+    x0, y0, x1, y1 = box.inner
+    scale = np.array([x1 - x0, y1 - y0] * 2) / [width, height, width, height]
+    back = box.to_picture(boxes * scale + [x0, y0, x0, y0])
 
     np.testing.assert_allclose(back, boxes, atol=1e-6 * max(width, height))
 

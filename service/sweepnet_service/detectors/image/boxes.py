@@ -28,15 +28,6 @@ def boxes_of(outputs: Array) -> Array:
     return np.stack((x - left, y - top, x + right, y + bottom), axis=-1)
 
 
-def outputs_of(boxes: Array) -> Array:
-    """The inverse of `boxes_of` where each box (..., H, W, 4) holds its cell's centre."""
-    y, x = cell_centres(boxes.shape[-3], boxes.shape[-2])
-    x0, y0, x1, y1 = np.moveaxis(boxes, -1, 0)
-    sides = np.stack((x - x0, y - y0, x1 - x, y1 - y), axis=-1)
-    smallest = SIDE_UNIT_PX * np.exp(-LOG_SIDE_LIMIT)
-    return np.asarray(np.log(np.maximum(sides, smallest) / SIDE_UNIT_PX))
-
-
 def area(boxes: Array) -> Array:
     """(..., 4) -> (...) in square pixels; zero where a side is negative."""
     width = np.maximum(boxes[..., 2] - boxes[..., 0], 0)
@@ -76,13 +67,6 @@ class Letterbox:
         """Input pixels per picture pixel: (x, y)."""
         x0, y0, x1, y1 = self.inner
         return (x1 - x0) / self.width_px, (y1 - y0) / self.height_px
-
-    def to_input(self, boxes: Array) -> Array:
-        """Boxes (n, 4) of the picture -> of the network input."""
-        sx, sy = self.scale
-        x0, y0 = self.inner[:2]
-        moved = boxes * np.array([sx, sy, sx, sy]) + np.array([x0, y0, x0, y0])
-        return np.asarray(moved)
 
     def to_picture(self, boxes: Array) -> Array:
         """Boxes (n, 4) of the network input -> of the picture, clipped to it."""
