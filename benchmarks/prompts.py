@@ -23,8 +23,8 @@ from sweepnet.demo.announcement import LABEL
 from sweepnet.demo.debian import PACKAGE, prompts_folder
 from sweepnet.demo.download import Unavailable
 from sweepnet.demo.inputs import cache_folder
+from sweepnet.demo.verdict import near
 
-NEAR_S = 0.3
 MOST_FALSE_ALARMS = 2
 DEMO_PROMPT = "dir-welcome"
 # (start, end) of the word by forced alignment (pocketsphinx) of the transcript.
@@ -56,10 +56,7 @@ def heard(folder: Path, scored: Scored) -> Heard:
 
 def is_hit(name: str, event: Event) -> bool:
     """Whether the event lies where the word is said."""
-    if name not in SAID_S:
-        return False
-    start_s, end_s = SAID_S[name]
-    return abs(event.start_s - start_s) <= NEAR_S and abs(event.end_s - end_s) <= NEAR_S
+    return name in SAID_S and near((event.start_s, event.end_s), SAID_S[name])
 
 
 def summary(found: list[Heard]) -> dict[str, Any]:

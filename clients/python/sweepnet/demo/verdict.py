@@ -13,7 +13,7 @@ ENOUGH_IOU = 0.5
 
 def heard(found_s: Sequence[Span], truth_s: Sequence[Span]) -> list[str]:
     """Every true place found once, within TOLERANCE_S at both ends, and nothing else."""
-    matched = [[span for span in found_s if _near(span, true)] for true in truth_s]
+    matched = [[span for span in found_s if near(span, true)] for true in truth_s]
     missed = [
         f"the word at {true[0]:.2f}-{true[1]:.2f} s was found {len(near)} times instead of once"
         for true, near in zip(truth_s, matched, strict=True)
@@ -22,7 +22,7 @@ def heard(found_s: Sequence[Span], truth_s: Sequence[Span]) -> list[str]:
     stray = [
         f"a word was found at {span[0]:.2f}-{span[1]:.2f} s, where it is not said"
         for span in found_s
-        if not any(_near(span, true) for true in truth_s)
+        if not any(near(span, true) for true in truth_s)
     ]
     return missed + stray
 
@@ -37,16 +37,17 @@ def seen(boxes_px: Sequence[Corners], flower_px: Corners | None, picture: str) -
     return [f"{picture}: best overlap (IoU) with the flower is {best:.2f}, expected {ENOUGH_IOU}"]
 
 
+def near(found: Span, true: Span) -> bool:
+    """Whether both ends lie within TOLERANCE_S of the true ones."""
+    return all(abs(a - b) <= TOLERANCE_S for a, b in zip(found, true, strict=True))
+
+
 def overlap(one: Corners, other: Corners) -> float:
     """Intersection over union of two boxes (x_min, y_min, x_max, y_max)."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     common = max(width, 0.0) * max(height, 0.0)
     return common / (_area(one) + _area(other) - common)
-
-
-def _near(found: Span, true: Span) -> bool:
-    return all(abs(a - b) <= TOLERANCE_S for a, b in zip(found, true, strict=True))
 
 
 def _area(box: Corners) -> float:
