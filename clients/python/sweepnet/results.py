@@ -37,7 +37,7 @@ class Span:
 
 @dataclass(frozen=True)
 class WindowScore(Span):
-    """Probabilities by label that the window holds it; `warming`: part of it is no real audio."""
+    """Scores 0..1 by label that the window holds it; `warming`: part of it is no real audio."""
 
     scores: Mapping[str, float]
     warming: bool = False
@@ -199,7 +199,7 @@ class ScoreMap:
 
 @dataclass(frozen=True)
 class Detections:
-    """A picture's answer: per label the probability that it is there, and boxes, best first."""
+    """A picture's answer: per label a score 0..1 that it is there, and boxes, best first."""
 
     width_px: int
     height_px: int
