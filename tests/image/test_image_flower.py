@@ -40,6 +40,12 @@ def test_its_card_beside_it_is_the_one_inside(flower: ImageDetector) -> None:
     assert MODEL.with_suffix(".md").read_text() == markdown("flower", flower.card)
 
 
+def test_its_threshold_is_one_of_its_operating_points(flower: ImageDetector) -> None:
+    stated = [point.threshold for point in flower.operating_points["flower"]]
+
+    assert flower.default_thresholds["flower"] in stated
+
+
 def test_it_finds_nothing_in_grey_and_noise(flower: ImageDetector) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
 
