@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cnn_core.layers import BatchNorm, Conv, Identity, Layer, Sequential, Sum
+from cnn_core.layers import BatchNorm, Conv, Dropout, Identity, Layer, Sequential, Sum
 
 
 def fold(net: Layer) -> Layer:
@@ -23,7 +23,7 @@ def fold(net: Layer) -> Layer:
     for layer in net.layers:
         if isinstance(layer, BatchNorm) and layers and isinstance(layers[-1], Conv):
             layers[-1] = _joined(layers[-1], layer)
-        elif not isinstance(layer, Identity):
+        elif not isinstance(layer, Identity | Dropout):
             layers.append(fold(layer))
     return Sequential(tuple(layers))
 

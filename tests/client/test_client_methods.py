@@ -390,3 +390,14 @@ def test_a_file_like_object_without_a_name_is_called_bytes(client: Client) -> No
     scored = next(iter(client.score_many([io.BytesIO(b"x")], kind="audio")))
     assert scored.source == "bytes"
     assert scored.error
+
+
+def test_a_source_that_leaves_the_program_ends_its_stream(client: Client) -> None:
+    """SystemExit in the caller's chunks once left the call open until the idle limit."""
+
+    def chunks() -> Iterator[bytes]:
+        yield bytes(320)
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit), client.stream(chunks(), detectors=["tiny"]) as stream:
+        list(stream)

@@ -156,7 +156,9 @@ def test_a_detector_survives_its_file(detector: KeywordDetector, tmp_path: Path)
     detector.save(path)
     read = KeywordDetector.load(path)
     assert read.describe() == detector.describe()
-    assert best(read, np.zeros(500, np.float32)) == best(detector, np.zeros(500, np.float32))
+    silence = np.zeros(500, np.float32)
+    # Batch norm is folded on loading: equal but for rounding.
+    assert best(read, silence) == pytest.approx(best(detector, silence), rel=1e-4)
 
 
 def test_files_that_hold_no_detector_are_refused(tmp_path: Path) -> None:

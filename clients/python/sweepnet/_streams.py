@@ -46,7 +46,9 @@ class Replies:
         try:
             for chunk in chunks:
                 yield _convert.audio_request(chunk)
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # SystemExit too: gRPC's thread would swallow it
             self.failure = error
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from cnn_core import modelfile
 from cnn_core.errors import CoreError
+from cnn_core.fold import fold
 from cnn_core.geometry import Window
 from cnn_core.layers import Layer
 from sweepnet_service.detectors.keyword.features import LogMel
@@ -114,7 +115,7 @@ class KeywordDetector:
         return cls(
             labels=labels,
             features=LogMel.from_description(description["features"]),
-            net=net,
+            net=fold(net),
             placements={k: Placement(**v) for k, v in description["placements"].items()},
             operating_points={
                 label: tuple(OperatingPoint(**point) for point in points)
