@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable
+from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, shown
 from sweepnet_service.session import SpotRequest, SpotStream, check_labels, require
 from sweepnet_service.store import Library, checked_name
 
@@ -38,7 +38,7 @@ class DetectRequest:
         require(0 < self.overlap_iou <= 1, "overlap_iou", self.overlap_iou, "0..1")
         require(0 < self.max_boxes <= MOST_BOXES, "max_boxes", self.max_boxes, f"1..{MOST_BOXES}")
         for label, threshold in self.thresholds.items():
-            require(0 <= threshold <= 1, f"thresholds[{label!r}]", threshold, "0..1")
+            require(0 <= threshold <= 1, f"thresholds[{shown(label)}]", threshold, "0..1")
 
 
 class Engine:

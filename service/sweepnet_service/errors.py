@@ -12,6 +12,8 @@ Each message says where, what came, what was expected and what to do.
 
 from __future__ import annotations
 
+LONGEST_SHOWN = 80
+
 
 class SweepnetError(Exception):
     """The root: `where` names the field, file or setting concerned."""
@@ -20,6 +22,12 @@ class SweepnetError(Exception):
         super().__init__(f"{where}: {message}" if where else message)
         self.where = where
         self.message = message
+
+
+def shown(value: object) -> str:
+    """What somebody sent, as it is repeated in a message: short."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
 class InvalidInput(SweepnetError):

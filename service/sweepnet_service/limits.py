@@ -1,4 +1,4 @@
-"""What one client may ask of the server at most."""
+"""What clients may ask of the server at most."""
 
 from __future__ import annotations
 
@@ -13,3 +13,7 @@ class Limits:
     upload_bytes: int = 1024 * 1024 * 1024
     idle_s: float = 60.0
     concurrent_calls: int = 256
+    whole_spot_s: float = 600.0
+    """Audio of one unary call, each channel under each detector counted by itself."""
+    spool_bytes: int = 4 * 1024 * 1024 * 1024
+    """Uploaded files of all clients together."""

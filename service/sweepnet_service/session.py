@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from cnn_core.arrays import Array
-from sweepnet_service.errors import InvalidInput
+from sweepnet_service.errors import InvalidInput, shown
 from sweepnet_service.pcm import Encoding, cut, decode
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ Density = Literal["windows", "aggregates", "events"]
 MOST_CHANNELS = 64
 EVENTS_KEPT = 10_000
 PIECE_FRAMES = 1 << 16
+SHORTEST_PIECE_FRAMES = 1024
+LAST_SAMPLE = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class SpotRequest:
             self.channel_count,
             f"1..{MOST_CHANNELS}",
         )
-        require(self.start_sample >= 0, "start_sample", self.start_sample, ">= 0")
+        require(
+            0 <= self.start_sample < LAST_SAMPLE, "start_sample", self.start_sample, "0..2^62 - 1"
+        )
         require(
             self.softmax_temperature > 0,
             "aggregation.softmax_temperature",
@@ -65,7 +69,7 @@ class SpotRequest:
         horizon = self.aggregate_over_s
         require(horizon is None or horizon > 0, "aggregation.aggregate_over_s", horizon, ">= 0")
         for label, threshold in self.thresholds.items():
-            require(0 <= threshold <= 1, f"thresholds[{label!r}]", threshold, "0..1")
+            require(0 <= threshold <= 1, f"thresholds[{shown(label)}]", threshold, "0..1")
 
 
 def require(holds: bool, where: str, got: object, expected: str) -> None:
@@ -187,7 +191,7 @@ class SpotStream:
         self._request, self._detectors = request, dict(detectors)
         self._channel_count = request.channel_count or 1
         self._channels = _checked_channels(request.channels, self._channel_count)
-        self.read_until = request.start_sample
+        self.read_until = self._told_until = request.start_sample
         self._lanes = [
             Lane(channel, name, detector, request, request.start_sample)
             for channel in self._channels
@@ -209,7 +213,20 @@ class SpotStream:
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """Bytes in the declared encoding, cut so that no piece keeps a thread for long."""
-        return cut(self._request.encoding, data, self._channel_count, PIECE_FRAMES)
+        return cut(self._request.encoding, data, self._channel_count, self.piece_frames)
+
+    @property
+    def piece_frames(self) -> int:
+        """Frames of a piece: the more sessions hear it, the shorter it is."""
+        return max(SHORTEST_PIECE_FRAMES, PIECE_FRAMES // max(len(self._lanes), 1))
+
+    def due(self, news: News) -> bool:
+        """Whether to tell the client: of news, or about once a second that there are none."""
+        silent = news.read_until - self._told_until
+        if not news.channels and silent < self._request.rate_hz:
+            return False
+        self._told_until = news.read_until
+        return True
 
     def push(self, frames: Array) -> News:
         """News of float32 (n, channels) samples."""
@@ -218,7 +235,8 @@ class SpotStream:
 
     def gap(self, sample_count: int) -> News:
         """The end of what came before; state starts afresh `sample_count` samples later."""
-        require(sample_count >= 0, "gap.sample_count", sample_count, ">= 0")
+        most = LAST_SAMPLE - self.read_until
+        require(0 <= sample_count < most, "gap.sample_count", sample_count, f"0..{most - 1}")
         news = self.finish()
         self.read_until += sample_count
         for lane in self._lanes:
@@ -308,5 +326,5 @@ def check_labels(thresholds: Mapping[str, float], labels: Collection[str]) -> No
     unknown = sorted(set(thresholds) - set(labels))
     if unknown:
         raise InvalidInput(
-            "thresholds", f"no label named {unknown[0]!r}; labels: {', '.join(sorted(labels))}"
+            "thresholds", f"no label named {shown(unknown[0])}; labels: {', '.join(sorted(labels))}"
         )

@@ -6,14 +6,16 @@ import io
 import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import InvalidInput, LimitExceeded
+from sweepnet_service.limits import Limits
 from sweepnet_service.session import (
-    PIECE_FRAMES,
     News,
     Opened,
     SpotRequest,
@@ -37,14 +39,14 @@ Reply = Opened | News | Summary
 
 
 def spot(
-    engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], upload_bytes: int
+    engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], uploads: Uploads
 ) -> AsyncGenerator[Reply, None]:
     """Opened, then news, then the summary; the samples' numeric work runs in the engine's pool.
 
     Close the generator to let the stream's state go.
     """
     if request.encoding == "CONTAINER":
-        return spot_file(engine, request, messages, upload_bytes)
+        return spot_file(engine, request, messages, uploads)
     return spot_live(engine, request, messages)
 
 
@@ -57,7 +59,7 @@ async def spot_live(
     async for message in messages:
         for work in _work(stream, message):
             news = await engine.run(work)
-            if news.channels:
+            if stream.due(news):
                 yield news
     yield await engine.run(stream.finish)
     yield stream.summary()
@@ -71,15 +73,34 @@ def _work(stream: SpotStream, message: Message) -> Iterator[Callable[[], News]]:
         yield from (partial(stream.push_bytes, piece) for piece in stream.pieces(message))
 
 
+async def shorter(
+    replies: AsyncIterator[Reply], start_sample: int, longest_s: float
+) -> AsyncIterator[Reply]:
+    """The same replies; raises LimitExceeded once they tell of more than `longest_s` of audio."""
+    longest = 0.0
+    async for reply in replies:
+        if isinstance(reply, Opened):
+            longest = longest_s * reply.rate_hz / (len(reply.channels) * len(reply.detectors))
+        elif isinstance(reply, News) and reply.read_until - start_sample > longest:
+            raise LimitExceeded(
+                "audio",
+                f"longer than {longest_s:g} s, its channels and detectors added up "
+                "(--max-spot-s); send it by StreamingSpot, or ask for fewer channels",
+            )
+        yield reply
+
+
 class Spool(io.BufferedRandom):
     """A file without a name, which the system removes whatever happens.
 
     Told to seek before its beginning, as libsndfile does for some damaged headers, it stays.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None) -> None:
         # Closed with this object, which owns it.
-        super().__init__(tempfile.TemporaryFile(prefix="sweepnet-", buffering=0))  # noqa: SIM115
+        nameless = tempfile.TemporaryFile(prefix="sweepnet-", dir=folder, buffering=0)  # noqa: SIM115
+        super().__init__(nameless)
+        self.size = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """The new position, or the old one where the new cannot be."""
@@ -89,49 +110,79 @@ class Spool(io.BufferedRandom):
             return self.tell()
 
 
+class Uploads:
+    """The uploaded files of all clients: where they lie, and how many bytes there is room for."""
+
+    def __init__(self, limits: Limits, folder: Path | None = None) -> None:
+        self._limits, self._folder = limits, folder
+        self.kept_bytes = 0
+
+    @contextmanager
+    def spool(self) -> Iterator[Spool]:
+        """An empty file; its room is given back at the end."""
+        try:
+            spool = Spool(self._folder)
+        except OSError as error:
+            raise _no_room(error.strerror) from None
+        try:
+            with spool:
+                yield spool
+        finally:
+            self.kept_bytes -= spool.size
+
+    def grow(self, spool: Spool, count: int) -> None:
+        """Room for so many more bytes; raises LimitExceeded where there is none."""
+        most = self._limits.upload_bytes
+        if spool.size + count > most:
+            raise LimitExceeded(
+                "audio", f"the file is larger than {most} bytes (--max-upload-bytes)"
+            )
+        if self.kept_bytes + count > self._limits.spool_bytes:
+            raise _no_room("others fill its room for files (--max-spool-bytes)")
+        spool.size += count
+        self.kept_bytes += count
+
+
+def _no_room(reason: str | None) -> LimitExceeded:
+    return LimitExceeded("audio", f"the server cannot keep the file: {reason}; try later")
+
+
 async def spot_file(
-    engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], upload_bytes: int
+    engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], uploads: Uploads
 ) -> AsyncGenerator[Reply, None]:
     """The uploaded file goes through the same stream as live audio, block by block."""
-    with Spool() as spool:
+    with uploads.spool() as spool:
         await engine.run(engine.keyword_detectors, request.detectors)
-        await _spool(engine, messages, spool, upload_bytes)
+        await _spool(engine, messages, spool, uploads)
         stream, reader = await engine.run(_open_file, engine, request, spool)
         with reader:
-            blocks = reader.blocks(PIECE_FRAMES)
+            blocks = reader.blocks(stream.piece_frames)
             yield stream.opened
             while (block := await engine.run(next, blocks, None)) is not None:
                 news = await engine.run(stream.push, block)
-                if news.channels:
+                if stream.due(news):
                     yield news
         yield await engine.run(stream.finish)
         yield stream.summary()
 
 
 async def _spool(
-    engine: Engine, messages: AsyncIterator[Message], spool: BinaryIO, upload_bytes: int
+    engine: Engine, messages: AsyncIterator[Message], spool: Spool, uploads: Uploads
 ) -> None:
-    total = 0
     async for message in messages:
         if isinstance(message, Gap):
             raise InvalidInput("gap", "an audio file has no gaps; send samples to have some")
-        total += len(message)
-        if total > upload_bytes:
-            raise LimitExceeded(
-                "audio", f"the file is larger than {upload_bytes} bytes (--max-upload-bytes)"
-            )
+        uploads.grow(spool, len(message))
         await engine.run(_write, spool, message)
     spool.seek(0)
 
 
-def _write(spool: BinaryIO, data: bytes) -> None:
+def _write(spool: Spool, data: bytes) -> None:
     try:
         spool.write(data)
         spool.flush()
     except OSError as error:
-        raise LimitExceeded(
-            "audio", f"the server cannot keep the file: {error.strerror}; try later"
-        ) from None
+        raise _no_room(error.strerror) from None
 
 
 def _open_file(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +14,8 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+import soundfile
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sweepnet_protos.v1 import (
     audio_pb2,
@@ -122,11 +125,8 @@ def test_a_file_beyond_the_limit_is_refused(tiny_models: Path) -> None:
     """While it comes, not when it is there."""
 
     async def scene(app: Running, channel: grpc.aio.Channel) -> None:
-        first = opening()
-        container = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_CONTAINER)
-        first.config.audio_format.CopyFrom(container)
         call = call_of(channel)
-        await call.write(first)
+        await call.write(container())
         await call.write(audio(bytes(6_000)))
         await call.write(audio(bytes(6_000)))
         error = await failing(call)
@@ -137,17 +137,85 @@ def test_a_file_beyond_the_limit_is_refused(tiny_models: Path) -> None:
 
 
 def test_more_calls_than_allowed_are_refused(tiny_models: Path) -> None:
-    """A full server says so at once."""
+    """A full server says so at once, is healthy, and takes calls again once there is room."""
 
     async def scene(app: Running, channel: grpc.aio.Channel) -> None:
         first = call_of(channel)
         await first.write(opening())
         await first.read()
-        second = call_of(channel)
-        assert (await failing(second)).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        first.cancel()
+        for _ in range(3):
+            error = await failing(call_of(channel))
+            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "1 calls run already (--max-concurrent-calls)" in str(error.details())
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        await first.done_writing()
+        await rest_of(first)
+        next_one = call_of(channel)
+        await next_one.write(opening())
+        await next_one.done_writing()
+        assert (await rest_of(next_one))[-1].HasField("summary")
 
     play(scene, tiny_models, max_concurrent_calls=1)
+
+
+def container() -> pb2.StreamingSpotRequest:
+    """The opening of a stream that carries a file."""
+    first = opening()
+    shape = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_CONTAINER)
+    first.config.audio_format.CopyFrom(shape)
+    return first
+
+
+def flac(seconds: int, channels: int, rate_hz: int = 16_000) -> bytes:
+    """Silence: many samples in few bytes."""
+    file = io.BytesIO()
+    silence = np.zeros((seconds * rate_hz, channels), np.int16)
+    soundfile.write(file, silence, rate_hz, format="FLAC")
+    return file.getvalue()
+
+
+def test_a_unary_call_scores_short_audio_only(tiny_models: Path) -> None:
+    """A small file may hold much audio, and all of the answer waits in memory."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        stub = keyword_spotter_pb2_grpc.KeywordSpotterServiceStub(channel)
+        config = container().config
+        for seconds, channels in ((30, 1), (8, 4)):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.Spot(pb2.SpotRequest(config=config, audio=flac(seconds, channels)))
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "longer than 20 s" in str(caught.value.details())
+            assert "StreamingSpot" in str(caught.value.details())
+        answer = await stub.Spot(pb2.SpotRequest(config=config, audio=flac(19, 1)))
+        assert answer.summary.sample_count == 19 * 16_000
+
+    play(scene, tiny_models, max_spot_s=20)
+
+
+def test_all_uploads_together_are_bounded(tiny_models: Path, tmp_path: Path) -> None:
+    """And what a call has taken is free again when it ends, in whatever way."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        first, second = call_of(channel), call_of(channel)
+        await first.write(container())
+        await first.write(audio(bytes(6_000)))
+        await asyncio.sleep(0.1)
+        await second.write(container())
+        await second.write(audio(bytes(6_000)))
+        error = await failing(second)
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "--max-spool-bytes" in str(error.details())
+        assert "try later" in str(error.details())
+        first.cancel()
+        await asyncio.sleep(0.1)
+        third = call_of(channel)
+        await third.write(container())
+        await third.write(audio(bytes(9_000)))
+        await third.done_writing()
+        assert "is not audio" in str((await failing(third)).details())
+
+    play(scene, tiny_models, max_spool_bytes=10_000, spool_dir=tmp_path)
 
 
 def test_a_poisoned_chunk_ends_its_own_stream_only(tiny_models: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+import soundfile
 import soxr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -97,13 +99,25 @@ def test_streaming_through_the_server_equals_scanning(
 
 
 def test_two_channels_are_scored_as_if_each_were_alone(spotter: Any, noise: Any) -> None:
-    """A second channel changes nothing, not even the last bit."""
-    both = windows(spoken(spotter, config(16_000, 2), [noise.tobytes()]))
+    """A second channel changes nothing, not even the last bit.
+
+    In chunks, as live audio comes; how large chunks are cut depends on the number of channels, and
+    products of matrices change in their last bits with their shape.
+    """
+
+    def heard(samples: Any, at_once: int) -> Rows:
+        parts = range(0, len(samples), at_once)
+        chunks = [np.ascontiguousarray(samples[at : at + at_once]).tobytes() for at in parts]
+        return windows(spoken(spotter, config(16_000, samples.shape[1]), chunks))
 
     for channel in (0, 1):
-        alone = np.ascontiguousarray(noise[:, channel]).tobytes()
-        single = windows(spoken(spotter, config(16_000, 1), [alone]))
+        mono = noise[:, channel : channel + 1]
+        both, single = heard(noise, 1_280), heard(mono, 1_280)
         assert list(single[0, "detectors/tiny"]) == list(both[channel, "detectors/tiny"])
+        whole = heard(noise, len(noise))[channel, "detectors/tiny"]
+        np.testing.assert_allclose(
+            scores(whole), scores(heard(mono, len(noise))[0, "detectors/tiny"]), atol=1e-6
+        )
 
 
 def test_only_the_channels_asked_for_are_scored(spotter: Any, noise: Any) -> None:
@@ -135,17 +149,28 @@ def test_first_comes_the_opening_and_last_the_summary(spotter: Any, noise: Any) 
 
 
 def test_linear16_mulaw_and_float_agree_within_their_steps(spotter: Any, noise: Any) -> None:
-    """Encodings are the same audio."""
+    """Encodings are the same audio; mu-law, written by libsndfile, the one that it holds."""
     mono = noise[:16_000, 0]
-    sent = {
-        FLOAT32: mono.tobytes(),
-        LINEAR16: (mono * 32768).clip(-32768, 32767).round().astype("<i2").tobytes(),
-    }
-    got = [
-        scores(windows(spoken(spotter, config(16_000, 1, kind), [data]))[0, "detectors/tiny"])
-        for kind, data in sent.items()
-    ]
-    np.testing.assert_allclose(got[0], got[1], atol=2e-3)
+    file = io.BytesIO()
+    soundfile.write(file, mono, 16_000, format="RAW", subtype="ULAW")
+    coarse, _ = soundfile.read(
+        io.BytesIO(file.getvalue()),
+        dtype="float32",
+        format="RAW",
+        subtype="ULAW",
+        samplerate=16_000,
+        channels=1,
+    )
+
+    def heard(encoding: Any, data: bytes) -> Any:
+        replies = spoken(spotter, config(16_000, 1, encoding), [data])
+        return scores(windows(replies)[0, "detectors/tiny"])
+
+    linear = (mono * 32768).clip(-32768, 32767).round().astype("<i2").tobytes()
+    np.testing.assert_allclose(heard(LINEAR16, linear), heard(FLOAT32, mono.tobytes()), atol=2e-3)
+    mulaw = heard(audio_pb2.AUDIO_ENCODING_MULAW, file.getvalue())
+    np.testing.assert_allclose(mulaw, heard(FLOAT32, coarse.tobytes()), atol=1e-5)
+    assert np.abs(mulaw - heard(FLOAT32, mono.tobytes())).max() < 0.1
 
 
 def test_start_sample_moves_every_time_and_no_score(spotter: Any, noise: Any) -> None:
@@ -200,6 +225,44 @@ def test_replies_can_be_thinned(spotter: Any, noise: Any, density: str) -> None:
 
     assert not any(windows(thin).values())
     assert thin[-1].summary == full[-1].summary
+    assert events(thin) == events(full) != []
+    told = [told for reply in thin for told in reply.update.channels]
+    assert all(told.events or (density == "AGGREGATES" and told.aggregates) for told in told)
+
+
+def events(replies: list[Any]) -> list[Any]:
+    """All events, in the order in which they were told."""
+    return [e for reply in replies for told in reply.update.channels for e in told.events]
+
+
+def test_a_quiet_stream_tells_how_far_it_has_been_read(spotter: Any) -> None:
+    """About once a second of audio, though there is no event."""
+    quiet = pb2.REPLY_DENSITY_EVENTS
+    unheard = {"one": 1.0, "two": 1.0}
+    opening = config(16_000, 1, reply_density=quiet, thresholds=unheard)
+    chunk = np.zeros(1_600, np.float32).tobytes()
+
+    _, *updates, _ = spoken(spotter, opening, [chunk] * 35)
+
+    assert not any(reply.update.channels for reply in updates)
+    assert [r.update.read_until for r in updates] == [16_000, 32_000, 48_000, 56_000]
+
+
+def test_a_gap_beyond_all_time_is_refused(spotter: Any) -> None:
+    requests = [
+        pb2.StreamingSpotRequest(config=config(16_000, 1, start_sample=5)),
+        pb2.StreamingSpotRequest(gap=audio_pb2.AudioGap(sample_count=2**63 - 1)),
+    ]
+    with pytest.raises(grpc.RpcError, match=r"gap\.sample_count: got 9223372036854775807"):
+        list(spotter.StreamingSpot(iter(requests)))
+
+
+def test_many_channels_are_scored_in_shorter_steps(spotter: Any) -> None:
+    """A step's work stays the same."""
+    data = np.zeros((20_000, 8), np.float32).tobytes()
+    updates = spoken(spotter, config(16_000, 8), [data])[1:-1]
+
+    assert [reply.update.read_until for reply in updates[:3]] == [8_192, 16_384, 20_000]
 
 
 def test_features_come_on_request_and_lie_where_they_say(
@@ -246,7 +309,12 @@ WRONG_OPENINGS = {
     "detectors/blobs finds another kind; keyword detectors here: ": config(
         16_000, 1, detectors=["detectors/blobs"]
     ),
-    "start_sample: got -1; expected >= 0": config(16_000, 1, start_sample=-1),
+    "start_sample: got -1; expected 0..2^62 - 1": config(16_000, 1, start_sample=-1),
+    "start_sample: got 9223372036854775798; expected": config(16_000, 1, start_sample=2**63 - 10),
+    f"no label named '{'x' * 76}...; labels: one, two": config(
+        16_000, 1, thresholds={"x" * 10_000: 0.5}
+    ),
+    f"got '{'ü' * 76}...; expected a name such as": config(16_000, 1, detectors=["ü" * 10_000]),
 }
 
 

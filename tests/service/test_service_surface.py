@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -144,6 +145,23 @@ def test_every_error_of_the_domain_has_a_status() -> None:
         assert status_of(kind("here", "why")).message == "here: why"
     assert status_of(ModelFileError("damaged")).message == "damaged"
     assert len({code for _, code, _ in TABLE}) >= 6
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "🌼", "\x00"])
+def test_an_error_fits_into_the_metadata_of_a_call(letter: str) -> None:
+    """gRPC takes 8 kB of it, percent signs and base64 included."""
+    status = status_of(InvalidInput(letter * 20_000, letter * 20_000))
+    sent = rpc_status.to_status(status)
+    size = len(quote(sent.details)) + sum(4 * len(v) / 3 for _, v in sent.trailing_metadata)
+    assert size < 6_000
+    assert status.message.endswith("...")
+
+
+def test_folders_of_the_server_are_not_told() -> None:
+    """Of a file, its name is."""
+    status = status_of(InvalidInput("/srv/data/a.json", "no list; see '/srv/data/b.md' or a/b/c"))
+    assert status.message == "a.json: no list; see 'b.md' or a/b/c"
+    assert b"srv" not in status.SerializeToString()
 
 
 def test_a_fault_says_nothing_of_its_inside() -> None:

@@ -20,6 +20,7 @@ from google.protobuf.duration_pb2 import Duration
 from sweepnet_protos.v1 import model_pb2, model_pb2_grpc, trainer_pb2, trainer_pb2_grpc
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, LimitExceeded
 from sweepnet_service.progress import Progress
+from sweepnet_service.server import convert_models
 from sweepnet_service.store import Library
 from sweepnet_service.training import jobs as jobs_module
 from sweepnet_service.training import process
@@ -284,7 +285,8 @@ def test_lines_that_mean_nothing_are_passed_over() -> None:
 def test_what_a_library_prints_is_no_line_of_the_worker() -> None:
     """Not even where it writes to the file descriptor itself, or starts a program that does."""
     script = (
-        "import os, subprocess, sys; from sweepnet_service.training.worker import own_stdout, Voice;"
+        "import os, subprocess, sys;"
+        "from sweepnet_service.training.worker import own_stdout, Voice;"
         "voice = Voice(own_stdout()); print('a'); os.write(1, b'b\\n');"
         "subprocess.run([sys.executable, '-c', 'print(7)']); voice.say('done', path='/x')"
     )
@@ -393,3 +395,14 @@ def test_no_more_trainings_wait_than_stated(
         return sum(isinstance(answer, Job) for answer in answers)
 
     assert asyncio.run(run()) == jobs_module.MOST_OPEN
+
+
+def test_nobody_waits_for_ever(channel: grpc.Channel, flower_data: Path) -> None:
+    """A timeout beyond all time is a day; the answer comes when there is one."""
+    assert convert_models.seconds(Duration(seconds=2**60)) == 86_400
+    assert convert_models.seconds(Duration(seconds=-(2**60))) == 0
+    assert convert_models.seconds(Duration()) is None
+    empty = flower_data / "nothing-to-wait-for"
+    empty.mkdir(exist_ok=True)
+    begun = start(channel, empty, "detectors/failed", **QUICK)
+    assert wait(channel, begun.name, 2**60).done

@@ -36,7 +36,9 @@ from sweepnet_service.server.image import ImageDetectors
 from sweepnet_service.server.keyword import KeywordSpotter
 from sweepnet_service.server.models import Models
 from sweepnet_service.server.settings import Settings
+from sweepnet_service.server.statuses import Guard
 from sweepnet_service.server.trainer import Operations, Trainer
+from sweepnet_service.spotting import Uploads
 from sweepnet_service.store import Library
 from sweepnet_service.training.jobs import Jobs
 
@@ -50,6 +52,7 @@ SERVICES = tuple(
         operations_pb2.DESCRIPTOR.services_by_name["Operations"],
     )
 )
+SPARE_CALLS = 64
 log = structlog.get_logger("sweepnet")
 
 
@@ -72,15 +75,17 @@ class Running:
 @asynccontextmanager
 async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Running]:
     """A server at the settings' host and port, or at a Unix socket; it is drained at the end."""
-    library = Library(checked_folder(settings.models), warn=warn_of_model)
+    library = Library(checked_folder(settings.models, "models"), warn=warn_of_model)
     engine = Engine(library, settings.workers)
     jobs = Jobs(library, settings.training_roots, partial(convert_models.model, library))
     server = grpc.aio.server(
         options=options(settings.limits),
-        maximum_concurrent_rpcs=settings.max_concurrent_calls,
+        # The guard says more clearly that the server is full; this is for health and reflection.
+        maximum_concurrent_rpcs=settings.max_concurrent_calls + SPARE_CALLS,
     )
     watch = health.aio.HealthServicer()
-    add_services(server, engine, jobs, watch, settings.limits)
+    uploads = Uploads(settings.limits, checked_folder(settings.spool_dir, "spool-dir"))
+    add_services(server, engine, jobs, watch, settings.limits, uploads)
     address = bind(server, settings, socket_path)
     await server.start()
     await _serving(watch)
@@ -99,11 +104,11 @@ def warn_of_model(name: str, reason: str) -> None:
         log.warning("model unreadable", model=name, reason=reason)
 
 
-def checked_folder(models: Path | None) -> Path | None:
-    """The folder of models; raises InvalidInput if it is none."""
-    if models is not None and not models.is_dir():
-        raise InvalidInput("models", f"no folder named {models} (--models)")
-    return models
+def checked_folder(folder: Path | None, setting: str) -> Path | None:
+    """The folder of a setting; raises InvalidInput if it is none."""
+    if folder is not None and not folder.is_dir():
+        raise InvalidInput(setting, f"no folder named {folder} (--{setting})")
+    return folder
 
 
 def options(limits: Limits) -> list[tuple[str, int]]:
@@ -126,17 +131,19 @@ def add_services(
     jobs: Jobs,
     watch: health.aio.HealthServicer,
     limits: Limits,
+    uploads: Uploads,
 ) -> None:
     """All services of the contract, with health and reflection."""
+    guard = Guard(limits.concurrent_calls)
     keyword_spotter_pb2_grpc.add_KeywordSpotterServiceServicer_to_server(
-        KeywordSpotter(engine, limits), server
+        KeywordSpotter(engine, limits, guard, uploads), server
     )
     image_detector_pb2_grpc.add_ImageDetectorServiceServicer_to_server(
-        ImageDetectors(engine, limits), server
+        ImageDetectors(engine, limits, guard), server
     )
-    model_pb2_grpc.add_ModelServiceServicer_to_server(Models(engine), server)
-    trainer_pb2_grpc.add_TrainerServiceServicer_to_server(Trainer(jobs), server)
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(jobs), server)
+    model_pb2_grpc.add_ModelServiceServicer_to_server(Models(engine, guard), server)
+    trainer_pb2_grpc.add_TrainerServiceServicer_to_server(Trainer(jobs, guard), server)
+    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(jobs, guard), server)
     health_pb2_grpc.add_HealthServicer_to_server(watch, server)
     named = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(named, server)

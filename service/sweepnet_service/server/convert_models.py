@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, status_pb2
 
 from sweepnet_protos.v1 import model_pb2, trainer_pb2
-from sweepnet_service.errors import InvalidInput, SweepnetError
+from sweepnet_service.errors import InvalidInput, SweepnetError, shown
 from sweepnet_service.server.statuses import status_of
 from sweepnet_service.store import Library, ModelEntry
 from sweepnet_service.training.jobs import Job, Order
@@ -33,6 +33,7 @@ STATES = {
     "cancelled": trainer_pb2.TRAINING_STATE_CANCELLED,
 }
 OPERATIONS = "operations/"
+LONGEST_WAIT_S = 86_400.0
 
 
 def model(library: Library, name: str) -> model_pb2.Model:
@@ -138,10 +139,12 @@ def _time(seconds: float) -> Timestamp:
 def identity(name: str) -> str:
     """The job's id in the name of an operation."""
     if not name.startswith(OPERATIONS):
-        raise InvalidInput("name", f"got {name!r}; expected a name such as 'operations/1f3a'")
+        raise InvalidInput("name", f"got {shown(name)}; expected a name such as 'operations/1f3a'")
     return name.removeprefix(OPERATIONS)
 
 
 def seconds(duration: Duration) -> float | None:
-    """A duration in seconds, None where none is set."""
-    return duration.ToTimedelta().total_seconds() or None
+    """A duration in seconds, at most a day; None where none is set."""
+    if not duration.seconds and not duration.nanos:
+        return None
+    return min(max(duration.seconds + duration.nanos / 1e9, 0.0), LONGEST_WAIT_S)

@@ -13,7 +13,7 @@ from sweepnet_service.engine import DetectRequest, Engine
 from sweepnet_service.limits import Limits
 from sweepnet_service.server import convert
 from sweepnet_service.server.patience import answer, patient
-from sweepnet_service.server.statuses import log_fault, reported, status_of
+from sweepnet_service.server.statuses import Guard, log_fault, status_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -21,12 +21,12 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
     """Sweeps image detectors over pictures."""
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
-        self._engine, self._limits = engine, limits
+    def __init__(self, engine: Engine, limits: Limits, guard: Guard) -> None:
+        self._engine, self._limits, self._guard = engine, limits, guard
 
     async def Detect(self, request: pb2.DetectRequest, context: Context) -> pb2.DetectResponse:
         """Finds objects in one picture."""
-        async with reported(context, "Detect"):
+        async with self._guard.reported(context, "Detect"):
             wanted = convert.detect_config(request.config)
             found = await self._engine.run(self._engine.detect, wanted, request.image)
             return pb2.DetectResponse(results=convert.picture_results(found))
@@ -35,7 +35,7 @@ class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
         self, requests: AsyncIterator[pb2.StreamingDetectRequest], context: Context
     ) -> None:
         """Finds objects in many pictures; one that cannot be read does not end the stream."""
-        async with reported(context, "StreamingDetect"):
+        async with self._guard.reported(context, "StreamingDetect"):
             incoming = patient(requests, self._limits.idle_s)
             wanted = convert.first_detect_config(await anext(incoming, None))
             await self._engine.run(self._engine.image_detectors, wanted.detectors)

@@ -14,8 +14,8 @@ from sweepnet_service.engine import Engine
 from sweepnet_service.limits import Limits
 from sweepnet_service.server import convert
 from sweepnet_service.server.patience import answer, patient
-from sweepnet_service.server.statuses import reported
-from sweepnet_service.spotting import spot
+from sweepnet_service.server.statuses import Guard
+from sweepnet_service.spotting import Uploads, shorter, spot
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -23,25 +23,27 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class KeywordSpotter(pb2_grpc.KeywordSpotterServiceServicer):
     """Sweeps keyword detectors over audio."""
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
+    def __init__(self, engine: Engine, limits: Limits, guard: Guard, uploads: Uploads) -> None:
         self._engine, self._limits = engine, limits
+        self._guard, self._uploads = guard, uploads
 
     async def StreamingSpot(  # type: ignore[override]  # replies are written, not yielded
         self, requests: AsyncIterator[pb2.StreamingSpotRequest], context: Context
     ) -> None:
         """Scores audio as it comes."""
-        async with reported(context, "StreamingSpot"):
+        async with self._guard.reported(context, "StreamingSpot"):
             incoming = patient(requests, self._limits.idle_s)
             wanted = convert.spot_config(await anext(incoming, None))
-            audio, largest = convert.audio_messages(incoming), self._limits.upload_bytes
-            async with aclosing(spot(self._engine, wanted, audio, largest)) as replies:
+            audio = convert.audio_messages(incoming)
+            async with aclosing(spot(self._engine, wanted, audio, self._uploads)) as replies:
                 async for reply in replies:
                     await answer(context, convert.spot_reply(reply), self._limits.idle_s)
 
     async def Spot(self, request: pb2.SpotRequest, context: Context) -> pb2.SpotResponse:
         """Scores one short recording."""
-        async with reported(context, "Spot"):
+        async with self._guard.reported(context, "Spot"):
             wanted = convert.whole_spot_config(request.config)
             audio = convert.one_message(request.audio)
-            replies = spot(self._engine, wanted, audio, self._limits.upload_bytes)
-            return convert.whole_spot_reply([reply async for reply in replies])
+            async with aclosing(spot(self._engine, wanted, audio, self._uploads)) as replies:
+                short = shorter(replies, wanted.start_sample, self._limits.whole_spot_s)
+                return convert.whole_spot_reply([reply async for reply in short])

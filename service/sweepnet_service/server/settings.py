@@ -57,6 +57,22 @@ class Settings(BaseSettings):
     )
     max_message_bytes: int = Field(32 * MIB, ge=1024, description="Largest message taken.")
     max_upload_bytes: int = Field(1024 * MIB, ge=1, description="Largest audio file taken.")
+    max_spool_bytes: int = Field(
+        4096 * MIB,
+        ge=1,
+        description="Most bytes of audio files kept at once, all clients together.",
+    )
+    spool_dir: Path | None = Field(
+        None,
+        description="Folder where audio files lie, nameless, while they are read; "
+        "the system's temporary folder by default.",
+    )
+    max_spot_s: float = Field(
+        600.0,
+        gt=0,
+        description="Longest audio of a Spot call, each channel under each detector counted "
+        "by itself; streams may be longer.",
+    )
     max_concurrent_calls: int = Field(256, ge=1, description="Most calls served at once.")
     idle_timeout_s: float = Field(
         60.0, gt=0, description="A stream without a message for so long is ended."
@@ -85,6 +101,8 @@ class Settings(BaseSettings):
             self.max_upload_bytes,
             self.idle_timeout_s,
             self.max_concurrent_calls,
+            self.max_spot_s,
+            self.max_spool_bytes,
         )
 
     @classmethod

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from typing import Any, cast
 
 import grpc
@@ -24,6 +31,8 @@ from sweepnet_service.errors import (
 )
 
 DOMAIN = "sweepnet"
+LONGEST_MESSAGE, LONGEST_WHERE = 500, 80
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/:'\"]+/)+")
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (InvalidInput, code_pb2.INVALID_ARGUMENT, "INVALID_INPUT"),
     (NotFound, code_pb2.NOT_FOUND, "NOT_FOUND"),
@@ -46,6 +55,7 @@ def status_of(error: Exception) -> status_pb2.Status:
 
 
 def _status(code: int, message: str, reason: str, where: str) -> status_pb2.Status:
+    message, where = told(message, LONGEST_MESSAGE), told(where, LONGEST_WHERE)
     information = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN)
     status = status_pb2.Status(code=code, message=message)
     if where:
@@ -57,35 +67,72 @@ def _status(code: int, message: str, reason: str, where: str) -> status_pb2.Stat
     return status
 
 
+def told(text: str, longest: int) -> str:
+    """The text as a client may hear it: without folders of the server, at most `longest` bytes.
+
+    Errors travel in a call's metadata, which holds 8 kB in all; beyond that gRPC sends none of it.
+    """
+    bare = _FOLDERS.sub("", text[: 4 * longest])
+    data = bare.encode(errors="replace")
+    if len(data) <= longest:
+        return bare
+    return data[: longest - 3].decode(errors="ignore") + "..."
+
+
 def _packed(message: Any) -> AnyMessage:
     packed = AnyMessage()
     packed.Pack(message)
     return packed
 
 
-def reported(
-    context: grpc.aio.ServicerContext[Any, Any], method: str
-) -> AbstractAsyncContextManager[None, None]:
-    """Run a handler's body: its errors become statuses, and one line is logged at its end."""
-    # The second None tells type checkers that no error is swallowed.
-    return cast("AbstractAsyncContextManager[None, None]", _reported(context, method))
+class Guard:
+    """Stands before every handler; `most` calls are let in at once.
+
+    Health and reflection have none, so that a full server is not taken for a dead one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._running = most, 0
+
+    def reported(
+        self, context: grpc.aio.ServicerContext[Any, Any], method: str
+    ) -> AbstractAsyncContextManager[None, None]:
+        """Run a handler's body: its errors become statuses, and one line is logged at its end."""
+        # The second None tells type checkers that no error is swallowed.
+        told = _reported(context, method, self._place)
+        return cast("AbstractAsyncContextManager[None, None]", told)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if self._running >= self._most:
+            raise LimitExceeded(
+                "server", f"{self._most} calls run already (--max-concurrent-calls); try later"
+            )
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
 
 
 @asynccontextmanager
 async def _reported(
-    context: grpc.aio.ServicerContext[Any, Any], method: str
+    context: grpc.aio.ServicerContext[Any, Any],
+    method: str,
+    place: Callable[[], AbstractContextManager[None]],
 ) -> AsyncIterator[None]:
     """CancelledError passes through: swallowing it makes grpc.aio keep memory for ever."""
     start, code = time.monotonic(), "CANCELLED"
     try:
-        yield
+        with place():
+            yield
         code = "OK"
     except Exception as error:
         status = status_of(error)
         code = code_pb2.Code.Name(status.code)
         log_fault(error, method)
-        told = rpc_status.to_status(status)
-        await context.abort(told.code, told.details, told.trailing_metadata)
+        sent = rpc_status.to_status(status)
+        await context.abort(sent.code, sent.details, sent.trailing_metadata)
     finally:
         with suppress(OSError, ValueError):
             log.info(

@@ -9,10 +9,10 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf.empty_pb2 import Empty
 
 from sweepnet_protos.v1 import trainer_pb2, trainer_pb2_grpc
-from sweepnet_service.errors import InvalidInput
+from sweepnet_service.errors import InvalidInput, shown
 from sweepnet_service.server import convert_models as convert
 from sweepnet_service.server.paging import page
-from sweepnet_service.server.statuses import reported
+from sweepnet_service.server.statuses import Guard
 from sweepnet_service.training.jobs import Jobs
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -21,14 +21,14 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
     """Starts trainings."""
 
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: Jobs, guard: Guard) -> None:
+        self._jobs, self._guard = jobs, guard
 
     async def StartTraining(
         self, request: trainer_pb2.StartTrainingRequest, context: Context
     ) -> operations_pb2.Operation:
         """The operation of a new training."""
-        async with reported(context, "StartTraining"):
+        async with self._guard.reported(context, "StartTraining"):
             job = await self._jobs.start(convert.order(request))
             return convert.operation(job)
 
@@ -36,14 +36,14 @@ class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
 class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
     """Trainings as long-running operations."""
 
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: Jobs, guard: Guard) -> None:
+        self._jobs, self._guard = jobs, guard
 
     async def GetOperation(
         self, request: operations_pb2.GetOperationRequest, context: Context
     ) -> operations_pb2.Operation:
         """The operation as it is."""
-        async with reported(context, "GetOperation"):
+        async with self._guard.reported(context, "GetOperation"):
             job = self._jobs.get(convert.identity(request.name))
             return convert.operation(job)
 
@@ -51,9 +51,11 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
         self, request: operations_pb2.ListOperationsRequest, context: Context
     ) -> operations_pb2.ListOperationsResponse:
         """A page of operations, in order of name."""
-        async with reported(context, "ListOperations"):
+        async with self._guard.reported(context, "ListOperations"):
             if request.filter:
-                raise InvalidInput("filter", f"got {request.filter!r}; filters are not supported")
+                raise InvalidInput(
+                    "filter", f"got {shown(request.filter)}; filters are not supported"
+                )
             named = {job.id: job for job in self._jobs.all()}
             keys, following = page(sorted(named), request.page_size, request.page_token)
             told = [convert.operation(named[key]) for key in keys]
@@ -63,7 +65,7 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
         self, request: operations_pb2.CancelOperationRequest, context: Context
     ) -> Empty:
         """Asks a training to stop."""
-        async with reported(context, "CancelOperation"):
+        async with self._guard.reported(context, "CancelOperation"):
             await self._jobs.cancel(convert.identity(request.name))
             return Empty()
 
@@ -71,7 +73,7 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
         self, request: operations_pb2.DeleteOperationRequest, context: Context
     ) -> Empty:
         """Forgets a training that has ended."""
-        async with reported(context, "DeleteOperation"):
+        async with self._guard.reported(context, "DeleteOperation"):
             self._jobs.forget(convert.identity(request.name))
             return Empty()
 
@@ -79,7 +81,7 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
         self, request: operations_pb2.WaitOperationRequest, context: Context
     ) -> operations_pb2.Operation:
         """The operation once it has ended, or as it is after the timeout."""
-        async with reported(context, "WaitOperation"):
+        async with self._guard.reported(context, "WaitOperation"):
             timeout_s = convert.seconds(request.timeout)
             job = await self._jobs.wait(convert.identity(request.name), timeout_s)
             return convert.operation(job)

@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from cnn_core.errors import ModelFileError
 from cnn_core.modelfile import FORMAT_VERSION
-from sweepnet_service.errors import ModelUnreadable, NotFound, SweepnetError
+from sweepnet_service.errors import ModelUnreadable, NotFound, SweepnetError, shown
 from sweepnet_service.store.names import SUFFIX, name_of_file
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Library:
         entry = self.entries.get(name)
         if entry is None:
             there = ", ".join(self.entries) or "none"
-            raise NotFound("model", f"no model named {name!r}; this server holds: {there}")
+            raise NotFound("model", f"no model named {shown(name)}; this server holds: {there}")
         return entry
 
     def load(self, name: str) -> Detector:

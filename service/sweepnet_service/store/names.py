@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sweepnet_service.errors import InvalidInput
+from sweepnet_service.errors import InvalidInput, shown
 
 COLLECTION = "detectors/"
 SUFFIX = ".safetensors"
@@ -17,7 +17,7 @@ def checked_name(name: str, where: str) -> str:
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             where,
-            f"got {name!r}; expected a name such as 'detectors/welcome': lower case letters, "
+            f"got {shown(name)}; expected a name such as 'detectors/welcome': lower case letters, "
             "digits, '-' and '_', from a letter, at most 63 behind the slash",
         )
     return name

@@ -13,7 +13,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from sweepnet_service.errors import InvalidInput
+from sweepnet_service.errors import InvalidInput, shown
 from sweepnet_service.progress import Report
 from sweepnet_service.store.library import SHIPPED
 
@@ -37,7 +37,7 @@ class Setting:
 def training_module(kind: str) -> Any:
     """The module with `TrainConfig` and `train`; raises InvalidInput for an unknown kind."""
     if kind not in KINDS:
-        raise InvalidInput("kind", f"got {kind!r}; expected one of {', '.join(KINDS)}")
+        raise InvalidInput("kind", f"got {shown(kind)}; expected one of {', '.join(KINDS)}")
     return importlib.import_module(f"sweepnet_service.detectors.{kind}.train")
 
 
@@ -97,7 +97,9 @@ def _changed(record: Any, values: Mapping[str, Any]) -> Any:
 def checked(name: str, value: Any, known: Mapping[str, Setting]) -> Any:
     """The value in the setting's type; raises InvalidInput."""
     if name not in known:
-        raise InvalidInput("settings", f"no setting named {name!r}; there are {', '.join(known)}")
+        raise InvalidInput(
+            "settings", f"no setting named {shown(name)}; there are {', '.join(known)}"
+        )
     kind = known[name].kind
     if kind == tuple[str, ...] and isinstance(value, list | tuple):
         return tuple(map(str, value))
@@ -108,7 +110,7 @@ def checked(name: str, value: Any, known: Mapping[str, Setting]) -> Any:
         return float(value)
     if type(value) is not kind:
         expected = getattr(kind, "__name__", str(kind))
-        raise InvalidInput(f"settings.{name}", f"got {value!r}; expected {expected}")
+        raise InvalidInput(f"settings.{name}", f"got {shown(value)}; expected {expected}")
     return value
 
 
@@ -140,7 +142,7 @@ def check_groups(settings: Mapping[str, Any]) -> None:
         if isinstance(value, str) and not _GROUP.fullmatch(value):
             raise InvalidInput(
                 f"settings.{name}",
-                f"got {value[:80]!r}; expected a folder's name of letters, digits, '-' and '_'",
+                f"got {shown(value)}; expected a folder's name of letters, digits, '-' and '_'",
             )
 
 

@@ -23,6 +23,7 @@ from sweepnet_service.errors import (
     LimitExceeded,
     NotFound,
     SweepnetError,
+    shown,
 )
 from sweepnet_service.progress import Progress
 from sweepnet_service.store import Library, checked_name, file_of_name, name_alone
@@ -118,7 +119,7 @@ class Jobs:
     def get(self, identity: str) -> Job:
         """The job of this id; raises NotFound."""
         if identity not in self._jobs:
-            raise NotFound("operation", f"no training named 'operations/{identity}'")
+            raise NotFound("operation", f"no training named {shown(f'operations/{identity}')}")
         return self._jobs[identity]
 
     def all(self) -> list[Job]:
