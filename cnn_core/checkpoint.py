@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from safetensors.numpy import save as to_bytes
 
 from cnn_core.errors import ModelFileError
-from cnn_core.modelfile import read_tensors, write_whole
+from cnn_core.modelfile import read_tensors, write_tensors
 from cnn_core.tree import leaves, tree_map
 
 Tree = TypeVar("Tree")
@@ -24,7 +23,7 @@ def save(path: Path, trees: Mapping[str, object], record: Mapping[str, Any]) -> 
         for name, tree in trees.items()
         for place, array in leaves(tree)
     }
-    write_whole(path, to_bytes(tensors, {"record": json.dumps(record)}))
+    write_tensors(path, tensors, {"record": json.dumps(record)})
 
 
 def load(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

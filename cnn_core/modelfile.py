@@ -40,7 +40,7 @@ def save(path: Path, net: Layer, description: Mapping[str, Any]) -> None:
         "description": json.dumps(description, sort_keys=True),
     }
     tensors = {name: np.ascontiguousarray(array) for name, array in leaves(net)}
-    write_whole(path, to_bytes(tensors, metadata))
+    write_tensors(path, tensors, metadata)
 
 
 def load(path: Path) -> ModelFile:
@@ -93,6 +93,16 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(f"{path.name}: not a readable safetensors file: {error}") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file; equal content gives equal bytes, whatever its order."""
+    content = to_bytes(dict(tensors), dict(metadata))
+    length = int.from_bytes(content[:8], "little")
+    # The library writes metadata in an order that changes from run to run.
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)
+    write_whole(path, len(header).to_bytes(8, "little") + header + content[8 + length :])
 
 
 def write_whole(path: Path, content: bytes) -> None:

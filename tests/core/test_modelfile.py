@@ -34,6 +34,15 @@ def test_what_was_saved_is_what_is_loaded(layer, tmp_path):
     assert not list(tmp_path.glob(".*tmp"))
 
 
+def test_equal_models_are_equal_bytes(tmp_path):
+    """The order of tensors and of metadata never shows in the file."""
+    net = Dense.create(np.random.default_rng(0), 2, 2)
+    files = [tmp_path / f"{i}" for i in range(8)]
+    for path in files:
+        modelfile.save(path, net, {"b": 1, "a": 2})
+    assert len({path.read_bytes() for path in files}) == 1
+
+
 def _file(path, **changes):
     rng = np.random.default_rng(0)
     net = Sequential((Dense.create(rng, 2, 2), Relu()))
