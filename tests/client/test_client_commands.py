@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -12,14 +13,26 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import soundfile
+import typer
 from PIL import Image
 
-from sweepnet import InvalidInput, NoServerPackage, _embedded, embedded_server
-from sweepnet.cli import build, client_verbs, main
+from sweepnet import (
+    Client,
+    InvalidInput,
+    Model,
+    NoServerPackage,
+    OperatingPoint,
+    ServerUnavailable,
+    _embedded,
+    embedded_server,
+)
+from sweepnet.cli import build, client_verbs, connection, main
+from sweepnet.cli.ending import clear_ending
+from sweepnet.cli.models import figures
 
 VERBS = ("demo", "detect", "evaluate", "models", "serve", "spot", "train")
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"}
@@ -200,9 +213,7 @@ def test_tables_are_readable(sweepnet: Sweepnet, server: str, files: Path) -> No
     assert spotted.splitlines()[0].split() == ["File", "Length", "Label", "Score", "Found"]
     assert "3.00 s" in spotted
     assert "90 x 70" in seen
-    assert re.search(
-        r"detectors/tiny +keyword +one +0.600 +at 0.600: misses 10.0%, 0.5 false", listed
-    )
+    assert re.search(r"detectors/tiny +keyword +one +0.600 +misses 10.0%, 0.5 false", listed)
 
 
 def test_without_a_server_one_is_started(files: Path, tiny_models: Path) -> None:
@@ -328,3 +339,42 @@ def test_the_client_is_light() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_draining_server_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any work is sent to it."""
+
+    class Draining:
+        address = "there:1"
+
+        def ready(self) -> bool:
+            return False
+
+    with pytest.raises(ServerUnavailable, match="the server at there:1 is being stopped"):
+        connection._checked(cast("Client", Draining()), ())
+
+
+def test_what_the_system_refuses_ends_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """No traceback."""
+
+    def verb() -> None:
+        raise PermissionError(13, "Permission denied", "/proc/nope")
+
+    with pytest.raises(typer.Exit) as ended:
+        clear_ending(verb)()
+
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err == "sweepnet verb: /proc/nope: Permission denied\n"
+
+
+def test_only_figures_of_the_threshold_itself_are_shown() -> None:
+    """Those of a neighbour would be taken for them."""
+    near, at = (OperatingPoint("one", x, 0.1, 2.0, None) for x in (0.59, 0.6))
+    labels, card = ("one", "two"), {"threshold": {"default": 0.6}}
+    model = Model("m", "keyword", labels, {"one": 0.6}, (near,), card, 1, 1, 16_000, 1.0, 0.1)
+    assert figures(model, "one") == figures(model, "two") == "-"
+    told = figures(dataclasses.replace(model, operating_points=(near, at)), "one")
+    assert told == "misses 10.0%, 2 false alarms per hour"
+    measured = {"parts": [{"name": "all", "recall": 0.6}], "false_boxes_per_negative": 0.05}
+    told = figures(dataclasses.replace(model, card={"figures": measured}), "one")
+    assert told == "misses 40.0%, 0.05 false boxes per picture"

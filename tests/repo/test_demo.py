@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweepnet.demo import verdict
-from sweepnet.demo.announcement import GAP_S, RATE_HZ, SYNTHETIC, Prompt, join
+from sweepnet.demo import debian, inputs, verdict
+from sweepnet.demo.announcement import GAP_S, RATE_HZ, SYNTHETIC, TELEPHONE, Prompt, join
 from sweepnet.demo.debian import prompts_folder
 from sweepnet.demo.download import Unavailable, run
 from sweepnet.demo.inputs import ASSETS, cache_folder
@@ -170,3 +170,38 @@ def test_strictness_wants_the_real_inputs(cut_off: dict[str, str], tmp_path: Pat
     assert done.returncode == 1
     assert "DEMO_STRICT is set, but the telephone prompts cannot be had" in done.stdout
     assert "DEMO_STRICT is set, but the photos cannot be had" in done.stdout
+
+
+def test_every_prompt_that_is_played_is_proved(tmp_path: Path) -> None:
+    """A cache where one of them is damaged is not used."""
+    assert {f"{prompt.name}.wav" for prompt in TELEPHONE} == set(debian.PROOFS)
+    assert debian._foreign(tmp_path) == "pls-hold-while-try.wav"
+
+
+def test_a_cache_that_cannot_be_written_is_a_reason_to_go_without(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The carried inputs do; nothing is fetched."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SWEEPNET_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(inputs, "photos", lambda cache, say: cache.mkdir(parents=True))
+    said: list[str] = []
+
+    gathered = inputs.gather(said.append)
+
+    assert len(gathered.lacking) == 2
+    assert gathered.announcement.source.startswith("synthetic speech")
+    assert sum("nothing can be kept in" in line for line in said) == 2
+
+
+def test_a_folder_for_pictures_that_cannot_be_made_is_told_of_first(
+    cut_off: dict[str, str], tmp_path: Path
+) -> None:
+    """One line, before the listening begins."""
+    (tmp_path / "demo-output").touch()
+
+    done = demo(cut_off, tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr.strip() == "sweepnet demo: demo-output: File exists"
+    assert "Listening" not in done.stdout

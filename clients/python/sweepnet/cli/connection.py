@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from sweepnet import Client, embedded_server
-from sweepnet.errors import InvalidInput
+from sweepnet.errors import InvalidInput, ServerUnavailable
 
 Server = Annotated[
     str | None,
@@ -62,7 +62,8 @@ def connected(
 
 def _checked(client: Client, detectors: Sequence[str]) -> Client:
     """The client; raises before any work where there is no server or no such detector."""
-    client.ready()
+    if not client.ready():
+        raise ServerUnavailable(f"the server at {client.address} is being stopped; try another")
     for name in detectors:
         client.model(name)
     return client

@@ -33,5 +33,10 @@ def clear_ending(verb: Callable[P, T]) -> Callable[P, T]:
             # Whoever read our output is gone; Python must not try to flush to it at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(FAILED) from None
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            reason = error.strerror or str(error) or type(error).__name__
+            print(f"sweepnet {verb.__name__}: {place}{reason}", file=sys.stderr)
+            raise typer.Exit(FAILED) from None
 
     return ended

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from math import isclose
+from typing import Annotated, Any
 
 import typer
 
@@ -44,18 +46,33 @@ def _list(found: tuple[Model, ...]) -> None:
 
 
 def figures(model: Model, label: str) -> str:
-    """What was measured nearest to the label's threshold, in words."""
-    threshold = model.default_thresholds.get(label, 0.0)
-    points = [point for point in model.operating_points if point.label == label]
-    if not points:
-        return "-"
-    point = min(points, key=lambda point: abs(point.threshold - threshold))
-    missed = f"at {point.threshold:.3f}: misses {point.miss_rate:.1%}"
+    """What was measured at the label's threshold, in words, else what the card tells, else "-"."""
+    threshold = model.default_thresholds.get(label)
+    at_it = (
+        point
+        for point in model.operating_points
+        if point.label == label and threshold is not None and isclose(point.threshold, threshold)
+    )
+    point = next(at_it, None)
+    if point is None:
+        return _of_card(model.card)
+    missed = f"misses {point.miss_rate:.1%}"
     if point.false_alarms_per_hour is not None:
         return f"{missed}, {point.false_alarms_per_hour:.2g} false alarms per hour"
     if point.false_boxes_per_picture is not None:
         return f"{missed}, {point.false_boxes_per_picture:.2g} false boxes per picture"
     return missed
+
+
+def _of_card(card: Mapping[str, Any]) -> str:
+    """Figures of an image detector's card, which are those of the shipped threshold."""
+    measured = card.get("figures", {})
+    try:
+        whole = next(part for part in measured["parts"] if part["name"] == "all")
+        missed, false = 1 - whole["recall"], measured["false_boxes_per_negative"]
+        return f"misses {missed:.1%}, {false:.2g} false boxes per picture"
+    except (KeyError, TypeError, StopIteration):
+        return "-"
 
 
 def _show(model: Model) -> None:

@@ -41,6 +41,9 @@ def demo(
 ) -> None:
     """Hear a word in a live telephone announcement, see a flower in a photo."""
     console = Console(highlight=False, soft_wrap=True)
+    if _can_draw():
+        # Before the listening: a folder that cannot be made is told of at once.
+        out.mkdir(parents=True, exist_ok=True)
     inputs = gather(console.print)
     speed = UNPACED if fast else LIVE
     if server is None:
@@ -94,16 +97,19 @@ def _look(console: Console, client: Client, picture: Picture) -> Detections:
     return detections
 
 
+def _can_draw() -> bool:
+    return importlib.util.find_spec("matplotlib") is not None
+
+
 def _draw(
     console: Console, inputs: Inputs, hearing: Hearing, seen: list[Detections], out: Path
 ) -> None:
     """Write the two PNG files, where matplotlib is installed."""
-    if importlib.util.find_spec("matplotlib") is None:
+    if not _can_draw():
         console.print("\nno pictures: matplotlib is missing (pip install 'sweepnet[plots]')")
         return
     from . import figures
 
-    out.mkdir(parents=True, exist_ok=True)
     sights = [
         figures.Sight(picture.path, picture.credit, detections)
         for picture, detections in zip(inputs.pictures, seen, strict=True)

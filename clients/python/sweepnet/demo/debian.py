@@ -15,7 +15,16 @@ from .download import Say, Unavailable, run
 
 PACKAGE = "asterisk-core-sounds-en-wav"
 VOICE = Path("usr/share/asterisk/sounds/en_US_f_Allison")
-PROOF = ("dir-welcome.wav", "2c6ba3ee162ca9eccfbad165a9318a84f397705ad5054089f91e5a10872167ec")
+PROOFS = {
+    "pls-hold-while-try.wav": "fe5ad53e001668df176a2848310a1f94e13881ec50a7ae1e4ee0c895ddfc8031",
+    "queue-youarenext.wav": "c062839a5d10a7b2b8f8d5e7f814eb6dc7963b03b515bf99f2e07480a6acd4c4",
+    "vm-nobodyavail.wav": "bd4c4db613df7ceb63a114033c1452a698f428417961098d9ab1770d648f7b40",
+    "dir-welcome.wav": "2c6ba3ee162ca9eccfbad165a9318a84f397705ad5054089f91e5a10872167ec",
+    "dir-instr.wav": "7cc12653ebc3e5549149b1569abd5226e96171949d101e20f4634e00d57070a4",
+    "queue-thankyou.wav": "9d2f28e00c05c072f6072b0b50296141812f0fc9ed1716851f9b4be580b32193",
+    "vm-goodbye.wav": "b6232dee2b67fd5c6c41befd1db1d2197eb3952a37d20f4f5f11df4a5ef6af7d",
+}
+"""SHA-256 of every prompt that is played."""
 
 
 def prompts_folder(cache: Path, say: Say) -> Path:
@@ -31,14 +40,23 @@ def prompts_folder(cache: Path, say: Say) -> Path:
             unpacked = _fetch(Path(work))
             shutil.rmtree(home, ignore_errors=True)
             unpacked.rename(home)
-    if not _genuine(home / VOICE):
-        raise Unavailable(f"{PACKAGE} holds another {PROOF[0]} than this demo knows")
+    foreign = _foreign(home / VOICE)
+    if foreign is not None:
+        raise Unavailable(f"{PACKAGE} holds another {foreign} than this demo knows")
     return home / VOICE
 
 
 def _genuine(folder: Path) -> bool:
-    path = folder / PROOF[0]
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == PROOF[1]
+    return _foreign(folder) is None
+
+
+def _foreign(folder: Path) -> str | None:
+    """The first prompt that is missing, damaged or another than this demo knows."""
+    for name, digest in PROOFS.items():
+        path = folder / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            return name
+    return None
 
 
 def _fetch(work: Path) -> Path:

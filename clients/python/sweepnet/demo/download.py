@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 LIMIT_S = 180.0
@@ -14,6 +15,15 @@ Say = Callable[[str], None]
 
 class Unavailable(Exception):
     """What the demo wanted cannot be had here; the message says why."""
+
+
+@contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """Raises Unavailable for what the file system refuses inside; `folder` holds the downloads."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"nothing can be kept in {folder} ({error.strerror or error})") from None
 
 
 def run(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .announcement import SYNTHETIC, TELEPHONE, Announcement, join
 from .debian import PACKAGE, prompts_folder
-from .download import Say, Unavailable
+from .download import Say, Unavailable, kept_in
 from .photos import Picture, drawings, photos
 
 ASSETS = Path(__file__).parent / "assets"
@@ -42,7 +42,8 @@ def cache_folder() -> Path:
 def _announcement(cache: Path, say: Say) -> tuple[Announcement, str | None]:
     say(f"recording: telephone prompts of Debian's package {PACKAGE} (CC BY-SA 3.0)")
     try:
-        folder = prompts_folder(cache, say)
+        with kept_in(cache):
+            folder = prompts_folder(cache, say)
     except Unavailable as reason:
         say(f"  cannot be had: {reason}")
         say("  so a synthetic voice (espeak-ng) that the program carries speaks instead")
@@ -55,7 +56,8 @@ def _announcement(cache: Path, say: Say) -> tuple[Announcement, str | None]:
 def _pictures(cache: Path, say: Say) -> tuple[tuple[Picture, Picture], str | None]:
     say("photos: flower.jpg and china.jpg, which scikit-learn ships (CC BY 2.0)")
     try:
-        return photos(cache, say), None
+        with kept_in(cache):
+            return photos(cache, say), None
     except Unavailable as reason:
         say(f"  cannot be had: {reason}")
         say("  so two drawn pictures that the program carries are shown instead")
