@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+ASSETS = ROOT / "clients/python/sweepnet/demo/assets"
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 
 
@@ -108,19 +109,29 @@ def test_the_shipped_models_are_there(full: Installed) -> None:
     assert "flower" in told
 
 
-def test_a_recording_is_spotted(full: Installed, recording: Path) -> None:
-    """`sweepnet spot --json` gives a score for the word, through an embedded server."""
-    done = full.run("sweepnet", "spot", recording.name, "--json")
-    answer = json.loads(done.stdout)
+def test_the_word_is_found_and_only_it(full: Installed) -> None:
+    """`sweepnet spot --json` through an embedded server, on the recordings that it carries."""
+    paths = [str(ASSETS / f"{name}.wav") for name in ("hold", "welcome", "press")]
+    told = full.run("sweepnet", "spot", *paths, "--json").stdout.splitlines()
+    events = {Path(a["source"]).stem: a["events"] for a in map(json.loads, told)}
 
-    assert answer["source"] == recording.name
-    assert 0.0 <= answer["scores"]["welcome"] <= 1.0
+    assert (events["hold"], events["press"]) == ([], [])
+    (event,) = events["welcome"]
+    assert event["label"] == "welcome"
+    assert event["start_s"] == pytest.approx(0.0, abs=0.3)
+    assert event["end_s"] == pytest.approx(0.48, abs=0.3)
+    assert event["score"] >= 0.5
 
 
-def test_a_picture_is_searched(full: Installed) -> None:
-    """`sweepnet detect --json` gives the size and a presence score."""
-    picture = ROOT / "clients/python/sweepnet/demo/assets/flower.png"
-    answer = json.loads(full.run("sweepnet", "detect", str(picture), "--json").stdout)
+def test_the_flower_is_found_and_only_it(full: Installed) -> None:
+    """`sweepnet detect --json` boxes it where it was drawn."""
+    paths = [str(ASSETS / name) for name in ("flower.png", "hills.png")]
+    told = full.run("sweepnet", "detect", *paths, "--json").stdout.splitlines()
+    flower, hills = map(json.loads, told)
 
-    assert (answer["width_px"], answer["height_px"]) == (340, 240)
-    assert 0.0 <= answer["scores"]["flower"] <= 1.0
+    assert (flower["width_px"], flower["height_px"]) == (340, 240)
+    assert hills["boxes"] == []
+    (box,) = flower["boxes"]
+    edges = [box[name] for name in ("x_min_px", "y_min_px", "x_max_px", "y_max_px")]
+    assert edges == pytest.approx([95, 45, 245, 195], abs=30)
+    assert flower["scores"]["flower"] >= box["score"] > hills["scores"]["flower"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -9,6 +10,7 @@ import grpc
 from sweepnet_protos.v1 import model_pb2 as pb2
 from sweepnet_protos.v1 import model_pb2_grpc as pb2_grpc
 from sweepnet_service.engine import Engine
+from sweepnet_service.errors import NotFound
 from sweepnet_service.server import convert_models
 from sweepnet_service.server.paging import page
 from sweepnet_service.server.statuses import Guard
@@ -31,7 +33,11 @@ class Models(pb2_grpc.ModelServiceServicer):
             library, kind = self._engine.library, convert_models.kind_filter(request.kind)
             names = [x.name for x in library.entries.values() if kind in (None, x.kind)]
             names, following = page(names, request.page_size, request.page_token)
-            models = [await self._engine.run(convert_models.model, library, x) for x in names]
+            models = []
+            for name in names:
+                # A file may go while the others are told of.
+                with suppress(NotFound):
+                    models.append(await self._engine.run(convert_models.model, library, name))
             return pb2.ListModelsResponse(models=models, next_page_token=following)
 
     async def GetModel(
