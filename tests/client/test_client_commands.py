@@ -191,7 +191,7 @@ def test_bad_files_are_told_of_and_the_others_go_on(
         (["evaluate", "image", "--data", "{f}/missing", "-m", "{f}/x.safetensors"], 1, "x.safe"),
         (["evaluate", "keyword", "--data", "{f}", "-m", "nope"], 1, "no model named"),
         (["train", "video"], 2, "video"),
-        (["train", "image", "--data", "{f}", "--output", "{f}/m.safetensors"], 1, "missing"),
+        (["train", "image", "--data", "{f}", "--out", "{f}/m.safetensors"], 1, "missing"),
     ],
 )
 def test_wrong_moves_get_one_clear_answer(
@@ -236,7 +236,7 @@ def test_a_model_is_trained_and_measured_by_commands(
     """With one flag for each setting; the model and its card are there."""
     made = tmp_path / "squares.safetensors"
     quick = ("--pictures=8", "--batch=4", "--aside-share=0.3", "--detect-size-px=64")
-    places = ("--data", flower_data, "--output", made, "--work-dir", tmp_path / "work")
+    places = ("--data", flower_data, "--out", made, "--work-dir", tmp_path / "work")
 
     trained = sweepnet("train", "image", *places, "--label=square", *quick)
     assert trained.returncode == 0, trained.stderr

@@ -51,7 +51,7 @@ def tiny_config(data: Path, work: Path, **changes: object) -> TrainConfig:
     settings: dict[str, object] = {
         "data": data,
         "work_dir": work,
-        "output": work / "square.safetensors",
+        "out": work / "square.safetensors",
         "label": "square",
         "species": ("square",),
         "aside_share": 0.0,

@@ -69,7 +69,7 @@ def test_a_finished_training_is_only_measured_and_written_again(
     trained: tuple[Path, list[Progress]], square_config: TrainConfig, tmp_path: Path
 ) -> None:
     told: list[Progress] = []
-    again = train(replace(square_config, output=tmp_path / "square.safetensors"), told.append)
+    again = train(replace(square_config, out=tmp_path / "square.safetensors"), told.append)
 
     first, second = ImageDetector.load(trained[0]), ImageDetector.load(again)
     assert first.card == second.card

@@ -212,7 +212,7 @@ def test_settings_are_found_in_the_trainings_own_records(kind: str) -> None:
     known = settings_of(kind)
     assert "seed" in known
     assert known["seed"].kind is int
-    assert not {"data", "work_dir", "output", "out"} & set(known)
+    assert not {"data", "work_dir", "out"} & set(known)
 
 
 def test_a_folder_of_ones_own_is_heard_by_the_shipped_trunk(tmp_path: Path) -> None:

@@ -32,10 +32,10 @@ PLACES = {
     "data": "Folder with the data to learn from.",
     "folder": "Folder with recordings of your own: positive/ and negative/.",
     "trunk": "Keyword model whose phone trunk is used; else one is trained, which takes hours.",
+    "start_from": "Work folder of an earlier training, whose weights are the first ones.",
     WORK: "Folder that keeps the state: the same command goes on from there. Beside the model "
     "by default.",
     "out": "Model file to write; its card is put beside it.",
-    "output": "Model file to write; its card is put beside it.",
 }
 
 app = typer.Typer(help="Train a detector.", no_args_is_help=True)
@@ -87,7 +87,7 @@ def _told(default: Any) -> str:
 
 def _train(kind: str, values: dict[str, Any]) -> None:
     places = {name: value for name, value in values.items() if isinstance(value, Path)}
-    out = places.get("out") or places["output"]
+    out = places["out"]
     places.setdefault(WORK, out.with_name(f".{out.stem}-training"))
     settings = {name: value for name, value in values.items() if name not in places}
     try:

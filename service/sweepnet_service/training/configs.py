@@ -125,7 +125,7 @@ def ordered(
     work = place / "work"
     check_groups(settings)
     if kind == "image":
-        places = {"data": data, "work_dir": work, "output": made}
+        places = {"data": data, "work_dir": work, "out": made}
         return configured(kind, places, {"label": label, **settings}), made
     own = (data / "positive").is_dir()
     places = {"folder" if own else "data": data, "work_dir": work, "out": made}

@@ -45,7 +45,7 @@ class TrainConfig:
 
     data: Path
     work_dir: Path
-    output: Path
+    out: Path
     label: str = "flower"
     objects: str = "flowers"
     negatives: str = "negatives"

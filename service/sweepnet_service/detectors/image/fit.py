@@ -111,7 +111,7 @@ def resume(config: TrainConfig) -> State | None:
 
 
 PLACES = (
-    "data", "work_dir", "output", "label", "checkpoint_every", "detect_size_px", "start_from",
+    "data", "work_dir", "out", "label", "checkpoint_every", "detect_size_px", "start_from",
 )  # fmt: skip
 
 

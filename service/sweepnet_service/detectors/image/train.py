@@ -23,7 +23,7 @@ UNDECIDED = 0.5
 
 
 def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lambda: False) -> Path:
-    """The path of the model file, `config.output`; its card lies beside it as Markdown.
+    """The path of the model file, `config.out`; its card lies beside it as Markdown.
 
     A training that was stopped goes on from `config.work_dir`; one that is finished is only
     measured and written again. Thresholds come from training
@@ -39,11 +39,11 @@ def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lamb
         card={},
     )
     detector = _with_card(_with_thresholds(bare, config, progress), config, progress)
-    detector.save(config.output)
-    text = markdown(config.output.stem, detector.card)
-    write_whole(config.output.with_suffix(".md"), text.encode())
-    progress(Progress("done", config.steps, config.steps, 0.0, str(config.output)))
-    return config.output
+    detector.save(config.out)
+    text = markdown(config.out.stem, detector.card)
+    write_whole(config.out.with_suffix(".md"), text.encode())
+    progress(Progress("done", config.steps, config.steps, 0.0, str(config.out)))
+    return config.out
 
 
 def _with_thresholds(
