@@ -33,13 +33,17 @@ class ModelFile:
 
 
 def save(path: Path, net: Layer, description: Mapping[str, Any]) -> None:
-    """Write a model file; it appears whole or not at all."""
+    """Write a model file; it appears whole or not at all.
+
+    Raises ModelFileError for weights that are not finite, and writes nothing then.
+    """
     metadata = {
         "format_version": str(FORMAT_VERSION),
         "architecture": json.dumps(describe(net), separators=(",", ":")),
         "description": json.dumps(description, sort_keys=True),
     }
     tensors = {name: np.ascontiguousarray(array) for name, array in leaves(net)}
+    _check_finite(path, tensors)
     write_tensors(path, tensors, metadata)
 
 
@@ -71,10 +75,14 @@ def _checked(path: Path, net: Layer, tensors: Mapping[str, Array]) -> Layer:
     unused = set(tensors) - {name for name, _ in leaves(net)}
     if unused:
         raise ModelFileError(f"{path.name}: tensors {sorted(unused)[:3]} belong to no layer")
+    _check_finite(path, tensors)
+    return net
+
+
+def _check_finite(path: Path, tensors: Mapping[str, Array]) -> None:
     for name, array in tensors.items():
         if not np.isfinite(array).all():
             raise ModelFileError(f"{path.name}: tensor {name} holds NaN or infinite numbers")
-    return net
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
@@ -115,5 +123,9 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        # A full disk is told of without a name.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)

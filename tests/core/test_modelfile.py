@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +34,28 @@ def test_what_was_saved_is_what_is_loaded(layer, tmp_path):
     assert [name for name, _ in saved] == [name for name, _ in read]
     assert all(a.tobytes() == b.tobytes() for (_, a), (_, b) in zip(saved, read, strict=True))
     assert not list(tmp_path.glob(".*tmp"))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_never_written(wrong, tmp_path):
+    net = Dense.create(np.random.default_rng(0), 2, 2)
+    path = tmp_path / "m.safetensors"
+    modelfile.save(path, net, {})
+    before = path.read_bytes()
+    bad = replace(net, bias=np.array([0, wrong], np.float32))
+    with pytest.raises(ModelFileError, match="bias holds NaN or infinite"):
+        modelfile.save(path, bad, {})
+    assert path.read_bytes() == before
+
+
+def test_a_full_disk_is_told_of_with_the_files_name(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(modelfile.os, "fsync", full)
+    with pytest.raises(OSError, match=r"m\.safetensors"):
+        modelfile.write_whole(tmp_path / "m.safetensors", b"1")
+    assert not list(tmp_path.iterdir())
 
 
 def test_equal_models_are_equal_bytes(tmp_path):

@@ -227,3 +227,35 @@ def test_errors_of_a_listing_do_not_tell_where_the_data_lie(tmp_path: Path) -> N
         read_listing(tmp_path, "flowers", "train")
 
     assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("rate", wrong) for wrong in (float("nan"), float("inf"), 0.0, -1.0)),
+        *((name, 0) for name in ("pictures", "batch", "checkpoint_every", "pyramid")),
+        *(("aside_share", wrong) for wrong in (1.0, -0.1)),
+        ("loss.box", float("nan")),
+        ("augmentation.mosaic_share", 1.5),
+        ("shares.negative", -0.1),
+        ("seed", -1),
+    ],
+)
+def test_numbers_that_cannot_train_are_refused_by_name(
+    square_config: TrainConfig, tmp_path: Path, name: str, value: float
+) -> None:
+    good = replace(square_config, work_dir=tmp_path / "w", out=tmp_path / "m.safetensors")
+    outer, _, inner = name.rpartition(".")
+    record = {outer: replace(getattr(good, outer), **{inner: value})} if outer else {inner: value}
+    with pytest.raises(InvalidInput, match=rf"settings\.{name}: got {value!r}; expected a number"):
+        train(replace(good, **record), _silent)
+    assert not list(tmp_path.iterdir())
+
+
+def test_data_that_is_missing_is_told_of_before_any_work(
+    square_config: TrainConfig, tmp_path: Path
+) -> None:
+    told: list[Progress] = []
+    with pytest.raises(InvalidInput, match="missing"):
+        train(replace(square_config, data=tmp_path, work_dir=tmp_path / "w"), told.append)
+    assert not told

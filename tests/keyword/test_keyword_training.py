@@ -97,7 +97,7 @@ def test_a_users_folder_becomes_a_model(folder: Path, trunk: Path, tmp_path: Pat
     again = KeywordDetector.load(train(same, silent))
     assert again.describe() == detector.describe()
     assert_same_weights(again.net, detector.net)
-    with pytest.raises(InvalidInput, match="belongs to other settings"):
+    with pytest.raises(InvalidInput, match=r"other settings \(seed is '5', there '1'\).*delete it"):
         train(replace(same, seed=5), silent)
 
 
@@ -149,6 +149,35 @@ def test_wrong_configurations_are_refused_before_any_work(
     ):
         with pytest.raises(InvalidInput, match=words):
             train(wrong, silent)
+    assert not good.work_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("head_settings.rate", wrong) for wrong in (float("nan"), float("inf"), 0.0, -1e-3)),
+        *(("head_settings.steps", wrong) for wrong in (0, -1)),
+        *((f"head_settings.{name}", 0) for name in ("rounds", "batch_positive", "channels")),
+        *(("head_settings.dropout", wrong) for wrong in (1.0, -0.1, float("nan"))),
+        ("head_settings.hard_share", 1.5),
+        ("trunk_settings.epochs", 0),
+        ("trunk_settings.rate", float("nan")),
+        ("heads", 0),
+        ("synthesize", -1),
+        ("path_weight", float("nan")),
+        ("seed", -1),
+    ],
+)
+def test_numbers_that_cannot_train_are_refused_by_name(
+    folder: Path, trunk: Path, tmp_path: Path, name: str, value: float
+) -> None:
+    good = config(folder, trunk, tmp_path)
+    outer, _, inner = name.rpartition(".")
+    record = {outer: replace(getattr(good, outer), **{inner: value})} if outer else {inner: value}
+    with pytest.raises(InvalidInput, match=rf"settings\.{name}: got {value!r}; expected a number"):
+        train(replace(good, **record), silent)
+    assert not good.work_dir.exists()
+    assert not good.out.exists()
 
 
 def test_a_detector_survives_its_file(detector: KeywordDetector, tmp_path: Path) -> None:

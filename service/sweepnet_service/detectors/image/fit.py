@@ -102,10 +102,13 @@ def resume(config: TrainConfig) -> State | None:
     fresh = begin(config)
     like = {"net": fresh.net, "average": fresh.average, "optimiser": fresh.optimiser}
     trees, record = checkpoint.load(path, like)
-    if record["settings"] != settings(config):
+    kept, ours = record["settings"], settings(config)
+    if kept != ours:
+        differ = sorted(name for name in {*kept, *ours} if kept.get(name) != ours.get(name))
         raise FailedPrecondition(
             config.work_dir.name,
-            "holds a training with other settings; choose another folder or delete it",
+            f"holds a training with other settings ({', '.join(differ)}); choose another folder "
+            "(--work-dir) or delete it",
         )
     return State(record["step"], trees["net"], trees["average"], trees["optimiser"])
 

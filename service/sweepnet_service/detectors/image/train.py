@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 
 from cnn_core.fold import fold
 from cnn_core.modelfile import write_whole
+from sweepnet_service.detectors.numbers import check_numbers
+from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report
 
 from .batches import material
@@ -29,6 +32,7 @@ def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lamb
     measured and written again. Thresholds come from training
     pictures kept aside; the validation pictures, where there are any, are only measured.
     """
+    check(config)
     net = fold(without_species(fit(config, progress, stop)))
     bare = ImageDetector(
         net=net,
@@ -44,6 +48,15 @@ def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lamb
     write_whole(config.out.with_suffix(".md"), text.encode())
     progress(Progress("done", config.steps, config.steps, 0.0, str(config.out)))
     return config.out
+
+
+def check(config: TrainConfig) -> None:
+    """Raises InvalidInput for settings or data that cannot work, before any work is done."""
+    check_numbers(config)
+    for name in ("shares", "late_shares"):
+        if sum(astuple(getattr(config, name))) <= 0:
+            raise InvalidInput(f"settings.{name}", "got only zeros; expected one above 0")
+    material(config)
 
 
 def _with_thresholds(

@@ -7,7 +7,6 @@ not done again, so a run that was stopped goes on where it stopped.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from cnn_core.layers import Conv1d, Sequential
 from sweepnet_service.detectors.keyword import card, phones, splice, synthesis
 from sweepnet_service.detectors.keyword.augment import Augment, loud_span_s
 from sweepnet_service.detectors.keyword.bank import Bank
+from sweepnet_service.detectors.keyword.claim import claim
 from sweepnet_service.detectors.keyword.dataset import (
     Recording,
     Spoken,
@@ -66,6 +66,7 @@ from sweepnet_service.detectors.keyword.tuning import (
     tuned,
     untuned,
 )
+from sweepnet_service.detectors.numbers import check_numbers
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import Progress, Report
 
@@ -80,6 +81,11 @@ COMMON = (
     *("hello", "goodbye", "thank you", "yes", "no", "please", "message", "number", "today"),
     *("morning", "computer", "window", "weather", "call", "calling", "people", "welfare"),
 )
+
+DECIDING = (
+    *("keyword", "data", "folder", "synthesize", "near_words", "real_segments", "splice", "seed"),
+)
+"""Settings that the stages kept in the work folder depend on."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ def train(config: TrainConfig, progress: Report) -> Path:
     """Train, tune and measure; returns the path of the model file, its card beside it."""
     config = with_speech_folder(config)
     check(config)
-    claim(config)
+    claim(config.work_dir, {name: str(getattr(config, name)) for name in DECIDING})
     features = LogMel()
     spectral = Spectral(background(config, features, progress), features)
     trunk, output = trunk_of(config, spectral, progress)
@@ -155,6 +161,7 @@ def with_speech_folder(config: TrainConfig) -> TrainConfig:
 
 def check(config: TrainConfig) -> None:
     """Raises for a configuration that cannot work, before any work is done."""
+    check_numbers(config)
     for word in (config.keyword, *config.near_words):
         if not re.fullmatch(r"[^\W\d_](?:[^\W\d_]|[ '-])*", word):
             raise InvalidInput(
@@ -172,6 +179,10 @@ def check(config: TrainConfig) -> None:
         )
     if config.folder is not None:
         read_folder(config.folder)
+    if config.trunk is not None:
+        taken_trunk(config.trunk)
+    for text in config.pronunciations:
+        phones.numbers(text)
     missing = synthesis.missing_programs() if config.synthesize else []
     if missing:
         raise FailedPrecondition(
@@ -179,29 +190,6 @@ def check(config: TrainConfig) -> None:
             f"needs {' and '.join(missing)}; apt-get install {' '.join(missing)}, "
             "or set it to 0 and give recordings",
         )
-
-
-def claim(config: TrainConfig) -> None:
-    """Makes the work folder; raises InvalidInput where it holds the stages of other settings."""
-    config.work_dir.mkdir(parents=True, exist_ok=True)
-    names = (
-        "keyword",
-        "data",
-        "folder",
-        "synthesize",
-        "near_words",
-        "real_segments",
-        "splice",
-        "seed",
-    )
-    settings = json.dumps({name: str(getattr(config, name)) for name in names}, indent=1)
-    path = config.work_dir / "settings.json"
-    if path.exists() and path.read_text() != settings:
-        raise InvalidInput(
-            "work_dir",
-            f"{config.work_dir} belongs to other settings; use a new folder",
-        )
-    path.write_text(settings)
 
 
 def background(config: TrainConfig, features: LogMel, report: Report) -> Array:
