@@ -27,5 +27,14 @@ def clear_ending(verb: Callable[P, T]) -> Callable[P, T]:
         except (SweepnetError, CoreError) as error:
             print(f"sweepnet: {error}", file=sys.stderr)
             raise typer.Exit(FAILED) from None
+        except OSError as error:
+            print(f"sweepnet: {refusal(error)}", file=sys.stderr)
+            raise typer.Exit(FAILED) from None
 
     return ended
+
+
+def refusal(error: OSError) -> str:
+    """What the system refused, with the file where one is known."""
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or str(error) or type(error).__name__}"

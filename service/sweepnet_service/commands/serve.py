@@ -10,14 +10,16 @@ from typing import Any, Literal, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from sweepnet_service.commands.ending import clear_ending
 from sweepnet_service.commands.flags import Flag, given, with_flags
-from sweepnet_service.errors import SweepnetError
+from sweepnet_service.errors import InvalidInput, SweepnetError
 from sweepnet_service.server.settings import PREFIX, Settings, load_settings
 from sweepnet_service.threads import limit_threads
 
 WRONG_USE = 2
 
 
+@clear_ending
 def serve(**values: Any) -> None:
     """Serve the detectors until stopped (Ctrl-C, SIGTERM).
 
@@ -33,6 +35,7 @@ def serve(**values: Any) -> None:
 
 def run(settings: Settings) -> None:
     """Serve with these settings; the address is printed once calls are taken."""
+    check_roots(settings)
     limit_threads()
     # NumPy reads the number of threads when it is imported, so what imports it comes after.
     from sweepnet_service.server.app import serve as serve_until
@@ -44,6 +47,16 @@ def run(settings: Settings) -> None:
         print(f"sweepnet listens at {address} (Ctrl-C stops it)", flush=True)
 
     asyncio.run(serve_until(settings, announce, asyncio.Event()))
+
+
+def check_roots(settings: Settings) -> None:
+    """Raises InvalidInput for a root of trainings that is no folder."""
+    for root in settings.training_roots:
+        if not root.is_dir():
+            raise InvalidInput(
+                "training_roots",
+                f"no folder named {root} (flag --training-roots, variable {PREFIX}TRAINING_ROOTS)",
+            )
 
 
 def _flag(name: str, field: FieldInfo) -> Flag:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -15,8 +17,10 @@ from sweepnet_service.threads import limit_threads
 limit_threads()
 
 from sweepnet_service.commands.ending import clear_ending  # noqa: E402
+from sweepnet_service.commands.evaluate import model_file  # noqa: E402
 from sweepnet_service.commands.flags import Flag, given, with_flags  # noqa: E402
 from sweepnet_service.commands.meter import metered  # noqa: E402
+from sweepnet_service.errors import InvalidInput  # noqa: E402
 from sweepnet_service.training.configs import (  # noqa: E402
     KINDS,
     PLAIN,
@@ -27,15 +31,18 @@ from sweepnet_service.training.configs import (  # noqa: E402
 )
 
 INTERRUPTED = 130
-WORK = "work_dir"
+WORK, OUT, TRUNK, DATA = "work_dir", "out", "trunk", "data"
+DEFAULT_TRUNK = "welcome"
+MODELS_VARIABLE = "SWEEPNET_MODELS"
 PLACES = {
-    "data": "Folder with the data to learn from.",
+    DATA: "Folder with the data to learn from.",
     "folder": "Folder with recordings of your own: positive/ and negative/.",
-    "trunk": "Keyword model whose phone trunk is used; else one is trained, which takes hours.",
+    TRUNK: "Keyword model, by its name or its file, whose phone trunk is used. Default welcome; "
+    "with --data, none: a trunk is trained, which takes hours.",
     "start_from": "Work folder of an earlier training, whose weights are the first ones.",
     WORK: "Folder that keeps the state: the same command goes on from there. Beside the model "
     "by default.",
-    "out": "Model file to write; its card is put beside it.",
+    OUT: "Model file to write; its card is put beside it.",
 }
 
 app = typer.Typer(help="Train a detector.", no_args_is_help=True)
@@ -87,16 +94,46 @@ def _told(default: Any) -> str:
 
 def _train(kind: str, values: dict[str, Any]) -> None:
     places = {name: value for name, value in values.items() if isinstance(value, Path)}
-    out = places["out"]
+    out = places[OUT]
     places.setdefault(WORK, out.with_name(f".{out.stem}-training"))
     settings = {name: value for name, value in values.items() if name not in places}
+    config = configured(kind, with_trunk(kind, places), settings)
+    check_writable(out)
     try:
         with metered() as report:
-            made = train(kind, configured(kind, places, settings), report)
+            made = train(kind, config, report)
     except KeyboardInterrupt:
         print(f"stopped; the same command goes on from {places[WORK]}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
+    except OSError as error:
+        # A full disk is told of without a name; most is written where the state is kept.
+        error.filename = error.filename or str(places[WORK])
+        raise
     print(made)
+
+
+def with_trunk(kind: str, places: dict[str, Path]) -> dict[str, Path]:
+    """The places with the file of the trunk's model, which may be given by its name."""
+    if kind != "keyword" or (TRUNK not in places and DATA in places):
+        return places
+    model = places.get(TRUNK, Path(DEFAULT_TRUNK))
+    if TRUNK in places and model.exists():
+        return places
+    more = os.environ.get(MODELS_VARIABLE)
+    return {**places, TRUNK: model_file(str(model), Path(more) if more else None)}
+
+
+def check_writable(out: Path) -> None:
+    """Makes the folder of the model. Raises OSError, which names it, if no file can be put there,
+    and InvalidInput if the model's own name is a folder's.
+    """
+    if out.is_dir():
+        raise InvalidInput(OUT, f"{out} is a folder; expected the name of a model file")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        tempfile.TemporaryFile(dir=out.parent).close()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from None
 
 
 for _kind in KINDS:

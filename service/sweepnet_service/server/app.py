@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -171,9 +172,11 @@ def check_free(host: str, port: int) -> None:
             probe.bind(place)
             probe.listen(1)
     except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        advice = "Stop what listens there, or choose another" if taken else "Choose another"
         raise FailedPrecondition(
             f"{host}:{port}",
-            f"cannot listen there: {error.strerror}. Stop what listens there, or choose another "
+            f"cannot listen there: {error.strerror}. {advice} "
             "address (--host, --port; --port 0 takes a free one)",
         ) from None
 
