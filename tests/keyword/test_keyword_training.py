@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,7 +92,13 @@ def test_a_users_folder_becomes_a_model(folder: Path, trunk: Path, tmp_path: Pat
     rng = np.random.default_rng(9)
     assert detector.labels == ("rise",)
     assert best(detector, tone(rng, 500, 1500)) > best(detector, tone(rng, 1500, 500))
-    assert "# rise" in out.with_suffix(".md").read_text()
+    text = out.with_suffix(".md").read_text()
+    assert "# rise" in text
+    assert "- 8 recordings of the word by unnamed voices (8 of them), 0 by espeak-ng" in text
+    assert "Not measured" in text
+    assert "Nothing was measured on a test split" in text
+    assert not re.search("15 points|dense reading|below one an hour|[{}]", text)
+    assert "- head: channels 48, dropout 0.1, steps 60, rounds 2" in text
     assert {"head", "tuning", "done"} <= set(stages)
     same = replace(config(folder, trunk, tmp_path), out=tmp_path / "b.safetensors")
     again = KeywordDetector.load(train(same, silent))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sweepnet_service
-from sweepnet_service.detectors.keyword import KeywordDetector, SpotSession, synthesis
+from sweepnet_service.detectors.keyword import KeywordDetector, SpotSession, card, synthesis
 from sweepnet_service.detectors.keyword.dataset import UNLICENSED_VOICES
 from sweepnet_service.detectors.keyword.evaluate import alarms, found, hear, measured_on
 
@@ -37,6 +37,10 @@ def test_its_card_says_what_it_learnt_from_and_how_good_it_is(welcome: KeywordDe
     thresholds = [point.threshold for point in welcome.operating_points["welcome"]]
     assert thresholds == sorted(thresholds, reverse=True)
     assert welcome.default_thresholds["welcome"] in thresholds
+
+
+def test_its_page_is_the_card_in_the_file(welcome: KeywordDetector) -> None:
+    assert MODEL.with_suffix(".md").read_text() == card.as_text(welcome.card)
 
 
 def test_silence_and_noise_hold_no_word(welcome: KeywordDetector) -> None:

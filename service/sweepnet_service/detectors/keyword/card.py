@@ -8,19 +8,24 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cnn_core.tree import count_weights
-from sweepnet_service.detectors.keyword.dataset import Recording, room_rows
+from sweepnet_service.detectors.keyword.dataset import OWN, Recording, room_rows
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate import Heard, Report, hours
 from sweepnet_service.detectors.keyword.material import Material
+from sweepnet_service.detectors.keyword.tuning import ENOUGH_HOURS
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.train import TrainConfig
 
-CAUTIONS = (
+OF_FIGURES = (
     "Few recordings of the word were there to test on, so the miss rate is good to about "
     "15 points either way.",
     "The speech of the false alarm figures is dense reading; in a quiet room alarms are fewer.",
-    "Thresholds for rates below one an hour are extrapolated from the tail of the peaks.",
+)
+OF_RATES = "Thresholds for rates below one an hour are extrapolated from the tail of the peaks."
+UNMEASURED = (
+    "Nothing was measured on a test split: try the model on recordings that it did not learn from "
+    "before you rely on it."
 )
 
 
@@ -37,7 +42,8 @@ def make(
         "label": config.keyword,
         "data": {
             "real_words": len(material.positive),
-            "real_voices": sorted({row.speaker for row in material.positive}),
+            "real_voices": sorted({row.speaker for row in material.positive if row.corpus != OWN}),
+            "real_unnamed": sum(row.corpus == OWN for row in material.positive),
             "synthetic_words": len(material.synthetic_positive),
             "synthetic_other": len(material.synthetic_negative),
             "other_speech": totals(material.speech),
@@ -62,8 +68,14 @@ def make(
             "points": [asdict(point) for point in detector.operating_points[config.keyword]],
         },
         "test": figures.to_dict() if figures else None,
-        "cautions": [*CAUTIONS, *config.notes],
+        "cautions": [*cautions(figures, hours(speech)), *config.notes],
     }
+
+
+def cautions(figures: Report | None, speech_hours: float) -> list[str]:
+    """What holds of this training: of its figures, and of how its thresholds were chosen."""
+    of_rates = (OF_RATES,) if speech_hours >= ENOUGH_HOURS else ()
+    return [*(OF_FIGURES if figures else (UNMEASURED,)), *of_rates]
 
 
 def totals(recordings: Sequence[Recording]) -> dict[str, float]:
@@ -98,8 +110,8 @@ def as_text(card: dict[str, Any]) -> str:
         *figure_lines(card["label"], threshold, test),
         "## Learnt from",
         "",
-        f"- {data['real_words']} recordings of the word by {len(data['real_voices'])} voices "
-        f"({', '.join(data['real_voices'])}), {data['synthetic_words']} by espeak-ng and flite",
+        f"- {data['real_words']} recordings of the word by {voices(data)}, "
+        f"{data['synthetic_words']} by espeak-ng and flite",
         f"- other speech: {listed(data['other_speech'])}; synthetic {data['synthetic_other']}",
         f"- noise: {listed(data['noise'])}",
         f"- room responses, under each licence: {listed(data.get('rooms', {}))}",
@@ -107,7 +119,7 @@ def as_text(card: dict[str, Any]) -> str:
         "",
         "## Settings",
         "",
-        *(f"- {name}: {value}" for name, value in settings.items()),
+        *(f"- {name}: {plain(value)}" for name, value in settings.items()),
         "",
         "## Cautions",
         "",
@@ -138,6 +150,20 @@ def figure_lines(label: str, threshold: dict[str, Any], test: dict[str, Any] | N
         ),
         "",
     ]
+
+
+def voices(data: dict[str, Any]) -> str:
+    """Who said the word."""
+    named, own = data["real_voices"], data.get("real_unnamed", 0)
+    told = [f"{len(named)} voices ({', '.join(named)})"] if named or not own else []
+    return " and ".join([*told, *([f"unnamed voices ({own} of them)"] if own else [])])
+
+
+def plain(value: Any) -> str:
+    """A setting, or several under one name, for people."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items())
+    return str(value)
 
 
 def listed(counts: dict[str, float]) -> str:

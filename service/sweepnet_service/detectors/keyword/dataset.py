@@ -19,6 +19,8 @@ RATE_HZ = 16_000
 UNLICENSED_VOICES = frozenset(
     {"allison_smith", "carolinedunn", "nkanyezi", "st10278605", "404logic", "lms147"}
 )
+OWN = "folder"
+"""The corpus of a user's own recordings, whose speakers nobody named."""
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 
 
@@ -152,7 +154,7 @@ def inside(folder: Path, name: str | Path) -> Path:
 
 def whole(path: Path, split: str) -> Recording:
     """A whole file as a recording."""
-    return Recording(path, 0.0, None, split, path.stem, "folder", "the user's own", "")
+    return Recording(path, 0.0, None, split, path.stem, OWN, "the user's own", "")
 
 
 def may_ship(recording: Recording) -> bool:
