@@ -12,7 +12,7 @@ import pytest
 from cnn_core.tree import leaves
 from sweepnet_service.detectors.image import ImageDetector
 from sweepnet_service.detectors.image.batches import batch, material, pool
-from sweepnet_service.detectors.image.config import Phase, TrainConfig
+from sweepnet_service.detectors.image.config import Phase, Shares, TrainConfig
 from sweepnet_service.detectors.image.dataset import (
     read_listing,
     read_listing_if_any,
@@ -250,6 +250,11 @@ def test_numbers_that_cannot_train_are_refused_by_name(
     with pytest.raises(InvalidInput, match=rf"settings\.{name}: got {value!r}; expected a number"):
         train(replace(good, **record), _silent)
     assert not list(tmp_path.iterdir())
+
+
+def test_shares_that_draw_nothing_are_refused(square_config: TrainConfig) -> None:
+    with pytest.raises(InvalidInput, match=r"settings\.late_shares: got only zeros"):
+        train(replace(square_config, late_shares=Shares(0, 0, 0)), _silent)
 
 
 def test_data_that_is_missing_is_told_of_before_any_work(

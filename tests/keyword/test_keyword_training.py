@@ -14,6 +14,7 @@ from cnn_core.arrays import Array
 from cnn_core.tree import leaves
 from sweepnet_service.detectors.keyword import KeywordDetector, SpotSession
 from sweepnet_service.detectors.keyword.bank import Bank
+from sweepnet_service.detectors.keyword.claim import claim
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings
 from sweepnet_service.detectors.keyword.spectral import Spectral
@@ -94,7 +95,7 @@ def test_a_users_folder_becomes_a_model(folder: Path, trunk: Path, tmp_path: Pat
     assert best(detector, tone(rng, 500, 1500)) > best(detector, tone(rng, 1500, 500))
     text = out.with_suffix(".md").read_text()
     assert "# rise" in text
-    assert "- 8 recordings of the word by unnamed voices (8 of them), 0 by espeak-ng" in text
+    assert "- 8 recordings of the word by unnamed voices (8 recordings), 0 by espeak-ng" in text
     assert "Not measured" in text
     assert "Nothing was measured on a test split" in text
     assert not re.search("15 points|dense reading|below one an hour|[{}]", text)
@@ -185,6 +186,12 @@ def test_numbers_that_cannot_train_are_refused_by_name(
         train(replace(good, **record), silent)
     assert not good.work_dir.exists()
     assert not good.out.exists()
+
+
+def test_a_damaged_record_of_a_work_folder_is_a_reason_not_a_crash(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("{")
+    with pytest.raises(InvalidInput, match="seed is '1', there None"):
+        claim(tmp_path, {"seed": "1"})
 
 
 def test_a_detector_survives_its_file(detector: KeywordDetector, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def voices(data: dict[str, Any]) -> str:
     """Who said the word."""
     named, own = data["real_voices"], data.get("real_unnamed", 0)
     told = [f"{len(named)} voices ({', '.join(named)})"] if named or not own else []
-    return " and ".join([*told, *([f"unnamed voices ({own} of them)"] if own else [])])
+    return " and ".join([*told, *([f"unnamed voices ({own} recordings)"] if own else [])])
 
 
 def plain(value: Any) -> str:
