@@ -20,7 +20,12 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 
 def target(address: str) -> str:
     """The address as gRPC takes it: `host`, `host:port`, `[::1]:port` or `unix:path`."""
-    if not address or any(c.isspace() for c in address) or "://" in address:
+    if (
+        not isinstance(address, str)
+        or not address
+        or any(c.isspace() for c in address)
+        or "://" in address
+    ):
         raise InvalidInput(
             f"got address {address!r}; expected host:port, such as {DEFAULT_ADDRESS}"
         )

@@ -9,6 +9,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 
+from sweepnet._checks import checked
 from sweepnet.errors import InvalidInput
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
 from sweepnet.results import (
@@ -47,13 +48,14 @@ def resource(name: str) -> str:
 
 
 def spot_config(options: StreamOptions) -> keyword_spotter_pb2.StreamingSpotRequest:
-    """The first message of a stream."""
+    """The first message of a stream; TypeError or InvalidInput where an option is wrong."""
+    checked(options, StreamOptions)
     encoding = options.get("encoding", "LINEAR16")
     raw = encoding != "CONTAINER"
     config = keyword_spotter_pb2.SpotConfig(
         detectors=map(resource, options.get("detectors", ())),
         audio_format=audio_pb2.AudioFormat(
-            encoding=_named(audio_pb2.AudioEncoding, "AUDIO_ENCODING_", encoding),
+            encoding=_named("encoding", audio_pb2.AudioEncoding, "AUDIO_ENCODING_", encoding),
             sample_rate_hz=options.get("rate_hz", 16_000 if raw else 0),
             channel_count=options.get("channel_count", 1 if raw else 0),
         ),
@@ -62,18 +64,21 @@ def spot_config(options: StreamOptions) -> keyword_spotter_pb2.StreamingSpotRequ
         aggregation=_aggregation(options),
         include_features=options.get("features", False),
         reply_density=_named(
-            keyword_spotter_pb2.ReplyDensity, "REPLY_DENSITY_", options.get("replies", "windows")
+            "replies",
+            keyword_spotter_pb2.ReplyDensity,
+            "REPLY_DENSITY_",
+            options.get("replies", "windows"),
         ),
         start_sample=options.get("start_sample", 0),
     )
     return keyword_spotter_pb2.StreamingSpotRequest(config=config)
 
 
-def _named(enum: Any, prefix: str, value: str) -> Any:
+def _named(option: str, enum: Any, prefix: str, value: str) -> Any:
     """The number of an enum's value; raises InvalidInput with the names that there are."""
     names = [name.removeprefix(prefix) for name in enum.keys()[1:]]
     if value.upper() not in names:
-        raise InvalidInput(f"got {value!r}; expected one of {', '.join(names)}")
+        raise InvalidInput(f"{option}: got {value!r}; expected one of {', '.join(names)}")
     return enum.Value(prefix + value.upper())
 
 
@@ -89,7 +94,12 @@ def audio_request(chunk: bytes | Gap) -> keyword_spotter_pb2.StreamingSpotReques
     if isinstance(chunk, Gap):
         gap = audio_pb2.AudioGap(sample_count=chunk.sample_count)
         return keyword_spotter_pb2.StreamingSpotRequest(gap=gap)
-    return keyword_spotter_pb2.StreamingSpotRequest(audio=chunk)
+    if not isinstance(chunk, bytes | bytearray | memoryview):
+        raise TypeError(
+            f"a chunk of audio is {type(chunk).__name__}; expected bytes: samples.tobytes(), "
+            "in the stream's encoding (16-bit by default)"
+        )
+    return keyword_spotter_pb2.StreamingSpotRequest(audio=bytes(chunk))
 
 
 def opened(told: keyword_spotter_pb2.SpotOpened) -> SpotOpened:
@@ -179,6 +189,7 @@ def summary(told: keyword_spotter_pb2.SpotSummary) -> SpotSummary:
 
 def detect_request(image: bytes, options: DetectOptions) -> image_detector_pb2.DetectRequest:
     """One picture, and what to look for in it."""
+    checked(options, DetectOptions)
     config = image_detector_pb2.DetectConfig(
         detectors=map(resource, options.get("detectors", ())),
         thresholds=options.get("thresholds", {}),

@@ -36,6 +36,13 @@ TABLE: dict[grpc.StatusCode, type[SweepnetError]] = {
     grpc.StatusCode.UNAVAILABLE: ServerUnavailable,
 }
 
+CLOSED = ("channel closed", "channel is closed", "closed channel")
+# gRPC's words where there was no connection yet.
+UNREACHED = (
+    *("failed to connect", "dns", "resol", "getaddrinfo", "lookup", "name or service"),
+    *("domain name", "no address", "errors resolving"),
+)
+
 
 @contextmanager
 def translated(address: str) -> Iterator[None]:
@@ -44,6 +51,11 @@ def translated(address: str) -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         raise failure(error, address) from None
+    except (ValueError, grpc.aio.UsageError) as error:
+        words = str(error).lower()
+        if not any(sign in words for sign in CLOSED):
+            raise
+        raise FailedPrecondition("the client is closed; make a new one") from None
 
 
 def failure(error: Any, address: str) -> SweepnetError:
@@ -60,11 +72,8 @@ def failure(error: Any, address: str) -> SweepnetError:
 
 
 def _unavailable(address: str, words: str) -> str:
-    if "failed to connect" in words.lower() or "dns" in words.lower() or "resolution" in words:
-        return (
-            f"no server at {address}; start one with `sweepnet serve`, "
-            "or leave --server out to have one started"
-        )
+    if any(sign in words.lower() for sign in UNREACHED):
+        return f"no server at {address}; start one with `sweepnet serve`, or name another address"
     return f"the server at {address} went away ({words})"
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from sweepnet.errors import InvalidInput
 
 MOST_AT_ONCE = 256
 
 
-def checked(concurrency: int) -> int:
-    """The number itself; raises InvalidInput if it is no number of things to do at once."""
+def checked(concurrency: int, sources: Any) -> int:
+    """The number itself; raises InvalidInput if it is no number of things to do at once,
+    or the sources are a single one."""
+    if isinstance(sources, str | bytes | os.PathLike):
+        raise InvalidInput(f"got one source, {str(sources)[:80]!r}; expected a list of sources")
     if not 1 <= concurrency <= MOST_AT_ONCE:
         raise InvalidInput(f"got concurrency {concurrency}; expected 1..{MOST_AT_ONCE}")
     return concurrency

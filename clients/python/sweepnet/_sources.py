@@ -30,7 +30,16 @@ def opened(source: Source) -> Iterator[BinaryIO]:
         with _file(source) as file:
             yield file
     else:
+        _readable(source)
         yield source
+
+
+def _readable(source: object) -> None:
+    if not callable(getattr(source, "read", None)):
+        raise InvalidInput(
+            f"got {source!r:.80} as a source; expected a path, the bytes of a file, "
+            "or a file opened in binary mode"
+        )
 
 
 def _file(source: str | os.PathLike[str]) -> BinaryIO:
@@ -73,6 +82,7 @@ def is_picture(source: Source, kind: SourceKind | None = None) -> bool:
     if isinstance(source, bytes | bytearray | memoryview):
         return _begins_as_picture(bytes(source[:16]))
     if not isinstance(source, str | os.PathLike):
+        _readable(source)
         start = source.read(16)
         source.seek(-len(start), os.SEEK_CUR)
         return _begins_as_picture(start)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from sweepnet import _convert
+from sweepnet._checks import checked
 from sweepnet.errors import ServerFault
 from sweepnet.options import SpotOptions, StreamOptions
 from sweepnet.results import Gap, SpotOpened, SpotResult, SpotSummary, SpotUpdate
@@ -54,6 +55,7 @@ class Replies:
 
 def of_file(options: SpotOptions) -> StreamOptions:
     """Options of the stream that carries a whole file."""
+    checked(options, SpotOptions)
     fixed: StreamOptions = {"encoding": "CONTAINER", "replies": "aggregates"}
     return cast("StreamOptions", {**fixed, **options})
 

@@ -70,7 +70,7 @@ class AsyncClient:
         spot: SpotOptions | None = None,
         detect: DetectOptions | None = None,
     ) -> AsyncIterator[Scored]:
-        free = asyncio.Semaphore(_many.checked(concurrency))
+        free = asyncio.Semaphore(_many.checked(concurrency, sources))
 
         async def work(source: Source) -> Scored:
             async with free:
@@ -150,8 +150,8 @@ class AsyncClient:
 
     async def _unary(self, step: Step) -> Any:
         call, request, timeout_s = step
-        method = self._channel.unary_unary(call.path, call.encode, call.decode)
         with translated(self.address):
+            method = self._channel.unary_unary(call.path, call.encode, call.decode)
             return await method(request, timeout=timeout_s)
 
 
@@ -169,7 +169,8 @@ class AsyncSpotStream:
         self._address = address
         self._waiting: asyncio.Queue[Chunk | None] = asyncio.Queue(WAITING_CHUNKS)
         self._ended = chunks is not None
-        self._requests = self._messages(options, chunks)
+        # At once: in the sending thread its errors would be the server's.
+        self._requests = self._messages(_convert.spot_config(options), chunks)
         self._channel, self._timeout_s = channel, options.get("timeout_s")
         self._call: Any = None
 
@@ -198,7 +199,8 @@ class AsyncSpotStream:
     async def __aenter__(self) -> AsyncSpotStream:
         call = _calls.STREAMING_SPOT
         method = self._channel.stream_stream(call.path, call.encode, call.decode)
-        self._call = method(self._requests, timeout=self._timeout_s)
+        with translated(self._address):
+            self._call = method(self._requests, timeout=self._timeout_s)
         return self
 
     async def __aexit__(
@@ -220,9 +222,9 @@ class AsyncSpotStream:
         self.replies.end()
 
     async def _messages(
-        self, options: StreamOptions, chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None
+        self, config: Any, chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None
     ) -> AsyncIterator[Any]:
-        yield _convert.spot_config(options)
+        yield config
         try:
             async for chunk in self._sent() if chunks is None else _awaited(chunks):
                 yield _convert.audio_request(chunk)

@@ -60,6 +60,10 @@ class Client:
 
         `chunks` are sent as they come (raw samples, 16-bit unless `encoding` says otherwise);
         without them, `send` sends and `end` closes. Leaving the `with` statement cancels what runs.
+
+            with client.stream(chunks, rate_hz=8000) as stream:
+                for update in stream:
+                    print(update.read_until_s)
         """
         return SpotStream(self._channel, self.address, options, chunks)
 
@@ -88,7 +92,7 @@ class Client:
             return self.spot(source, **(spot or {}))
 
         waiting: deque[tuple[Source, Future[SpotResult | Detections]]] = deque()
-        pool = ThreadPoolExecutor(_many.checked(concurrency), "score")
+        pool = ThreadPoolExecutor(_many.checked(concurrency, sources), "score")
         try:
             for source in sources:
                 waiting.append((source, pool.submit(work, source)))
@@ -160,8 +164,8 @@ class Client:
 
     def _unary(self, step: Step) -> Any:
         call, request, timeout_s = step
-        method = self._channel.unary_unary(call.path, call.encode, call.decode)
         with translated(self.address):
+            method = self._channel.unary_unary(call.path, call.encode, call.decode)
             return method(request, timeout=timeout_s)
 
 
@@ -187,7 +191,8 @@ class SpotStream:
         self._address = address
         self._waiting: queue.Queue[Chunk | None] = queue.Queue(WAITING_CHUNKS)
         self._ended = chunks is not None
-        self._requests = self._messages(options, chunks)
+        # At once: in the sending thread its errors would be the server's.
+        self._requests = self._messages(_convert.spot_config(options), chunks)
         self._channel, self._timeout_s = channel, options.get("timeout_s")
         self._call: Any = None
 
@@ -226,7 +231,8 @@ class SpotStream:
     def __enter__(self) -> SpotStream:
         call = _calls.STREAMING_SPOT
         method = self._channel.stream_stream(call.path, call.encode, call.decode)
-        self._call = method(self._requests, timeout=self._timeout_s)
+        with translated(self._address):
+            self._call = method(self._requests, timeout=self._timeout_s)
         return self
 
     def __exit__(
@@ -247,8 +253,8 @@ class SpotStream:
                     yield update
         self.replies.end()
 
-    def _messages(self, options: StreamOptions, chunks: Iterable[Chunk] | None) -> Iterator[Any]:
-        yield _convert.spot_config(options)
+    def _messages(self, config: Any, chunks: Iterable[Chunk] | None) -> Iterator[Any]:
+        yield config
         yield from self.replies.requests(self._sent() if chunks is None else chunks)
 
     def _sent(self) -> Iterator[Chunk]:

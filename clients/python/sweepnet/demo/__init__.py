@@ -106,7 +106,7 @@ def _draw(
 ) -> None:
     """Write the two PNG files, where matplotlib is installed."""
     if not _can_draw():
-        console.print("\nno pictures: matplotlib is missing (pip install 'sweepnet[plots]')")
+        console.print("\nno pictures: matplotlib is missing (pip install 'sweepnet\\[plots]')")
         return
     from . import figures
 

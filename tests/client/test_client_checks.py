@@ -1,0 +1,110 @@
+"""A caller's mistakes are told of as such: by the option's name, before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from sweepnet import (
+    AsyncClient,
+    Client,
+    DetectOptions,
+    FailedPrecondition,
+    InvalidInput,
+    ServerUnavailable,
+    StreamOptions,
+)
+from sweepnet._checks import EXPECTED
+
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("options", [{"bogus": 1}, {"threshold": 0.3}, {"sample_rate": 3}])
+def test_an_unknown_option_is_named_with_the_known(kind: Any, options: dict[str, Any]) -> None:
+    async def call() -> None:
+        kind(NOBODY).stream([], **options)
+
+    with pytest.raises(TypeError, match=f"no option '{next(iter(options))}'; expected detectors"):
+        asyncio.run(call())
+
+
+def test_unknown_options_of_files_are_named() -> None:
+    wrong: dict[str, Any] = {"threshold": 0.3}
+    with Client(NOBODY) as client:
+        for call in (client.spot, client.detect):
+            with pytest.raises(TypeError, match="no option 'threshold'"):
+                call(b"x", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("rate_hz", 22050.5),
+        ("rate_hz", -1),
+        ("encoding", "bogus"),
+        ("replies", "all"),
+        ("channels", 2),
+        ("detectors", "welcome"),
+        ("thresholds", 0.5),
+        ("thresholds", {"welcome": "a"}),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(option: str, value: object) -> None:
+    wrong: dict[str, Any] = {option: value}
+    with Client(NOBODY) as client, pytest.raises(InvalidInput, match=f"^{option}: got"):
+        client.stream([], **wrong)
+
+
+def test_every_option_is_checked() -> None:
+    assert set(EXPECTED) == {*StreamOptions.__annotations__, *DetectOptions.__annotations__}
+
+
+def test_chunks_that_are_no_bytes_are_told_what_to_send(server: str) -> None:
+    numbers: Any = [[0, 1, 2]]
+    with (
+        Client(server) as client,
+        client.stream(numbers, detectors=["tiny"]) as stream,
+        pytest.raises(TypeError, match=r"expected bytes: samples\.tobytes\(\)"),
+    ):
+        list(stream)
+
+
+@pytest.mark.parametrize("source", [None, 3])
+def test_a_source_that_is_none_is_refused(source: Any) -> None:
+    with Client(NOBODY) as client:
+        for call in (client.spot, client.detect):
+            with pytest.raises(InvalidInput, match="expected a path, the bytes"):
+                call(source)
+        with pytest.raises(InvalidInput, match="expected a list of sources"):
+            list(client.score_many("w8.wav"))
+
+
+def test_a_closed_client_says_so() -> None:
+    client = Client(NOBODY)
+    client.close()
+    for call in (client.models, lambda: client.spot(b"x")):
+        with pytest.raises(FailedPrecondition, match="the client is closed"):
+            call()
+
+
+def test_a_closed_asynchronous_client_says_so() -> None:
+    async def play() -> None:
+        client = AsyncClient(NOBODY)
+        await client.close()
+        calls: list[Callable[[], Awaitable[Any]]] = [client.models, lambda: client.spot(b"x")]
+        for call in calls:
+            with pytest.raises(FailedPrecondition, match="the client is closed"):
+                await call()
+
+    asyncio.run(play())
+
+
+def test_a_host_that_has_no_address_is_not_said_to_have_gone() -> None:
+    with Client("no-such-host.invalid:5") as client, pytest.raises(ServerUnavailable) as caught:
+        client.models()
+    assert "no server at no-such-host.invalid:5" in caught.value.message
+    assert "--server" not in caught.value.message
