@@ -14,10 +14,13 @@ from sweepnet import (
     DetectOptions,
     FailedPrecondition,
     InvalidInput,
+    Model,
+    OperatingPoint,
     ServerUnavailable,
     StreamOptions,
 )
 from sweepnet._checks import EXPECTED
+from sweepnet.cli.models import figures
 
 NOBODY = "127.0.0.1:1"
 
@@ -108,3 +111,17 @@ def test_a_host_that_has_no_address_is_not_said_to_have_gone() -> None:
         client.models()
     assert "no server at no-such-host.invalid:5" in caught.value.message
     assert "--server" not in caught.value.message
+
+
+def test_the_figures_of_the_card_come_before_those_of_tuning() -> None:
+    point = OperatingPoint("one", 0.6, 0.25, None, 0.0)
+    for card, told in (
+        ({"test": {"miss_rate": 0.2, "false_alarms_per_hour": 1.0}}, "20.0%, 1 false alarm per"),
+        (
+            {"figures": {"parts": [{"name": "all", "recall": 0.6}], "false_boxes_per_negative": 1}},
+            "40.0%, 1 false boxes per",
+        ),
+        ({}, "25.0%, 0 false boxes per"),
+    ):
+        model = Model("m", "image", ("one",), {"one": 0.6}, (point,), card, 1, 1, 0, 0, 0)
+        assert figures(model, "one").startswith(f"misses {told}")

@@ -54,10 +54,18 @@ def connected(
         if models is not None:
             raise InvalidInput("--models is for a server started here; leave --server out")
         with Client(server) as client:
-            yield _checked(client, detectors)
+            yield _reached(client, detectors)
         return
     with embedded_server(models) as address, Client(address) as client:
         yield _checked(client, detectors)
+
+
+def _reached(client: Client, detectors: Sequence[str]) -> Client:
+    try:
+        return _checked(client, detectors)
+    except ServerUnavailable as error:
+        hint = "leave --server out to have one started"
+        raise ServerUnavailable(f"{error.message}; {hint}") from None
 
 
 def _checked(client: Client, detectors: Sequence[str]) -> Client:
@@ -80,6 +88,7 @@ def thresholds(given: Sequence[str] | None) -> dict[str, float]:
             equals = ""
         if not equals:
             raise typer.BadParameter(
-                f"got {item!r}; expected LABEL=X, such as welcome=0.7", param_hint="--threshold"
+                f"got {item!r}; expected LABEL=X with X in 0..1, such as welcome=0.7",
+                param_hint="--threshold",
             )
     return parsed

@@ -46,7 +46,9 @@ def _list(found: tuple[Model, ...]) -> None:
 
 
 def figures(model: Model, label: str) -> str:
-    """What was measured at the label's threshold, in words, else what the card tells, else "-"."""
+    """What the card tells was measured, in words, else the operating point's, else "-"."""
+    if (told := _of_card(model.card, label)) is not None:
+        return told
     threshold = model.default_thresholds.get(label)
     at_it = (
         point
@@ -55,24 +57,34 @@ def figures(model: Model, label: str) -> str:
     )
     point = next(at_it, None)
     if point is None:
-        return _of_card(model.card)
+        return "-"
     missed = f"misses {point.miss_rate:.1%}"
     if point.false_alarms_per_hour is not None:
-        return f"{missed}, {point.false_alarms_per_hour:.2g} false alarms per hour"
+        return f"{missed}, {_alarms(point.false_alarms_per_hour)}"
     if point.false_boxes_per_picture is not None:
         return f"{missed}, {point.false_boxes_per_picture:.2g} false boxes per picture"
     return missed
 
 
-def _of_card(card: Mapping[str, Any]) -> str:
-    """Figures of an image detector's card, which are those of the shipped threshold."""
-    measured = card.get("figures", {})
+def _of_card(card: Mapping[str, Any], label: str) -> str | None:
+    """Figures on data that was not trained or tuned on, at the shipped threshold."""
+    if card.get("label", label) != label:
+        return None
     try:
+        if "test" in card:
+            test = card["test"]
+            return f"misses {test['miss_rate']:.1%}, {_alarms(test['false_alarms_per_hour'])}"
+        measured = card["figures"]
         whole = next(part for part in measured["parts"] if part["name"] == "all")
         missed, false = 1 - whole["recall"], measured["false_boxes_per_negative"]
         return f"misses {missed:.1%}, {false:.2g} false boxes per picture"
-    except (KeyError, TypeError, StopIteration):
-        return "-"
+    except (KeyError, TypeError, ValueError, StopIteration):
+        return None
+
+
+def _alarms(per_hour: float) -> str:
+    number = f"{per_hour:.2g}"
+    return f"{number} false alarm{'' if number == '1' else 's'} per hour"
 
 
 def _show(model: Model) -> None:

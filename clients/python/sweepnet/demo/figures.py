@@ -212,5 +212,13 @@ def _plain(axes: Axes) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
+    """Whole or not at all; raises OSError with the file's name."""
     FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=110)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        figure.savefig(part, dpi=110, format="png")
+        part.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
