@@ -7,6 +7,8 @@ back, and checks that against what is truly there.
 from __future__ import annotations
 
 import importlib.util
+import os
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -108,6 +110,9 @@ def _draw(
     if not _can_draw():
         console.print("\nno pictures: matplotlib is missing (pip install 'sweepnet\\[plots]')")
         return
+    if not os.access(Path.home(), os.W_OK):
+        # Else matplotlib complains of the cache folder that it cannot make.
+        os.environ.setdefault("MPLCONFIGDIR", tempfile.mkdtemp(prefix="matplotlib-"))
     from . import figures
 
     sights = [
