@@ -22,6 +22,7 @@ from sweepnet_service.detectors.image.augment import (
     see,
 )
 from sweepnet_service.detectors.image.dataset import Photo
+from sweepnet_service.detectors.image.plain import plain_picture
 
 SETTINGS = Augmentation()
 BOX = [30, 24, 78, 64]
@@ -133,3 +134,17 @@ def test_the_same_generator_draws_the_same_view(seed: int) -> None:
     )
 
     assert first == second
+
+
+@given(st.integers(0, 10_000))
+@settings(deadline=None, max_examples=30)
+def test_a_plain_picture_holds_nothing_and_is_repeatable(seed: int) -> None:
+    """Negatives drawn by chance: RGB of some size, complete, without a box; the seed decides."""
+    first, again = (plain_picture(np.random.default_rng(seed)) for _ in range(2))
+
+    assert first.pixels.ndim == 3
+    assert first.pixels.shape[2] == 3
+    assert first.pixels.dtype == np.uint8
+    assert first.complete
+    assert len(first.boxes) == len(first.species) == 0
+    np.testing.assert_array_equal(first.pixels, again.pixels)

@@ -21,6 +21,7 @@ from .dataset import (
     set_aside,
     without_sources,
 )
+from .plain import plain_picture
 from .targets import Targets, targets_of
 
 
@@ -95,6 +96,15 @@ def sample(photos: Pool, rng: np.random.Generator, config: TrainConfig, done: fl
     shares = config.shares if done < config.late_from else config.late_shares
     settings = config.augmentation
     if done < config.mosaic_until and rng.random() < settings.mosaic_share:
-        return mosaic(lambda: photos.draw(rng, shares), rng, size, settings)
-    photo = photos.draw(rng, shares)
+        return mosaic(lambda: _drawn(photos, rng, shares, config), rng, size, settings)
+    photo = _drawn(photos, rng, shares, config)
     return see(photo, draw_view(rng, photo, size, size, settings), settings)
+
+
+def _drawn(photos: Pool, rng: np.random.Generator, shares: Shares, config: TrainConfig) -> Photo:
+    """A photo, or now and then a picture of nothing in a negative's place."""
+    photo = photos.draw(rng, shares)
+    negative = photo.complete and not len(photo.boxes)
+    if negative and config.plain_share and rng.random() < config.plain_share:
+        return plain_picture(rng)
+    return photo

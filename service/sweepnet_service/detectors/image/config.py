@@ -41,6 +41,7 @@ class TrainConfig:
     `data` holds `<objects>/train.json` with its folder and, optionally, `<negatives>/train.json`.
     `work_dir` keeps the checkpoint; a training begun there is gone on with. `start_from`, the
     work folder of an earlier training, gives the first weights (its averages) instead of chance.
+    `plain_share` of the negatives are drawn by chance: plain colours and noise.
     """
 
     data: Path
@@ -58,6 +59,7 @@ class TrainConfig:
     shares: Shares = Shares(0.45, 0.20, 0.35)
     late_shares: Shares = Shares(0.59, 0.06, 0.35)
     late_from: float = 0.5
+    plain_share: float = 0.0
     mosaic_until: float = 0.85
     rate: float = 2e-3
     warmup_steps: int = 100
