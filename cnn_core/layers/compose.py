@@ -37,6 +37,16 @@ class Sequential(Layer):
     def lengths(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
         return reduce(lambda sizes, layer: layer.lengths(sizes), self.layers, lengths)
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return reduce(lambda sizes, layer: layer.output_shape(sizes), self.layers, shape)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> int:
+        total = 0
+        for layer in self.layers:
+            total += layer.multiply_adds(shape)
+            shape = layer.output_shape(shape)
+        return total
+
     def forward(self, x: Array) -> Array:
         return reduce(lambda y, layer: layer.forward(y), self.layers, x)
 
@@ -126,6 +136,13 @@ class Sum(Layer):
             for output, drops in zip(outputs, self._drops(len(lengths)), strict=True)
         ]
         return tuple(max(0, min(axis)) for axis in zip(*cropped, strict=True))
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        channels = self.branches[0].output_shape(shape)[-1]
+        return (shape[0], *self.lengths(shape[1:-1]), channels)
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> int:
+        return sum(branch.multiply_adds(shape) for branch in self.branches)
 
     def forward(self, x: Array) -> Array:
         outputs = [branch.forward(x) for branch in self.branches]

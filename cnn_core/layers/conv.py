@@ -11,6 +11,7 @@ import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.geometry import Windows, conv_window
+from cnn_core.init import Initialiser, he
 from cnn_core.layers.layer import Layer, Pull
 from cnn_core.layers.patches import (
     Padding,
@@ -53,13 +54,13 @@ class Conv(Layer, abstract=True):
         dilation: int | Sizes = 1,
         padding: str | int | Padding = "valid",
         bias: bool = True,
+        initialiser: Initialiser = he,
     ) -> Self:
-        """A layer with He-initialised weights (fan in) and zero bias."""
+        """A layer with He-initialised weights, unless told otherwise, and zero bias."""
         kernel, dilation = per_axis(kernel, cls.axes), per_axis(dilation, cls.axes)
-        scale = np.sqrt(2.0 / (prod(kernel) * channels_in))
-        weight = rng.standard_normal((*kernel, channels_in, channels_out)) * scale
+        places, shape = prod(kernel), (*kernel, channels_in, channels_out)
         return cls(
-            weight=weight.astype(np.float32),
+            weight=initialiser(rng, shape, places * channels_in, places * channels_out),
             bias=np.zeros(channels_out, np.float32) if bias else None,
             stride=per_axis(stride, cls.axes),
             dilation=dilation,
@@ -78,6 +79,12 @@ class Conv(Layer, abstract=True):
     def lengths(self, lengths: Sizes) -> Sizes:
         padded = tuple(n + sum(p) for n, p in zip(lengths, self.padding, strict=True))
         return output_lengths(padded, self.kernel, self.stride, self.dilation)
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (shape[0], *self.lengths(shape[1:-1]), self.weight.shape[-1])
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> int:
+        return shape[0] * prod(self.lengths(shape[1:-1])) * self.weight.size
 
     def forward(self, x: Array) -> Array:
         rows, counts = self._rows(x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Self
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from cnn_core.arrays import Array
 from cnn_core.errors import GeometryError
 from cnn_core.geometry import Windows
+from cnn_core.init import Initialiser, he
 from cnn_core.layers.layer import Layer, Pull
 
 
@@ -22,16 +24,29 @@ class Dense(Layer):
     bias: Array
 
     @classmethod
-    def create(cls, rng: np.random.Generator, channels_in: int, channels_out: int) -> Self:
-        """He-initialised weights, zero bias."""
-        weight = rng.standard_normal((channels_in, channels_out)) * np.sqrt(2.0 / channels_in)
-        return cls(weight.astype(np.float32), np.zeros(channels_out, np.float32))
+    def create(
+        cls,
+        rng: np.random.Generator,
+        channels_in: int,
+        channels_out: int,
+        *,
+        initialiser: Initialiser = he,
+    ) -> Self:
+        """He-initialised weights, unless told otherwise, and zero bias."""
+        weight = initialiser(rng, (channels_in, channels_out), channels_in, channels_out)
+        return cls(weight, np.zeros(channels_out, np.float32))
 
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
         yield cls.create(rng, 3, 4), (2, 5, 3)
         yield cls.create(rng, 2, 3), (2, 3, 4, 2)
         yield cls.create(rng, 6, 1), (5, 6)
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*shape[:-1], self.weight.shape[-1])
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> int:
+        return prod(shape[:-1]) * self.weight.size
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         channels_in, channels_out = self.weight.shape
@@ -59,6 +74,9 @@ class Flatten(Layer):
             "Flatten: joins all places of a signal of one fixed size, so it cannot be swept; "
             "use a convolution whose kernel is the window instead"
         )
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (shape[0], prod(shape[1:]))
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         return x.reshape(len(x), -1), lambda dy: (dy.reshape(x.shape), self)

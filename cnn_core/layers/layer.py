@@ -26,7 +26,7 @@ StreamState = Any
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A function of a batch, channels last: (N, T, C) or (N, H, W, C)."""
+    """A function of a batch, channels last: (N, T, C), (N, H, W, C) or (N, D, H, W, C)."""
 
     registry: ClassVar[dict[str, type[Layer]]] = {}
     """Every layer class by name: what a model file may name, and what the laws run over."""
@@ -51,6 +51,14 @@ class Layer:
         if not self.windows:
             return lengths
         return tuple(w.count(n) for w, n in zip(self.windows, lengths, strict=True))
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the output for an input of this shape, nothing computed."""
+        return (shape[0], *self.lengths(shape[1:-1]), shape[-1])
+
+    def multiply_adds(self, shape: tuple[int, ...]) -> int:
+        """Multiplications by weights in one forward pass over an input of this shape."""
+        return 0
 
     def forward(self, x: Array) -> Array:
         """Inference: the output for a batch."""

@@ -39,6 +39,9 @@ class WordPath(Layer):
     def windows(self) -> Windows:
         return (Window(self.size),)
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (shape[0], *self.lengths(shape[1:-1]), 1)
+
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         distance = x - x.max(axis=-1, keepdims=True)
         paths = [BestPath.find(distance, word, self.size) for word in self.spellings]

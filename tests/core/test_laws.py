@@ -67,6 +67,7 @@ def test_geometry_is_measured_geometry(layer, shape):
     y = layer.forward(x)
 
     assert y.shape[1:-1] == layer.lengths(shape[1:-1])
+    assert y.shape == layer.output_shape(shape)
     windows = layer.windows
     if not windows:
         return
