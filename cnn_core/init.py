@@ -1,4 +1,4 @@
-"""Where learning starts: the spread of the first weights, chosen so that signals keep their size."""
+"""Where learning starts: the spread of first weights, so that signals keep their size."""
 
 from __future__ import annotations
 
