@@ -81,8 +81,9 @@ def convolution(
     dilation: int = 1,
 ) -> tuple[Any, ...]:
     """Valid convolution, batch norm, ReLU."""
-    shape = {"kernel": kernel, "stride": stride, "dilation": dilation}
-    weights = Conv1d.create(rng, channels_in, channels_out, bias=False, **shape)
+    weights = Conv1d.create(
+        rng, channels_in, channels_out, kernel, stride=stride, dilation=dilation, bias=False
+    )
     return weights, BatchNorm.create(channels_out), Relu()
 
 
