@@ -1,10 +1,14 @@
-"""Optimisers: pure functions from weights, gradient and state to the next weights and state."""
+"""Optimisers: pure functions from weights, gradient and state to the next weights and state.
+
+Running statistics take the step that their layer states; everything else is a weight. Weight decay
+acts on `decay_on`: "filters" (arrays of two axes or more: no bias, no normalisation; the default)
+or "all" (every weight, as PyTorch does).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, pi
-from typing import Generic, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -12,6 +16,17 @@ from cnn_core.arrays import Array
 from cnn_core.tree import leaves, statistics, tree_map
 
 Net = TypeVar("Net")
+DecayOn = Literal["filters", "all"]
+
+
+class Optimiser(Protocol):
+    """What `fit` needs of an optimiser."""
+
+    def init(self, net: Any) -> Any:
+        """The state before the first step."""
+
+    def step(self, net: Any, state: Any, gradient: Any, rate: float) -> tuple[Any, Any]:
+        """The network after one step, and the state to go on with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +38,16 @@ class SgdState(Generic[Net]):
 
 @dataclass(frozen=True)
 class Sgd:
-    """Steepest descent with momentum: v = momentum * v + g; w -= rate * v."""
+    """Steepest descent with momentum: g += decay * w; v = momentum * v + g; w -= rate * v.
+
+    With `nesterov` the step looks ahead (Sutskever et al. 2013): w -= rate * (g + momentum * v).
+    Decay is part of the gradient, as in the lectures and in PyTorch.
+    """
 
     momentum: float = 0.9
+    nesterov: bool = False
     weight_decay: float = 0.0
+    decay_on: DecayOn = "filters"
 
     def init(self, net: Net) -> SgdState[Net]:
         return SgdState(tree_map(np.zeros_like, net))
@@ -35,10 +56,12 @@ class Sgd:
         self, net: Net, state: SgdState[Net], gradient: Net, rate: float
     ) -> tuple[Net, SgdState[Net]]:
         """The network after one step, and the state to go on with."""
-        velocity = tree_map(lambda v, g: self.momentum * v + g, state.velocity, gradient)
-        moved = tree_map(
-            lambda w, v: _decayed(w, rate * self.weight_decay) - rate * v, net, velocity
-        )
+        pulled = _with_decay(net, gradient, self.weight_decay, self.decay_on)
+        velocity = tree_map(lambda v, g: self.momentum * v + g, state.velocity, pulled)
+        heading = velocity
+        if self.nesterov:
+            heading = tree_map(lambda g, v: g + self.momentum * v, pulled, velocity)
+        moved = tree_map(lambda w, h: (w - rate * h).astype(w.dtype, copy=False), net, heading)
         return _follow(net, moved, gradient), SgdState(velocity)
 
 
@@ -53,15 +76,14 @@ class AdamState(Generic[Net]):
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019).
-
-    Decay acts on arrays of two axes or more: on filters, not on biases and normalisation.
-    """
+    """Adam (Kingma and Ba 2015): each weight moves by its mean gradient over the root of its mean
+    square. Decay is part of the gradient (g += decay * w), as in PyTorch's Adam."""
 
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.0
+    decay_on: DecayOn = "filters"
 
     def init(self, net: Net) -> AdamState[Net]:
         zeros = tree_map(np.zeros_like, net)
@@ -71,6 +93,14 @@ class Adam:
         self, net: Net, state: AdamState[Net], gradient: Net, rate: float
     ) -> tuple[Net, AdamState[Net]]:
         """The network after one step, and the state to go on with."""
+        pulled = _with_decay(net, gradient, self.weight_decay, self.decay_on)
+        moved, state = self._move(net, state, pulled, rate)
+        return _follow(net, moved, gradient), state
+
+    def _move(
+        self, net: Net, state: AdamState[Net], gradient: Net, rate: float, shrink: float = 0.0
+    ) -> tuple[Net, AdamState[Net]]:
+        """Every weight made smaller by the share `shrink`, then moved."""
         steps = state.steps + 1
         mean = tree_map(lambda m, g: self.beta1 * m + (1 - self.beta1) * g, state.mean, gradient)
         square = tree_map(
@@ -82,15 +112,35 @@ class Adam:
 
         def move(w: Array, m: Array, s: Array) -> Array:
             step = (rate / first) * m / (np.sqrt(s / second) + self.epsilon)
-            moved: Array = _decayed(w, rate * self.weight_decay) - step
+            kept = w * (1 - shrink) if shrink and _decays(w, self.decay_on) else w
+            moved: Array = kept - step
             return moved.astype(w.dtype, copy=False)
 
-        moved = tree_map(move, net, mean, square)
-        return _follow(net, moved, gradient), AdamState(mean, square, steps)
+        return tree_map(move, net, mean, square), AdamState(mean, square, steps)
 
 
-def _decayed(w: Array, share: float) -> Array:
-    return w * (1 - share) if share and w.ndim >= 2 else w
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019): w -= rate * decay * w, apart
+    from the gradient and its scaling."""
+
+    def step(
+        self, net: Net, state: AdamState[Net], gradient: Net, rate: float
+    ) -> tuple[Net, AdamState[Net]]:
+        """The network after one step, and the state to go on with."""
+        moved, state = self._move(net, state, gradient, rate, rate * self.weight_decay)
+        return _follow(net, moved, gradient), state
+
+
+def _decays(w: Array, decay_on: DecayOn) -> bool:
+    return decay_on == "all" or w.ndim >= 2
+
+
+def _with_decay(net: Net, gradient: Net, decay: float, decay_on: DecayOn) -> Net:
+    """The gradient with decay * w added where weights decay."""
+    if not decay:
+        return gradient
+    return tree_map(lambda w, g: g + decay * w if _decays(w, decay_on) else g, net, gradient)
 
 
 def _follow(net: Net, moved: Net, gradient: Net) -> Net:
@@ -122,11 +172,3 @@ def clip_norm(gradient: Net, limit: float) -> tuple[Net, float]:
 def average(running: Net, net: Net, decay: float) -> Net:
     """Exponential moving average of everything: decay * running + (1 - decay) * net."""
     return tree_map(lambda r, w: (decay * r + (1 - decay) * w).astype(w.dtype), running, net)
-
-
-def cosine(step: int, total: int, peak: float, warmup: int = 0) -> float:
-    """Learning rate: a straight rise over `warmup` steps, then half a cosine from `peak` to 0."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    done = min(1.0, (step - warmup) / max(1, total - warmup))
-    return peak * (1 + cos(pi * done)) / 2

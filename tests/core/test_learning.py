@@ -9,7 +9,8 @@ from cnn_core import checkpoint
 from cnn_core.errors import ModelFileError, ShapeError
 from cnn_core.layers import BatchNorm, Conv1d, Conv2d, Dense, Flatten, MaxPool, Relu, Sequential
 from cnn_core.losses import binary_cross_entropy, cross_entropy, multi_task, smooth_l1
-from cnn_core.optim import Adam, Sgd, average, clip_norm, cosine
+from cnn_core.optim import Adam, AdamW, Sgd, average, clip_norm
+from cnn_core.schedules import cosine
 from cnn_core.tree import leaves, tree_map
 
 
@@ -92,7 +93,7 @@ def test_sgd_gathers_momentum():
 def test_decay_acts_on_filters_only():
     layer = Dense(np.ones((1, 1)), np.ones(1))
     zero = tree_map(np.zeros_like, layer)
-    opt = Adam(weight_decay=0.1)
+    opt = AdamW(weight_decay=0.1)
     moved, _ = opt.step(layer, opt.init(layer), zero, 1.0)
     assert (moved.weight.item(), moved.bias.item()) == (pytest.approx(0.9), 1.0)
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from cnn_core import checkpoint
 from cnn_core.layers import Sequential
-from cnn_core.optim import Adam, AdamState, average, clip_norm, cosine
+from cnn_core.optim import AdamState, AdamW, average, clip_norm
+from cnn_core.schedules import cosine
 from sweepnet_service.errors import FailedPrecondition
 from sweepnet_service.progress import Progress, Report
 
@@ -83,8 +84,8 @@ def advance(config: TrainConfig, photos: Pool, state: State) -> tuple[State, Los
     return State(state.step + 1, net, running, optimiser), parts
 
 
-def _optimiser(config: TrainConfig) -> Adam:
-    return Adam(weight_decay=config.weight_decay)
+def _optimiser(config: TrainConfig) -> AdamW:
+    return AdamW(weight_decay=config.weight_decay)
 
 
 def keep(config: TrainConfig, state: State) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from cnn_core.arrays import Array, Integers
 from cnn_core.layers import BatchNorm, Conv1d, Relu, Sequential
 from cnn_core.losses import binary_cross_entropy
-from cnn_core.optim import Adam, clip_norm, cosine
+from cnn_core.optim import AdamW, clip_norm
+from cnn_core.schedules import cosine
 from sweepnet_service.detectors.keyword.activations import SEGMENT_STEPS
 from sweepnet_service.detectors.keyword.trunk import residual
 from sweepnet_service.progress import Progress, Report
@@ -61,7 +62,7 @@ def train_head(examples: Examples, settings: HeadSettings, report: Report) -> Se
     rng = np.random.default_rng(settings.seed)
     channels = examples.positive[0][1].shape[2]
     net = build_head(rng, channels, settings)
-    optimiser = Adam(weight_decay=settings.weight_decay)
+    optimiser = AdamW(weight_decay=settings.weight_decay)
     state = optimiser.init(net)
     hard: list[tuple[int, int, int]] = []
     total = settings.steps * settings.rounds

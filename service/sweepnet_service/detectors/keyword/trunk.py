@@ -17,7 +17,8 @@ from cnn_core import checkpoint
 from cnn_core.arrays import Array, Integers
 from cnn_core.layers import BatchNorm, Conv1d, Dropout, Identity, Relu, Sequential, Sum
 from cnn_core.losses.ctc import ctc, edit_distance, greedy_decode
-from cnn_core.optim import Adam, clip_norm, cosine
+from cnn_core.optim import AdamW, clip_norm
+from cnn_core.schedules import cosine
 from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.phones import PHONES
@@ -102,7 +103,7 @@ def train_trunk(
 ) -> Sequential:
     """The trained phone network; goes on from `checkpoint_path` if it exists, undisturbed."""
     net = build_phone_net(np.random.default_rng(settings.seed), settings, spectral.features.bands)
-    optimiser = Adam(weight_decay=settings.weight_decay)
+    optimiser = AdamW(weight_decay=settings.weight_decay)
     state, first = optimiser.init(net), 0
     if checkpoint_path.exists():
         trees, record = checkpoint.load(checkpoint_path, like={"net": net, "state": state})
