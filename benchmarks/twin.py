@@ -58,8 +58,12 @@ class ConvTwin(nn.Module):
         self.bias = (
             None if layer.bias is None else nn.Parameter(torch.from_numpy(layer.bias.copy()))
         )
-        self.function: Any = (F.conv1d, F.conv2d)[axes - 1]
-        self.settings = {"stride": layer.stride, "dilation": layer.dilation}
+        self.function: Any = (F.conv1d, F.conv2d, F.conv3d)[axes - 1]
+        self.settings: dict[str, Any] = {
+            "stride": layer.stride,
+            "dilation": layer.dilation,
+            "groups": layer.groups,
+        }
         even = all(before == after for before, after in layer.padding)
         self.settings["padding"] = tuple(b for b, _ in layer.padding) if even else (0,) * axes
         self.uneven = () if even else tuple(n for pair in reversed(layer.padding) for n in pair)

@@ -3,7 +3,7 @@
 from cnn_core.layers.activations import Relu, Sigmoid, Softmax
 from cnn_core.layers.batchnorm import BatchNorm
 from cnn_core.layers.compose import Identity, Sequential, Sum
-from cnn_core.layers.conv import Conv, Conv1d, Conv2d
+from cnn_core.layers.conv import Conv, Conv1d, Conv2d, Conv3d
 from cnn_core.layers.dense import Dense, Flatten
 from cnn_core.layers.dropout import Dropout
 from cnn_core.layers.layer import Layer, Pull, StreamState
@@ -16,6 +16,7 @@ __all__ = [
     "Conv",
     "Conv1d",
     "Conv2d",
+    "Conv3d",
     "Dense",
     "Dropout",
     "Flatten",

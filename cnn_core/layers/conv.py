@@ -1,27 +1,27 @@
-"""Convolution in one and two dimensions: one dense network applied to every window."""
+"""Convolution in one, two and three dimensions: one dense network applied to every window."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
 import numpy as np
 
 from cnn_core.arrays import Array
+from cnn_core.errors import GeometryError, ShapeError
 from cnn_core.geometry import Windows, conv_window
 from cnn_core.init import Initialiser, he
+from cnn_core.layers.correlation import correlate, flipped, spread, weight_gradient
 from cnn_core.layers.layer import Layer, Pull
 from cnn_core.layers.patches import (
     Padding,
     Sizes,
-    fold,
     output_lengths,
     pad,
     paddings,
     per_axis,
-    unfold,
     unpad,
 )
 
@@ -30,8 +30,9 @@ from cnn_core.layers.patches import (
 class Conv(Layer, abstract=True):
     """Cross-correlation with shared weights: (N, *in, C) -> (N, *out, D).
 
-    `weight` is (*kernel, C, D), `bias` (D,) or None. Every window becomes a row, so that all
-    windows of a batch are one product of matrices.
+    `weight` is (*kernel, C / groups, D), `bias` (D,) or None. With groups the input channels are
+    cut into equal parts, and each part of the output channels sees its own part of the input
+    (Krizhevsky et al. 2012); with as many groups as input channels the layer is depth-wise.
     """
 
     axes: ClassVar[int] = 0
@@ -41,6 +42,24 @@ class Conv(Layer, abstract=True):
     stride: Sizes
     dilation: Sizes
     padding: Padding
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        kernel, channels_out = self.weight.shape[:-2], self.weight.shape[-1]
+        if len(kernel) != self.axes:
+            raise ShapeError(
+                f"{type(self).__name__}: weight: got shape {self.weight.shape}; "
+                f"expected {self.axes} axes of the kernel, then (C / groups, D)"
+            )
+        name = type(self).__name__
+        per_axis(self.stride, self.axes, f"{name}: stride")
+        per_axis(self.dilation, self.axes, f"{name}: dilation")
+        paddings(self.padding, kernel, self.dilation, name)
+        if self.groups < 1 or channels_out % self.groups:
+            raise GeometryError(
+                f"{name}: groups: got {self.groups} for {channels_out} output channels; "
+                "expected a divisor"
+            )
 
     @classmethod
     def create(
@@ -53,18 +72,29 @@ class Conv(Layer, abstract=True):
         stride: int | Sizes = 1,
         dilation: int | Sizes = 1,
         padding: str | int | Padding = "valid",
+        groups: int = 1,
         bias: bool = True,
         initialiser: Initialiser = he,
     ) -> Self:
-        """A layer with He-initialised weights, unless told otherwise, and zero bias."""
-        kernel, dilation = per_axis(kernel, cls.axes), per_axis(dilation, cls.axes)
-        places, shape = prod(kernel), (*kernel, channels_in, channels_out)
+        """A layer with He-initialised weights, unless told otherwise, and zero bias.
+
+        `padding` is "valid" (none), "same", "causal" (1-D), a number for all sides, or one
+        (before, after) an axis. Raises GeometryError for settings that cannot be.
+        """
+        name = f"{cls.__name__}.create"
+        kernel = per_axis(kernel, cls.axes, f"{name}: kernel")
+        dilation = per_axis(dilation, cls.axes, f"{name}: dilation")
+        _check_channels(name, channels_in, channels_out, groups)
+        places, shape = prod(kernel), (*kernel, channels_in // groups, channels_out)
         return cls(
-            weight=initialiser(rng, shape, places * channels_in, places * channels_out),
+            weight=initialiser(
+                rng, shape, places * channels_in // groups, places * channels_out // groups
+            ),
             bias=np.zeros(channels_out, np.float32) if bias else None,
-            stride=per_axis(stride, cls.axes),
+            stride=per_axis(stride, cls.axes, f"{name}: stride"),
             dilation=dilation,
-            padding=paddings(padding, kernel, dilation),
+            padding=paddings(padding, kernel, dilation, name),
+            groups=groups,
         )
 
     @property
@@ -72,13 +102,18 @@ class Conv(Layer, abstract=True):
         return self.weight.shape[: self.axes]
 
     @property
+    def channels_in(self) -> int:
+        return int(self.weight.shape[-2]) * self.groups
+
+    @property
     def windows(self) -> Windows:
         settings = zip(self.kernel, self.stride, self.dilation, self.padding, strict=True)
         return tuple(conv_window(k, s, d, before) for k, s, d, (before, _) in settings)
 
     def lengths(self, lengths: Sizes) -> Sizes:
-        padded = tuple(n + sum(p) for n, p in zip(lengths, self.padding, strict=True))
-        return output_lengths(padded, self.kernel, self.stride, self.dilation)
+        if len(lengths) != self.axes:
+            raise ShapeError(f"{self}: got lengths {lengths}; expected {self.axes} swept axes")
+        return output_lengths(self._padded(lengths), self.kernel, self.stride, self.dilation)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0], *self.lengths(shape[1:-1]), self.weight.shape[-1])
@@ -87,8 +122,7 @@ class Conv(Layer, abstract=True):
         return shape[0] * prod(self.lengths(shape[1:-1])) * self.weight.size
 
     def forward(self, x: Array) -> Array:
-        rows, counts = self._rows(x)
-        return self._product(rows, x.shape[0], counts)
+        return self._correlate(self._checked(x))
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         y, pull_weights = self.vjp_weights(x, rng)
@@ -98,69 +132,74 @@ class Conv(Layer, abstract=True):
     def vjp_weights(
         self, x: Array, rng: np.random.Generator | None = None
     ) -> tuple[Array, Callable[[Array], Conv]]:
-        rows, counts = self._rows(x)
+        padded = self._checked(x)
 
         def pull(dy: Array) -> Conv:
-            dy_rows = np.ascontiguousarray(dy).reshape(-1, dy.shape[-1])
-            return type(self)(
-                weight=(rows.T @ dy_rows).reshape(self.weight.shape),
-                bias=None if self.bias is None else dy_rows.sum(axis=0),
-                stride=self.stride,
-                dilation=self.dilation,
-                padding=self.padding,
+            settings = (self.kernel, self.stride, self.dilation, self.groups)
+            return replace(
+                self,
+                weight=weight_gradient(padded, dy, *settings),
+                bias=None if self.bias is None else dy.reshape(-1, dy.shape[-1]).sum(axis=0),
             )
 
-        return self._product(rows, x.shape[0], counts), pull
+        return self._correlate(padded), pull
 
-    def _rows(self, x: Array) -> tuple[Array, Sizes]:
-        """The windows as rows of one matrix: (N * windows, kernel * C)."""
-        channels = self.weight.shape[-2]
+    def _checked(self, x: Array) -> Array:
+        """The batch with its padding, if it fits the layer."""
         self._expect(
-            x.ndim == self.axes + 2 and x.shape[-1] == channels,
+            x.ndim == self.axes + 2 and x.shape[-1] == self.channels_in,
             x,
-            f"{self.axes + 2} axes with {channels} channels last",
+            f"{self.axes + 2} axes with {self.channels_in} channels last",
         )
-        windows = unfold(pad(x, self.padding), self.kernel, self.stride, self.dilation)
-        counts = windows.shape[1 : 1 + self.axes]
-        return windows.reshape(-1, prod(self.kernel) * channels), counts
+        return pad(x, self.padding)
 
-    def _product(self, rows: Array, batch: int, counts: Sizes) -> Array:
-        y = rows @ self.weight.reshape(-1, self.weight.shape[-1])
+    def _correlate(self, padded: Array) -> Array:
+        y = correlate(padded, self.weight, self.stride, self.dilation, self.groups)
         if self.bias is not None:
             y += self.bias
-        return y.reshape(batch, *counts, y.shape[-1])
+        return y
+
+    def _padded(self, lengths: Sizes) -> Sizes:
+        return tuple(n + sum(p) for n, p in zip(lengths, self.padding, strict=True))
 
     def _pull_input(self, dy: Array, lengths: Sizes) -> Array:
         """dx: each dy spread over its window with the weights, overlaps added."""
         if dy.size == 0:
-            return np.zeros((dy.shape[0], *lengths, self.weight.shape[-2]), dy.dtype)
+            return np.zeros((dy.shape[0], *lengths, self.channels_in), dy.dtype)
         if all(s == 1 for s in self.stride):
-            return self._correlate_flipped(dy, lengths)
-        rows = dy.reshape(-1, dy.shape[-1]) @ self.weight.reshape(-1, dy.shape[-1]).T
-        windows = rows.reshape(*dy.shape[:-1], *self.kernel, -1)
-        padded = tuple(n + sum(p) for n, p in zip(lengths, self.padding, strict=True))
-        return unpad(fold(windows, padded, self.stride, self.dilation), self.padding)
+            return self._correlate_flipped(dy)
+        settings = (self.stride, self.dilation, self.groups)
+        dx = spread(dy, self.weight, self._padded(lengths), *settings)
+        return unpad(dx, self.padding)
 
-    def _correlate_flipped(self, dy: Array, lengths: Sizes) -> Array:
+    def _correlate_flipped(self, dy: Array) -> Array:
         """At stride 1 spreading is a convolution with the filters flipped: one product again."""
         reaches = [d * (k - 1) for k, d in zip(self.kernel, self.dilation, strict=True)]
         outer = tuple((r - b, r - a) for r, (b, a) in zip(reaches, self.padding, strict=True))
-        if any(side < 0 for sides in outer for side in sides):
-            outer = tuple((r, r) for r in reaches)
-            crop = self.padding
-        else:
-            crop = ((0, 0),) * self.axes
-        flipped = np.flip(self.weight, axis=tuple(range(self.axes))).swapaxes(-1, -2)
-        windows = unfold(pad(dy, outer), self.kernel, (1,) * self.axes, self.dilation)
-        counts = windows.shape[1 : 1 + self.axes]
-        rows = windows.reshape(-1, prod(self.kernel) * dy.shape[-1])
-        dx = rows @ flipped.reshape(rows.shape[-1], -1)
-        return unpad(dx.reshape(dy.shape[0], *counts, -1), crop)
+        # Padding beyond the filter's reach met zeros only: its gradients are cropped.
+        added = tuple((max(0, b), max(0, a)) for b, a in outer)
+        crop = tuple((max(0, -b), max(0, -a)) for b, a in outer)
+        filters = flipped(self.weight, self.groups)
+        ones = (1,) * self.axes
+        return unpad(correlate(pad(dy, added), filters, ones, self.dilation, self.groups), crop)
 
     def __str__(self) -> str:
-        *kernel, channels_in, channels_out = self.weight.shape
-        size = "x".join(map(str, kernel))
-        return f"{type(self).__name__}({channels_in} -> {channels_out}, kernel {size})"
+        size = "x".join(map(str, self.kernel))
+        channels = f"{self.channels_in} -> {self.weight.shape[-1]}"
+        groups = "" if self.groups == 1 else f", groups {self.groups}"
+        return f"{type(self).__name__}({channels}, kernel {size}{groups})"
+
+
+def _check_channels(name: str, channels_in: int, channels_out: int, groups: int) -> None:
+    if channels_in < 1 or channels_out < 1:
+        raise GeometryError(
+            f"{name}: got {channels_in} channels in, {channels_out} out; expected >= 1"
+        )
+    if groups < 1 or channels_in % groups or channels_out % groups:
+        raise GeometryError(
+            f"{name}: groups: got {groups}; expected a divisor of the {channels_in} channels in "
+            f"and the {channels_out} out"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +216,9 @@ class Conv1d(Conv):
             layer = cls.create(rng, 3, 4, kernel, stride=stride, dilation=dilation)
             yield layer, (2, length, 3)
         yield cls.create(rng, 2, 3, 4, padding="same", bias=False), (2, 9, 2)
+        yield cls.create(rng, 2, 3, 3, dilation=2, padding="causal"), (2, 8, 2)
+        yield cls.create(rng, 4, 6, 3, stride=2, groups=2), (2, 9, 4)
+        yield cls.create(rng, 3, 3, 3, groups=3, dilation=2), (2, 9, 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,3 +235,19 @@ class Conv2d(Conv):
         yield cls.create(rng, 2, 3, 3, stride=2, padding="same"), (2, 6, 9, 2)
         yield cls.create(rng, 2, 3, 3, padding="same"), (1, 5, 4, 2)
         yield cls.create(rng, 2, 3, 3, padding=3), (1, 4, 4, 2)
+        yield cls.create(rng, 2, 3, 2, padding=((0, 2), (1, 0))), (2, 4, 5, 2)
+        yield cls.create(rng, 4, 2, 3, padding="same", groups=2), (2, 5, 4, 4)
+        yield cls.create(rng, 3, 6, 3, stride=2, padding=1, groups=3, bias=False), (2, 5, 6, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Conv3d(Conv):
+    """Convolution over a video or a volume: (N, D, H, W, C) -> (N, D', H', W', D)."""
+
+    axes: ClassVar[int] = 3
+
+    @classmethod
+    def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
+        yield cls.create(rng, 2, 3, (2, 3, 2)), (2, 4, 5, 4, 2)
+        yield cls.create(rng, 2, 2, 3, stride=(1, 2, 2), padding="same"), (1, 3, 5, 4, 2)
+        yield cls.create(rng, 2, 2, 2, groups=2, dilation=(1, 2, 1)), (1, 3, 4, 3, 2)

@@ -15,29 +15,56 @@ Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
 
 
-def per_axis(value: int | Sizes, axes: int) -> Sizes:
-    """One setting an axis from a number that stands for all."""
+def per_axis(value: int | Sizes, axes: int, where: str = "size") -> Sizes:
+    """One setting an axis from a number that stands for all; `where` names it in errors."""
     sizes = (value,) * axes if isinstance(value, int) else tuple(value)
     if len(sizes) != axes or any(size < 1 for size in sizes):
-        raise GeometryError(f"got {value}; expected {axes} numbers >= 1, or one for all axes")
+        raise GeometryError(
+            f"{where}: got {value}; expected {_numbers(axes)} >= 1, or one for all axes"
+        )
     return sizes
 
 
-def paddings(padding: str | int | Padding, kernel: Sizes, dilation: Sizes) -> Padding:
-    """(before, after) an axis from "valid", "same", "causal", a number, or the pairs themselves."""
-    if isinstance(padding, tuple):
-        return padding
-    if isinstance(padding, int):
-        return ((padding, padding),) * len(kernel)
+def paddings(
+    padding: str | int | Padding, kernel: Sizes, dilation: Sizes, where: str = "layer"
+) -> Padding:
+    """(before, after) an axis from "valid", "same", "causal", a number, or the pairs themselves.
+
+    Raises GeometryError, which begins with `where`, for padding that cannot be.
+    """
+    axes = len(kernel)
+    if isinstance(padding, int) and padding >= 0:
+        return ((padding, padding),) * axes
+    if isinstance(padding, tuple | list) and _are_pairs(padding, axes):
+        return tuple((before, after) for before, after in padding)
     if padding == "valid":
-        return ((0, 0),) * len(kernel)
+        return ((0, 0),) * axes
     if padding == "same":
         return tuple(same_padding(k, d) for k, d in zip(kernel, dilation, strict=True))
+    if padding == "causal" and axes == 1:
+        return ((dilation[0] * (kernel[0] - 1), 0),)
     if padding == "causal":
-        return tuple((d * (k - 1), 0) for k, d in zip(kernel, dilation, strict=True))
+        raise GeometryError(
+            f"{where}: padding: got 'causal' for {axes} axes; it is for one, time. "
+            "Give pairs (before, after), an axis each"
+        )
     raise GeometryError(
-        f'padding: got {padding!r}; expected "valid", "same", "causal", a number or pairs'
+        f'{where}: padding: got {padding!r}; expected "valid", "same", "causal", '
+        f"a number >= 0, or {_numbers(axes)} of pairs (before, after) >= 0"
     )
+
+
+def _are_pairs(padding: Padding, axes: int) -> bool:
+    return len(padding) == axes and all(
+        isinstance(pair, tuple | list)
+        and len(pair) == 2
+        and all(isinstance(side, int) and side >= 0 for side in pair)
+        for pair in padding
+    )
+
+
+def _numbers(axes: int) -> str:
+    return "1 number" if axes == 1 else f"{axes} numbers"
 
 
 def pad(x: Array, padding: Padding) -> Array:
