@@ -4,6 +4,7 @@ CoreError
 ├── GeometryError     a size, stride or window that cannot be
 ├── ShapeError        an array whose shape does not fit the layer
 ├── StreamError       a network that cannot run in steps
+├── TrainingError     a target, setting or batch that training cannot use
 └── ModelFileError    a model file that is damaged, foreign or too new
 """
 
@@ -24,6 +25,10 @@ class ShapeError(CoreError):
 
 class StreamError(CoreError):
     """A network that cannot be run in steps, or a step that cannot be taken."""
+
+
+class TrainingError(CoreError):
+    """A target, setting or batch that training cannot use."""
 
 
 class ModelFileError(CoreError):

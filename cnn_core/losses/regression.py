@@ -5,21 +5,37 @@ from __future__ import annotations
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.errors import ShapeError
-from cnn_core.losses.weighting import weighted_mean
+from cnn_core.errors import TrainingError
+from cnn_core.losses.checks import expect_range, expect_shape
+from cnn_core.losses.weighting import spread, weighted_mean
+
+
+def squared_error(
+    values: Array, targets: Array, weights: Array | None = None
+) -> tuple[float, Array]:
+    """L2: the mean of d^2, d = values - targets (the lectures' 1/2 d^2 has half its gradient)."""
+    weights = _checked("squared_error", values, targets, weights)
+    difference = (values - targets).astype(values.dtype, copy=False)
+    return weighted_mean(difference**2, 2 * difference, weights)
 
 
 def smooth_l1(
     values: Array, targets: Array, weights: Array | None = None, *, beta: float = 1.0
 ) -> tuple[float, Array]:
     """Mean of d^2 / (2 beta) within beta, |d| - beta / 2 beyond (Girshick 2015)."""
-    if values.shape != targets.shape:
-        raise ShapeError(
-            f"smooth_l1: got targets of shape {targets.shape}; expected {values.shape}"
-        )
+    if not beta > 0:
+        raise TrainingError(f"smooth_l1: got beta {beta}; expected a number above 0")
+    weights = _checked("smooth_l1", values, targets, weights)
     difference = values - targets
     distance = np.abs(difference)
     near = distance < beta
     losses = np.where(near, difference**2 / (2 * beta), distance - beta / 2)
     slopes = np.where(near, difference / beta, np.sign(difference)).astype(values.dtype)
     return weighted_mean(losses, slopes, weights)
+
+
+def _checked(loss: str, values: Array, targets: Array, weights: Array | None) -> Array | None:
+    expect_shape(loss, "targets", targets.shape, values.shape)
+    weights = spread(loss, weights, values.shape)
+    expect_range(loss, targets, weights)
+    return weights

@@ -5,20 +5,29 @@ from __future__ import annotations
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.errors import ShapeError
+from cnn_core.errors import ShapeError, TrainingError
+
+
+def spread(loss: str, weights: Array | None, shape: tuple[int, ...]) -> Array | None:
+    """The weights, one for each element; refuses what does not broadcast, or is no weight."""
+    if weights is None:
+        return None
+    weights = np.asarray(weights)
+    try:
+        weights = np.broadcast_to(weights, shape)
+    except ValueError:
+        raise ShapeError(
+            f"{loss}: got weights of shape {weights.shape}; expected one that broadcasts to {shape}"
+        ) from None
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise TrainingError(f"{loss}: got a weight below 0 or not finite; expected 0 or more")
+    return weights
 
 
 def weighted_mean(values: Array, slopes: Array, weights: Array | None) -> tuple[float, Array]:
     """(sum(w * values) / sum(w), its gradient); elements of weight 0 do not count at all."""
     if weights is None:
         return float(values.mean()), slopes / max(1, values.size)
-    try:
-        weights = np.broadcast_to(weights, values.shape)
-    except ValueError:
-        raise ShapeError(
-            f"loss weights: got shape {weights.shape}; "
-            f"expected one that broadcasts to {values.shape}"
-        ) from None
     total = float(weights.sum(dtype=np.float64))
     if total <= 0:
         return 0.0, np.zeros_like(slopes)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from cnn_core.losses import generalised_iou
 from sweepnet_service.detectors.image.augment import Sample
 from sweepnet_service.detectors.image.losses import (
     LossWeights,
     detection_loss,
-    generalised_iou,
     species_loss,
     varifocal,
 )

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from cnn_core.arrays import Array, Integers
+from cnn_core.losses import generalised_iou
 
 from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, boxes_of
 from .targets import Targets
@@ -75,38 +76,6 @@ def sides_gradient(outputs: Array, d_boxes: Array) -> Array:
     limited = np.clip(outputs, -LOG_SIDE_LIMIT, LOG_SIDE_LIMIT)
     sides = SIDE_UNIT_PX * np.exp(limited) * (np.abs(outputs) <= LOG_SIDE_LIMIT)
     return d_boxes * sides * np.array([-1, -1, 1, 1], outputs.dtype)
-
-
-def generalised_iou(predicted: Array, true: Array) -> tuple[Array, Array, Array]:
-    """Pairs (n, 4), (n, 4) -> GIoU (n,), IoU (n,), d GIoU / d predicted (n, 4)."""
-    size, d_size = _extent(predicted)
-    true_size, _ = _extent(true)
-    low = np.maximum(predicted[:, :2], true[:, :2])
-    high = np.minimum(predicted[:, 2:], true[:, 2:])
-    inside, d_inside = _extent(np.concatenate((low, high), axis=1))
-    # A corner of the intersection moves with the prediction only where the prediction sets it.
-    sets = np.concatenate((predicted[:, :2] > true[:, :2], predicted[:, 2:] < true[:, 2:]), axis=1)
-    d_inside = d_inside * sets
-    low = np.minimum(predicted[:, :2], true[:, :2])
-    high = np.maximum(predicted[:, 2:], true[:, 2:])
-    hull, d_hull = _extent(np.concatenate((low, high), axis=1))
-    d_hull = d_hull * ~sets
-    union = size + true_size - inside
-    d_union = d_size - d_inside
-    iou = inside / union
-    giou = iou - (hull - union) / hull
-    d_iou = (d_inside - iou[:, None] * d_union) / union[:, None]
-    d_fill = (d_union - (union / hull)[:, None] * d_hull) / hull[:, None]
-    return giou, iou, d_iou + d_fill
-
-
-def _extent(boxes: Array) -> tuple[Array, Array]:
-    """Area (n,) and its gradient (n, 4); both zero where a side is not positive."""
-    width = boxes[:, 2] - boxes[:, 0]
-    height = boxes[:, 3] - boxes[:, 1]
-    solid = (width > 0) & (height > 0)
-    gradient = np.stack((-height, -width, height, width), axis=1)
-    return np.where(solid, width * height, 0), gradient * solid[:, None]
 
 
 def species_loss(logits: Array, species: Integers) -> tuple[float, Array]:
