@@ -1,0 +1,159 @@
+"""What every aggregate is, and what follows where it folds windows one by one.
+
+An aggregate that folds names three things: what a window contributes, how two contributions join,
+what the total is worth. Whole maps, padded batches, streams and horizons follow.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cnn_core.aggregate.sliding import sliding
+from cnn_core.arrays import Array, Integers
+from cnn_core.errors import CoreError, ShapeError
+
+State = Any
+"""Plain arrays: the last windows (with a horizon), or running totals (without)."""
+
+Pull = Callable[[Array], tuple[Array, Any]]
+"""dy (N, L) -> (gradient of the scores, gradient of the aggregate's own weights)."""
+
+
+class Aggregate(ABC):
+    """Scores (N, *places, L) of all windows -> one value a label, (N, L)."""
+
+    horizon: int | None
+    """How many windows a stream's value looks back over; None: all of them."""
+
+    @abstractmethod
+    def vjp(self, scores: Array, lengths: Integers | None = None) -> tuple[Array, Pull]:
+        """The values (N, L) and the function that pulls a gradient back to the scores.
+
+        All places count, whatever the horizon; with `lengths` (N,), or (N, axes), only the first
+        `lengths[n]` of map n. A map without windows has the value `empty`, and no gradient.
+        """
+
+    def forward(self, scores: Array, lengths: Integers | None = None) -> Array:
+        """The values (N, L)."""
+        return self.vjp(scores, lengths)[0]
+
+    @abstractmethod
+    def init(self, labels: int) -> State:
+        """The state of a fresh stream."""
+
+    @abstractmethod
+    def step(self, state: State, scores: Array) -> tuple[State, Array]:
+        """The state to go on with, and the values (t, L) after each of the scores (t, L)."""
+
+
+@dataclass(frozen=True)
+class Folded(Aggregate):
+    """Windows folded by one ufunc; sums run in float64, so that hours of windows do not drift."""
+
+    join: ClassVar[np.ufunc]
+    nothing: ClassVar[float]
+    """What joins without a change."""
+
+    empty: float = field(default=0.0, kw_only=True)
+    """The value of no windows at all: 0, not found. For log odds choose a low number."""
+
+    def __post_init__(self) -> None:
+        check_horizon(self.horizon)
+        if not np.isfinite(self.empty):
+            raise CoreError(f"aggregate: got empty = {self.empty}; expected a finite number")
+
+    @abstractmethod
+    def _lift(self, scores: Array) -> Array:
+        """What each window contributes: (...) -> (terms, ...)."""
+
+    @abstractmethod
+    def _value(self, totals: Array) -> Array:
+        """What totals (terms, ...) are worth: (...)."""
+
+    @abstractmethod
+    def _slopes(self, scores: Array, there: Array, values: Array) -> Array:
+        """d value / d score at the windows that are there, (N, P, L)."""
+
+    def vjp(self, scores: Array, lengths: Integers | None = None) -> tuple[Array, Pull]:
+        inside = present(scores, lengths)
+        clean = checked(np.where(inside, scores, 0), "aggregate").astype(np.float64)
+        flat: Array = clean.reshape(len(scores), -1, scores.shape[-1])
+        there: Array = inside.reshape(len(scores), -1, 1)
+        terms = np.where(there, self._lift(flat), self.nothing)
+        totals = self.join.reduce(terms, axis=2, initial=self.nothing)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = np.where(there.any(axis=1), self._value(totals), self.empty)
+
+        def pull(dy: Array) -> tuple[Array, Any]:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                slopes = np.where(there, self._slopes(flat, there, values[:, None]), 0)
+            dscores: Array = (slopes * dy[:, None]).reshape(scores.shape)
+            return dscores.astype(scores.dtype), self
+
+        return values.astype(scores.dtype), pull
+
+    def init(self, labels: int) -> State:
+        if self.horizon is not None:
+            return np.zeros((0, labels))
+        return np.full_like(self._lift(np.zeros((1, labels))), self.nothing)
+
+    def step(self, state: State, scores: Array) -> tuple[State, Array]:
+        check_rows(scores, state.shape[-1])
+        if self.horizon is None:
+            terms = np.concatenate((state, self._lift(scores.astype(np.float64))), axis=1)
+            totals = self.join.accumulate(terms, axis=1)
+            return totals[:, -1:].copy(), self._value(totals[:, 1:]).astype(scores.dtype)
+        seen = np.concatenate((state, scores.astype(np.float64)))
+        totals = np.stack([
+            sliding(self.join, term, self.horizon, self.nothing) for term in self._lift(seen)
+        ])  # fmt: skip
+        tail = seen[max(0, len(seen) - self.horizon + 1) :].copy()
+        return tail, self._value(totals[:, len(state) :]).astype(scores.dtype)
+
+
+def present(scores: Array, lengths: Integers | None) -> Array:
+    """True where a place counts: (N, *places, 1); raises ShapeError."""
+    axes = scores.ndim - 2
+    if axes < 1:
+        raise ShapeError(f"aggregate: got scores of shape {scores.shape}; expected (N, *places, L)")
+    there = np.ones((*scores.shape[:-1], 1), bool)
+    if lengths is None:
+        return there
+    lengths = np.asarray(lengths).reshape(len(lengths), -1)
+    if lengths.shape != (len(scores), axes):
+        raise ShapeError(
+            f"aggregate: got lengths of shape {lengths.shape} for scores of shape {scores.shape}; "
+            f"expected {(len(scores), axes)}: how many windows count, an axis each"
+        )
+    for axis in range(axes):
+        places = np.arange(scores.shape[1 + axis])
+        inside = places < lengths[:, axis : axis + 1]
+        there &= np.expand_dims(inside, tuple(a for a in range(1, axes + 2) if a != 1 + axis))
+    return there
+
+
+def checked(scores: Array, where: str) -> Array:
+    """The scores; raises CoreError where one of them is no number."""
+    wrong = np.argwhere(~np.isfinite(scores))
+    if len(wrong):
+        at = tuple(map(int, wrong[0]))
+        raise CoreError(f"{where}: got the score {scores[at]} at {at}; expected finite numbers")
+    return scores
+
+
+def check_horizon(horizon: int | None) -> None:
+    if horizon is not None and horizon < 1:
+        raise CoreError(
+            f"aggregate: got a horizon of {horizon} windows; expected at least 1, or None for all"
+        )
+
+
+def check_rows(scores: Array, labels: int) -> None:
+    if scores.ndim != 2 or scores.shape[1] != labels:
+        raise ShapeError(f"aggregate: got scores of shape {scores.shape}; expected (t, {labels})")
+    checked(scores, "aggregate")
