@@ -5,7 +5,8 @@ CoreError
 ├── ShapeError        an array whose shape does not fit the layer
 ├── StreamError       a network that cannot run in steps
 ├── TrainingError     a target, setting or batch that training cannot use
-└── ModelFileError    a model file that is damaged, foreign or too new
+├── ModelFileError    a model file that is damaged, foreign or too new
+└── ExportError       a layer that a foreign format has no form for
 """
 
 from __future__ import annotations
@@ -33,3 +34,7 @@ class TrainingError(CoreError):
 
 class ModelFileError(CoreError):
     """A model file that is damaged, foreign, or written by a newer version."""
+
+
+class ExportError(CoreError):
+    """A layer that a foreign format, such as ONNX, has no form for."""

@@ -1,0 +1,34 @@
+"""A number added to each channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from cnn_core.layers.layer import Layer, Pull
+
+
+@dataclass(frozen=True, eq=False)
+class Bias(Layer):
+    """x + bias on the last axis: (..., C) -> (..., C); after `Flatten` one number a place."""
+
+    bias: Array
+
+    @classmethod
+    def create(cls, channels: int) -> Self:
+        """Nothing is added yet."""
+        return cls(np.zeros(channels, np.float32))
+
+    @classmethod
+    def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
+        yield cls(rng.standard_normal(3).astype(np.float32)), (2, 5, 3)
+        yield cls(rng.standard_normal(2).astype(np.float32)), (2, 3, 4, 2)
+
+    def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
+        channels = len(self.bias)
+        self._expect(x.shape[-1] == channels, x, f"{channels} channels last")
+        return x + self.bias, lambda dy: (dy, Bias(dy.reshape(-1, channels).sum(axis=0)))
