@@ -1,0 +1,84 @@
+"""Boxes without doubles: overlap, and its removal, hard and soft. Boxes are rows x, y, x, y."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from cnn_core.arrays import Array, Integers
+from cnn_core.errors import CoreError, ShapeError
+
+
+def box_iou(boxes: Array, others: Array) -> Array:
+    """Intersection over union of every pair: (n, 4) x (m, 4) -> (n, m); boxes as x, y, x, y."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared: Array = np.clip(high - low, 0, None).prod(axis=-1)
+    areas = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=-1)
+    other_areas = np.clip(others[:, 2:] - others[:, :2], 0, None).prod(axis=-1)
+    union = areas[:, None] + other_areas[None, :] - shared
+    return shared / np.where(union > 0, union, 1)
+
+
+def non_maximum_suppression(
+    boxes: Array, scores: Array, iou: float = 0.5, limit: int | None = None
+) -> Integers:
+    """Indices of the boxes that stay, best first: none overlaps a better one by more than `iou`."""
+    _check(boxes, scores)
+    order = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while len(order) and (limit is None or len(kept) < limit):
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        order = rest[box_iou(boxes[best : best + 1], boxes[rest])[0] <= iou]
+    return np.asarray(kept, np.intp)
+
+
+def soft_suppression(
+    boxes: Array,
+    scores: Array,
+    iou: float = 0.5,
+    *,
+    decay: Literal["linear", "gaussian"] = "gaussian",
+    sigma: float = 0.5,
+    lowest: float = 0.001,
+    limit: int | None = None,
+) -> tuple[Integers, Array]:
+    """Indices of the boxes that stay, best first, and their lowered scores (Bodla et al. 2017).
+
+    A box loses score by its overlap o with each better one, in place of all of it: by
+    exp(-o^2 / sigma), or, linear, by 1 - o where o > `iou`. Below `lowest` it goes. So two flowers
+    that touch both stay.
+    """
+    _check(boxes, scores)
+    if decay not in ("linear", "gaussian") or not 0 < sigma < np.inf:
+        raise CoreError(
+            f'soft_suppression: got decay {decay!r}, sigma {sigma}; expected "linear" or '
+            '"gaussian" and sigma > 0'
+        )
+    left, remaining = np.flatnonzero(scores >= lowest), np.array(scores, np.float64)
+    kept: list[int] = []
+    while len(left) and (limit is None or len(kept) < limit):
+        best = int(left[np.argmax(remaining[left])])
+        kept.append(best)
+        left = left[left != best]
+        overlap = box_iou(boxes[best : best + 1], boxes[left])[0]
+        if decay == "gaussian":
+            remaining[left] *= np.exp(-(overlap**2) / sigma)
+        else:
+            remaining[left] *= np.where(overlap > iou, 1 - overlap, 1)
+        left = left[remaining[left] >= lowest]
+    return np.asarray(kept, np.intp), remaining[kept].astype(scores.dtype)
+
+
+def _check(boxes: Array, scores: Array) -> None:
+    if boxes.shape != (len(scores), 4) or scores.ndim != 1:
+        raise ShapeError(
+            f"boxes: got shapes {boxes.shape} and {scores.shape}; expected (n, 4) and (n,)"
+        )
+    wrong = np.flatnonzero(~np.isfinite(scores))
+    if len(wrong):
+        raise CoreError(
+            f"boxes: got the score {scores[wrong[0]]} of box {wrong[0]}; expected finite"
+        )
