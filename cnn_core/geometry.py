@@ -54,9 +54,9 @@ class Window:
         """How many windows fit in `length` inputs and `padding` in all: floor((n+p-k)/s)+1."""
         return max(0, floor((length + padding - self.size) / self.step) + 1)
 
-    def uncovered(self, length: int) -> int:
+    def uncovered(self, length: int, padding: int = 0) -> int:
         """How many inputs at the end no window covers (all of them where none fits)."""
-        windows = self.count(length)
+        windows = self.count(length, padding)
         return length if windows == 0 else max(0, length - self.span(windows - 1)[1])
 
     def span(self, index: int) -> tuple[int, int]:
@@ -87,6 +87,11 @@ def _compose(earlier: Windows, later: Windows) -> Windows:
 def conv_window(kernel: int, stride: int = 1, dilation: int = 1, before: int = 0) -> Window:
     """The window of a convolution or pooling with `before` padded inputs in front."""
     return Window(dilation * (kernel - 1) + 1, stride, -before)
+
+
+def output_length(length: int, kernel: int, stride: int = 1, dilation: int = 1) -> int:
+    """How many windows fit in `length` inputs, their padding counted in."""
+    return max(0, (length - dilation * (kernel - 1) - 1) // stride + 1)
 
 
 def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.errors import GeometryError, ShapeError
+from cnn_core.errors import GeometryError, ShapeError, StreamError
 from cnn_core.geometry import Windows, conv_window
 from cnn_core.init import Initialiser, he
 from cnn_core.layers.correlation import correlate, flipped, spread, weight_gradient
@@ -121,6 +121,14 @@ class Conv(Layer, abstract=True):
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
         return shape[0] * prod(self.lengths(shape[1:-1])) * self.weight.size
 
+    def stepped(self) -> Conv:
+        if any(after for _, after in self.padding):
+            raise StreamError(
+                f"{self}: it pads {self.padding} (before, after); expected none after: a stream "
+                'has no end yet. Use padding "valid" or "causal"'
+            )
+        return replace(self, padding=((0, 0),) * self.axes)
+
     def forward(self, x: Array) -> Array:
         return self._correlate(self._checked(x))
 
@@ -154,10 +162,8 @@ class Conv(Layer, abstract=True):
         return pad(x, self.padding)
 
     def _correlate(self, padded: Array) -> Array:
-        y = correlate(padded, self.weight, self.stride, self.dilation, self.groups)
-        if self.bias is not None:
-            y += self.bias
-        return y
+        settings = (self.stride, self.dilation, self.groups)
+        return correlate(padded, self.weight, *settings, bias=self.bias)
 
     def _padded(self, lengths: Sizes) -> Sizes:
         return tuple(n + sum(p) for n, p in zip(lengths, self.padding, strict=True))

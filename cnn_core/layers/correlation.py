@@ -2,38 +2,58 @@
 
 A batch is (N, *in, C) with its padding in place, filters are (*kernel, C / groups, D). Output
 channels come in `groups` equal parts, each of which sees its own part of the input channels.
+
+Every window becomes a row, so that a block of windows is one product of matrices. Blocks are cut
+so that their rows stay in the processor's cache between being written and being multiplied.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.layers.patches import Sizes, fold, output_lengths, places, unfold
+from cnn_core.layers.depthwise import correlate_depthwise, weight_gradient_depthwise
+from cnn_core.layers.patches import Sizes, cache_blocks, fold, output_lengths, unfold
 
 
-def correlate(x: Array, weight: Array, stride: Sizes, dilation: Sizes, groups: int = 1) -> Array:
-    """The sum of products at every window: (N, *in, C) -> (N, *out, D)."""
-    kernel, channels_out = weight.shape[:-2], weight.shape[-1]
-    counts = output_lengths(x.shape[1:-1], kernel, stride, dilation)
-    if weight.shape[-2] == 1 and groups > 1:
-        return _depthwise(x, weight, counts, stride, dilation)
-    rows = _group_rows(x, kernel, stride, dilation, groups)
-    y = rows @ _group_weights(weight, groups)
-    return np.moveaxis(y, 0, 1).reshape(x.shape[0], *counts, channels_out)
+def correlate(
+    x: Array,
+    weight: Array,
+    stride: Sizes,
+    dilation: Sizes,
+    groups: int = 1,
+    bias: Array | None = None,
+) -> Array:
+    """The sum of products at every window, plus the bias (D,): (N, *in, C) -> (N, *out, D)."""
+    if _is_depthwise(weight.shape[-2], groups):
+        y = correlate_depthwise(x, weight, stride, dilation)
+        return y if bias is None else np.add(y, bias, out=y)
+    counts = output_lengths(x.shape[1:-1], weight.shape[:-2], stride, dilation)
+    y = np.empty((x.shape[0], *counts, weight.shape[-1]), np.result_type(x, weight))
+    columns = _by_group(weight.reshape(-1, weight.shape[-1]), groups)
+    for place, rows in _row_blocks(x, weight.shape[:-2], stride, dilation, groups):
+        block = y[place].reshape(-1, y.shape[-1])
+        np.matmul(rows, columns, out=_by_group(block, groups))
+        if bias is not None:
+            block += bias
+    return y
 
 
 def weight_gradient(
     x: Array, dy: Array, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int = 1
 ) -> Array:
     """What `dy` (N, *out, D) asks of the filters: (*kernel, C / groups, D)."""
-    channels_in, channels_out = x.shape[-1] // groups, dy.shape[-1]
-    rows = _group_rows(x, kernel, stride, dilation, groups)
-    dy_rows = np.moveaxis(dy.reshape(-1, groups, channels_out // groups), 1, 0)
-    dweight = rows.swapaxes(-1, -2) @ dy_rows
-    return np.moveaxis(dweight, 0, 1).reshape(*kernel, channels_in, channels_out)
+    if _is_depthwise(x.shape[-1] // groups, groups):
+        return weight_gradient_depthwise(x, dy, kernel, stride, dilation)
+    dweight = np.zeros((prod(kernel) * x.shape[-1] // groups, dy.shape[-1]), dy.dtype)
+    by_group = _by_group(dweight, groups)
+    for place, rows in _row_blocks(x, kernel, stride, dilation, groups):
+        block = dy[place].reshape(-1, dy.shape[-1])
+        by_group += rows.swapaxes(-1, -2) @ _by_group(block, groups)
+    return dweight.reshape(*kernel, -1, dy.shape[-1])
 
 
 def spread(
@@ -41,11 +61,10 @@ def spread(
 ) -> Array:
     """Each `dy` spread over its window with the weights, overlaps added: -> (N, *lengths, C)."""
     kernel, channels = weight.shape[:-2], weight.shape[-2] * groups
-    counts = dy.shape[1:-1]
-    dy_rows = np.moveaxis(dy.reshape(-1, groups, dy.shape[-1] // groups), 1, 0)
-    rows = dy_rows @ _group_weights(weight, groups).swapaxes(-1, -2)
+    columns = _by_group(weight.reshape(-1, weight.shape[-1]), groups)
+    rows = _by_group(dy.reshape(-1, dy.shape[-1]), groups) @ columns.swapaxes(-1, -2)
     windows = rows.reshape(groups, -1, prod(kernel), weight.shape[-2])
-    windows = windows.transpose(1, 2, 0, 3).reshape(dy.shape[0], *counts, *kernel, channels)
+    windows = windows.transpose(1, 2, 0, 3).reshape(*dy.shape[:-1], *kernel, channels)
     return fold(windows, lengths, stride, dilation)
 
 
@@ -55,31 +74,36 @@ def flipped(weight: Array, groups: int = 1) -> Array:
     *kernel, channels_in, channels_out = weight.shape
     turned = np.flip(weight, axis=tuple(range(len(kernel))))
     parts = turned.reshape(*kernel, channels_in, groups, channels_out // groups)
-    swapped = parts.swapaxes(-1, -3)
-    return swapped.reshape(*kernel, channels_out // groups, channels_in * groups)
+    return parts.swapaxes(-1, -3).reshape(*kernel, channels_out // groups, channels_in * groups)
 
 
-def _group_rows(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int) -> Array:
-    """Every window as a row of its group's matrix: (groups, N * windows, kernel * C / groups)."""
-    channels = x.shape[-1] // groups
+def _is_depthwise(channels_a_group: int, groups: int) -> bool:
+    return channels_a_group == 1 and groups > 1
+
+
+def _by_group(columns: Array, groups: int) -> Array:
+    """(rows, groups * D) -> (groups, rows, D), a view."""
+    return columns.reshape(len(columns), groups, -1).swapaxes(0, 1)
+
+
+def _row_blocks(
+    x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int
+) -> Iterator[tuple[tuple[slice, ...], Array]]:
+    """Blocks of windows: their place in (N, *out) and their rows (groups, windows, kernel * C).
+
+    All blocks share one buffer: rows are to be used before the next block is asked for.
+    """
+    if prod(kernel) == prod(stride) == 1:
+        yield (slice(None),), _by_group(x.reshape(-1, x.shape[-1]), groups)
+        return
     windows = unfold(x, kernel, stride, dilation)
-    places_first = np.moveaxis(windows.reshape(-1, prod(kernel), groups, channels), 2, 0)
-    return places_first.reshape(groups, -1, prod(kernel) * channels)
-
-
-def _group_weights(weight: Array, groups: int) -> Array:
-    """(*kernel, C / groups, D) -> (groups, kernel * C / groups, D / groups)."""
-    columns = weight.reshape(prod(weight.shape[:-1]), groups, weight.shape[-1] // groups)
-    return np.moveaxis(columns, 1, 0)
-
-
-def _depthwise(x: Array, weight: Array, counts: Sizes, stride: Sizes, dilation: Sizes) -> Array:
-    """One input channel a filter: a multiplication over the whole map for each place."""
-    multiplier = weight.shape[-1] // x.shape[-1]
-    y = np.zeros((x.shape[0], *counts, x.shape[-1], multiplier), np.result_type(x, weight))
-    if 0 in y.shape:
-        return y.reshape(*y.shape[:-2], weight.shape[-1])
-    for place, seen in places(weight.shape[:-2], counts, stride, dilation):
-        filters = weight[place].reshape(x.shape[-1], multiplier)
-        y += x[(slice(None), *seen)][..., None] * filters
-    return y.reshape(*y.shape[:-2], weight.shape[-1])
+    windows = windows.reshape(*windows.shape[:-1], groups, x.shape[-1] // groups)
+    counts, window = windows.shape[: 1 + len(kernel)], windows.shape[1 + len(kernel) :]
+    places = list(cache_blocks(counts, prod(window) * x.itemsize))
+    largest = max((prod(windows[place].shape) for place in places), default=0)
+    buffer = np.empty(largest, x.dtype)
+    for place in places:
+        block = np.moveaxis(windows[place], -2, 0)
+        rows = buffer[: block.size].reshape(block.shape)
+        np.copyto(rows, block)
+        yield place, rows.reshape(groups, -1, prod(window) // groups)

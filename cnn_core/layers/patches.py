@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from math import prod
 
 import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.errors import GeometryError
-from cnn_core.geometry import conv_window, same_padding
+from cnn_core.geometry import output_length, same_padding
+
+BLOCK_BYTES = 512 * 1024
+"""What is computed at a time: half of a common second-level cache."""
 
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
@@ -140,9 +144,25 @@ def places(
         )
 
 
+def cache_blocks(counts: Sizes, item_bytes: int) -> Iterator[tuple[slice, ...]]:
+    """(batch, first axis, ...) cut along these two into blocks of at most BLOCK_BYTES.
+
+    `item_bytes` is the size of one item of `counts`; a row of items is never cut.
+    """
+    if 0 in counts:
+        return
+    batch, length = counts[0], prod(counts[1:2])
+    row_bytes = max(1, prod(counts[2:]) * item_bytes)
+    if length * row_bytes <= BLOCK_BYTES:
+        samples = BLOCK_BYTES // (length * row_bytes)
+        yield from ((slice(n, n + samples),) for n in range(0, batch, samples))
+        return
+    rows = max(1, BLOCK_BYTES // row_bytes)
+    for n in range(batch):
+        for first in range(0, length, rows):
+            yield (slice(n, n + 1), slice(first, first + rows))[: len(counts)]
+
+
 def output_lengths(lengths: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Sizes:
     """How many windows fit along each axis."""
-    return tuple(
-        conv_window(k, s, d).count(n)
-        for n, k, s, d in zip(lengths, kernel, stride, dilation, strict=True)
-    )
+    return tuple(map(output_length, lengths, kernel, stride, dilation))
