@@ -106,6 +106,8 @@ class DenseTwin(nn.Module):
         self.bias = nn.Parameter(torch.from_numpy(layer.bias.copy()))
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.ndim == 2:
+            return F.linear(x, self.weight, self.bias)
         return F.linear(x.movedim(1, -1), self.weight, self.bias).movedim(-1, 1)
 
     def gradients(self) -> list[Tensor | None]:

@@ -1,0 +1,89 @@
+"""The same network as ours, PyTorch's and ONNX Runtime's, on the same weights and input."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from benchmarks.measure import OURS, Case
+from benchmarks.twin import channels_last, channels_second, twin
+from cnn_core.arrays import Array
+from cnn_core.layers import Layer
+from cnn_core.stream import Stream
+
+
+def inference(name: str, net: Layer, x: Array, folder: Path | None) -> Case:
+    """The whole output for one input; without a folder ONNX Runtime does not take part."""
+    module, given = twin(net).eval(), channels_second(x)
+
+    def by_torch() -> Array:
+        with torch.inference_mode():
+            return channels_last(module(given))
+
+    runs: dict[str, Callable[[], Array]] = {OURS: lambda: net.forward(x), "torch": by_torch}
+    if folder and (session := exported(net, x, folder)):
+        theirs = given.numpy()
+        runs["onnxruntime"] = lambda: np.moveaxis(session.run(None, {"x": theirs})[0], 1, -1)
+    return Case(name, runs)
+
+
+def live(name: str, net: Layer, x: Array, fresh: int, folder: Path | None) -> Case:
+    """The scores that the last `fresh` inputs complete; peers keep no stream, so they see the
+    whole window again."""
+    whole = inference(name, net, x, folder)
+    stream = Stream(net)
+    stream.push(x[:, :-fresh])
+    before = stream.state
+
+    def ours() -> Array:
+        stream.state = before
+        return stream.push(x[:, -fresh:])
+
+    return Case(name, {**whole.runs, OURS: ours})
+
+
+def training(name: str, net: Layer, x: Array) -> Case:
+    """Outputs as in training, then the gradients of every weight and of the input."""
+    module = twin(net).train()
+    given = channels_second(x)
+    if given.is_floating_point():
+        given.requires_grad_()
+    dy = np.ones_like(net.forward(x))
+    their_dy = channels_second(dy)
+    rng = np.random.default_rng(0)
+
+    def ours() -> Array:
+        y, pull = net.vjp(x, rng)
+        pull(dy)
+        return y
+
+    def by_torch() -> Array:
+        module.zero_grad()
+        given.grad = None
+        y = module(given)
+        y.backward(their_dy)
+        return channels_last(y)
+
+    return Case(name, {OURS: ours, "torch": by_torch}, warm_up=1)
+
+
+def exported(net: Layer, x: Array, folder: Path) -> onnxruntime.InferenceSession | None:
+    """The network in ONNX Runtime on one thread, through PyTorch's exporter, if that knows it."""
+    path, given = folder / "net.onnx", (channels_second(x),)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(twin(net).eval(), given, path, input_names=["x"], dynamo=False)
+    except torch.onnx.errors.UnsupportedOperatorError:
+        return None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        path.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
