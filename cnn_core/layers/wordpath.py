@@ -42,6 +42,11 @@ class WordPath(Layer):
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0], *self.lengths(shape[1:-1]), 1)
 
+    def forward(self, x: Array) -> Array:
+        costs = np.moveaxis(x - x.max(axis=-1, keepdims=True), -1, 0).astype(np.float64)
+        y = np.max([best_score(costs, word, self.size) for word in self.spellings], axis=0)
+        return np.maximum(y, self.floor)[:, :, None].astype(x.dtype)
+
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         distance = x - x.max(axis=-1, keepdims=True)
         paths = [BestPath.find(distance, word, self.size) for word in self.spellings]
@@ -102,6 +107,28 @@ class BestPath:
             choice = self.came_from[step]
             parts = [earlier(np.where(choice == by, flow, 0), by) for by in range(3)]
             flow = parts[0] + parts[1] + parts[2]
+
+
+def best_score(costs: Array, word: tuple[int, ...], size: int) -> Array:
+    """The score of `BestPath` alone, from costs (phones, N, T): -> (N, windows).
+
+    States come first, so that a move to another state is a shift of whole rows; two rows that
+    nothing reaches stand in front, so that every state has two before it.
+    """
+    spelt = spell(word)
+    costs, skips = costs[spelt], may_skip(spelt)[:, None, None]
+    count = max(0, costs.shape[2] - size + 1)
+    reached = np.full((len(spelt) + 2, costs.shape[1], count), NEVER)
+    skipped = np.empty_like(reached[2:])
+    best = np.full(reached.shape[1:], -np.inf)
+    for step in range(size):
+        np.add(reached[:-2], skips, out=skipped)
+        np.maximum(skipped, reached[1:-1], out=skipped)
+        np.maximum(reached[2:], skipped, out=reached[2:])
+        np.maximum(reached[2], 0.0, out=reached[2])
+        reached[2:] += costs[:, :, step : step + count]
+        np.maximum(best, reached[-1], out=best)
+    return best / len(word)
 
 
 def spell(word: tuple[int, ...]) -> Integers:

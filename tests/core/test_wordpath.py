@@ -64,3 +64,11 @@ def test_gradient_is_the_slope() -> None:
         step = 1e-6 * direction
         slope = np.sum((layer.forward(x + step) - layer.forward(x - step)) * dy) / 2e-6
         assert np.sum(dx * direction) == pytest.approx(slope, rel=1e-6)
+
+
+@given(st.integers(0, 2**16), st.sampled_from([((1,),), ((2, 2, 1), (1, 3)), ((3, 1, 3, 1),)]))
+@settings(max_examples=30, deadline=None)
+def test_inference_alone_gives_the_bits_of_the_pass_with_choices(seed, spellings) -> None:
+    layer = WordPath(spellings, 6, -8.0)
+    x = np.random.default_rng(seed).normal(0, 2, (2, 11, 4)).astype(np.float32)
+    np.testing.assert_array_equal(layer.forward(x), layer.vjp(x)[0])
