@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -121,7 +122,7 @@ class Task:
     def rows(self, step: int) -> list[Integers]:
         """The examples of a step, a part for each shard."""
         epoch, place = divmod(step, self.epoch_steps)
-        order = np.random.default_rng((self.seed, ORDER, epoch)).permutation(len(self.train))
+        order = _order(self.seed, epoch, len(self.train))
         rows = order[place * self.recipe.batch :][: self.recipe.batch]
         return [part for part in np.array_split(rows, self.shards) if len(part)]
 
@@ -129,6 +130,11 @@ class Task:
         """What decides the weights, as plain data."""
         recipe: dict[str, Any] = _plain(self.recipe)
         return {**recipe, "examples": len(self.train), "seed": self.seed, "shards": self.shards}
+
+
+@lru_cache(maxsize=1)
+def _order(seed: int, epoch: int, count: int) -> Integers:
+    return np.random.default_rng((seed, ORDER, epoch)).permutation(count)
 
 
 def fit(
@@ -156,8 +162,8 @@ def fit(
     """
     task = Task(train, recipe, loss, validation, seed, shards)
     state = _resume(task, checkpoint, begin(task, net))
+    first, kept = state.step, state if state.step else None
     start_s = kept_s = time.monotonic()
-    first = state.step
     try:
         with ThreadPoolExecutor(shards) as pool:
             while state.step < task.steps:
@@ -165,11 +171,12 @@ def fit(
                 now_s = time.monotonic()
                 if now_s - kept_s >= checkpoint_every_s:
                     _keep(task, checkpoint, state)
-                    kept_s = time.monotonic()
+                    kept, kept_s = state, time.monotonic()
                 left_s = (now_s - start_s) / (state.step - first) * (task.steps - state.step)
                 progress(_progress(task, state, rate, value, left_s))
     finally:
-        _keep(task, checkpoint, state)
+        if state is not kept:
+            _keep(task, checkpoint, state)
     return Fitted(state.best, state.history)
 
 

@@ -8,8 +8,10 @@ figure is one to be made small: an error or a loss.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, isfinite, isnan, pi
 from typing import Protocol
+
+from cnn_core.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,14 @@ class Schedule(Protocol):
         """The state after an epoch that ended with `figure`."""
 
 
+@dataclass(frozen=True)
 class _Forgetful:
     """A schedule that no figure changes."""
+
+    peak: float
+
+    def __post_init__(self) -> None:
+        _expect(self, "peak", isfinite(self.peak) and self.peak > 0, "a rate above 0")
 
     def init(self) -> ScheduleState:
         return ScheduleState()
@@ -48,8 +56,6 @@ class _Forgetful:
 class Constant(_Forgetful):
     """The same rate throughout."""
 
-    peak: float
-
     def rate(self, state: ScheduleState, step: int, total: int) -> float:
         return self.peak
 
@@ -58,9 +64,12 @@ class Constant(_Forgetful):
 class Step(_Forgetful):
     """The rate times `factor` after each of the shares `at` of the training, as 0.5 and 0.75."""
 
-    peak: float
     at: tuple[float, ...] = (0.5, 0.75)
     factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _expect(self, "at", all(0 <= share <= 1 for share in self.at), "shares from 0 to 1")
 
     def rate(self, state: ScheduleState, step: int, total: int) -> float:
         passed = sum(step >= share * total for share in self.at)
@@ -72,8 +81,11 @@ class Cosine(_Forgetful):
     """A straight rise over the share `warmup`, then half a cosine down to 0 (Loshchilov and Hutter
     2017)."""
 
-    peak: float
     warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _expect(self, "warmup", 0 <= self.warmup < 1, "0 to below 1, a share of the training")
 
     def rate(self, state: ScheduleState, step: int, total: int) -> float:
         return cosine(step, total, self.peak, round(self.warmup * total))
@@ -92,6 +104,11 @@ class ReduceOnPlateau:
     threshold: float = 1e-4
     lowest: float = 0.0
 
+    def __post_init__(self) -> None:
+        _expect(self, "peak", isfinite(self.peak) and self.peak > 0, "a rate above 0")
+        _expect(self, "factor", 0 < self.factor < 1, "a number between 0 and 1")
+        _expect(self, "patience", self.patience >= 0, "0 epochs or more")
+
     def init(self) -> ScheduleState:
         return ScheduleState()
 
@@ -99,11 +116,20 @@ class ReduceOnPlateau:
         return max(self.peak * state.factor, self.lowest)
 
     def step(self, state: ScheduleState, figure: float) -> ScheduleState:
+        if isnan(figure):
+            raise TrainingError("ReduceOnPlateau: got a figure of nan; expected a number")
         if state.best is None or figure < state.best * (1 - self.threshold):
             return ScheduleState(state.factor, figure, 0)
         if state.waited < self.patience:
             return ScheduleState(state.factor, state.best, state.waited + 1)
         return ScheduleState(state.factor * self.factor, state.best, 0)
+
+
+def _expect(schedule: object, name: str, fine: bool, expected: str) -> None:
+    if not fine:
+        raise TrainingError(
+            f"{type(schedule).__name__}: got {name} {getattr(schedule, name)}; expected {expected}"
+        )
 
 
 def cosine(step: int, total: int, peak: float, warmup: int = 0) -> float:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnn_core.arrays import Array, Integers
+from cnn_core.errors import ShapeError, TrainingError
+from cnn_core.losses.checks import expect_shape
 
 NEVER = -1e30
 
@@ -25,6 +27,7 @@ def ctc(
     """
     fine = np.float32 if logits.dtype == np.float32 else np.float64
     lengths = np.asarray(lengths)
+    _check(logits, lengths, labels, blank)
     log_p = log_softmax(logits)
     states, size = interleave(labels, blank)
     emitted = np.take_along_axis(log_p, states[:, None, :], axis=2)
@@ -37,6 +40,27 @@ def ctc(
     share = np.exp(np.where(counts[:, :, None], np.minimum(log_share, 0), NEVER))
     gradient = np.exp(log_p) * counts[:, :, None] - scatter(share, states, logits.shape[2])
     return np.where(possible, -total, np.inf), gradient.astype(logits.dtype)
+
+
+def _check(logits: Array, lengths: Integers, labels: Sequence[Integers], blank: int) -> None:
+    if logits.ndim != 3 or lengths.shape != (len(logits),) or len(labels) != len(logits):
+        raise ShapeError(
+            f"ctc: got {len(logits)} sequences, lengths of shape {lengths.shape} and {len(labels)} "
+            "label sequences; expected logits (N, T, C), a length and a label sequence for each"
+        )
+    expect_shape("ctc", "logits", logits.shape, logits.shape)
+    steps, classes = logits.shape[1:]
+    if lengths.min() < 1 or lengths.max() > steps:
+        raise ShapeError(
+            f"ctc: got lengths from {lengths.min()} to {lengths.max()}; expected 1 to {steps}"
+        )
+    for number, sequence in enumerate(labels):
+        for label in sequence:
+            if not 0 <= label < classes or label == blank:
+                raise TrainingError(
+                    f"ctc: got label {label} in sequence {number}; "
+                    f"expected classes of {classes} other than the blank, {blank}"
+                )
 
 
 def greedy_decode(logits: Array, blank: int = 0) -> list[int]:
