@@ -37,6 +37,8 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     if subcommands is None:
         yield path, command
         return
+    if command.invoke_without_command and command.params and path != "sweepnet":
+        yield path, command
     for name in sorted(subcommands):
         yield from _commands(subcommands[name], f"{path} {name}")
 

@@ -174,7 +174,7 @@ def test_bad_files_are_told_of_and_the_others_go_on(
     [
         (["spot", "{f}/noise.wav", "--server", "{s}", "-d", "nope"], 1, "no model named"),
         (["detect", "{f}/grey.png", "--server", "{s}", "-d", "nope"], 1, "no model named"),
-        (["models", "nope", "--server", "{s}"], 1, "no model named 'detectors/nope'"),
+        (["models", "show", "nope", "--server", "{s}"], 1, "no model named 'detectors/nope'"),
         (["spot", "{f}/noise.wav", "--server", "127.0.0.1:1"], 1, "no server at 127.0.0.1:1"),
         (["models", "--server", "127.0.0.1:1"], 1, "sweepnet serve"),
         (["models", "--server", "nowhere:port"], 1, "expected host:port"),
@@ -227,6 +227,20 @@ def test_without_a_server_one_is_started(files: Path, tiny_models: Path) -> None
 
     assert done.returncode == 0, done.stderr
     assert lines(done)[0]["duration_s"] == 3.0
+
+
+def test_a_model_is_shown_layer_by_layer(sweepnet: Sweepnet, server: str) -> None:
+    """Settings, then the network as a table with its totals, then the card."""
+    shown = sweepnet("models", "show", "tiny", "--server", server)
+
+    assert shown.returncode == 0, shown.stderr
+    settings, table, card = shown.stdout.split("\n\n")
+    assert re.search(r"name +detectors/tiny", settings)
+    head, first, *_, totals = table.splitlines()
+    assert head.split() == ["Layer", "Output", "Parameters", "Multiply-adds", "Sees", "Stride"]
+    assert re.match(r"0 +Conv1d\(40 -> ", first)
+    assert re.fullmatch(r"[\d,]+ parameters, [\d,]+ multiply-adds for an input of [\d x]+", totals)
+    assert "card" in json.loads(card)
 
 
 def test_models_are_told_as_json(sweepnet: Sweepnet, server: str) -> None:
@@ -316,9 +330,10 @@ def test_every_verb_is_there_and_has_help() -> None:
     for verb in VERBS:
         assert re.search(rf"\b{verb}\b", told), verb
     assert "is not installed" not in told
-    for verb, function in client_verbs().items():
-        assert function.__doc__, verb
-    names = [command.name for command in build(["spot"]).registered_commands]
+    for name, verb in client_verbs().items():
+        assert verb.info.help if isinstance(verb, typer.Typer) else verb.__doc__, name
+    app = build(["spot"])
+    names = [each.name for each in (*app.registered_commands, *app.registered_groups)]
     assert sorted(map(str, names)) == ["demo", "detect", "models", "spot"]
 
 

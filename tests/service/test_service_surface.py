@@ -100,6 +100,18 @@ def test_a_model_is_told_with_its_card(channel: grpc.Channel) -> None:
     assert (model.sample_rate_hz, model.hop_s, model.error) == (16_000, 0.03, "")
 
 
+def test_a_model_is_told_with_its_network(channel: grpc.Channel) -> None:
+    """Layer by layer, for one window; a list of models leaves it out."""
+    stub = model_pb2_grpc.ModelServiceStub(channel)
+    told = stub.GetModel(model_pb2.GetModelRequest(name="detectors/tiny"))
+
+    frames = told.network.input_shape[1]
+    assert told.network.layers[-1].receptive_field == [frames]
+    assert told.network.layers[-1].output_shape == [1, 1, len(told.model.labels)]
+    assert told.network.layers[0].layer.startswith("Conv1d(40 -> ")
+    assert sum(layer.parameter_count for layer in told.network.layers) > 0
+
+
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [

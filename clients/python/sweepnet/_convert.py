@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from google.longrunning import operations_pb2
@@ -22,6 +23,8 @@ from sweepnet.results import (
     Features,
     Gap,
     Model,
+    Network,
+    NetworkLayer,
     OpenedDetector,
     OperatingPoint,
     ScoreMap,
@@ -263,6 +266,28 @@ def model(told: model_pb2.Model) -> Model:
         window_s=told.window_s,
         hop_s=told.hop_s,
         error=told.error,
+    )
+
+
+def whole_model(told: model_pb2.GetModelResponse) -> Model:
+    """A detector with its network, where it can be used."""
+    network = _network(told.network) if told.HasField("network") else None
+    return replace(model(told.model), network=network)
+
+
+def _network(told: model_pb2.Network) -> Network:
+    return Network(tuple(told.input_shape), tuple(map(_network_layer, told.layers)))
+
+
+def _network_layer(told: model_pb2.NetworkLayer) -> NetworkLayer:
+    return NetworkLayer(
+        path=told.path,
+        layer=told.layer,
+        output_shape=tuple(told.output_shape),
+        parameter_count=told.parameter_count,
+        multiply_add_count=told.multiply_add_count,
+        receptive_field=tuple(told.receptive_field),
+        stride=tuple(told.stride),
     )
 
 

@@ -53,7 +53,7 @@ def models() -> Flow[tuple[Model, ...]]:
 
 def model(name: str) -> Flow[Model]:
     """One model."""
-    return _convert.model((yield Step(_calls.GET_MODEL, _convert.model_request(name))).model)
+    return _convert.whole_model((yield Step(_calls.GET_MODEL, _convert.model_request(name))))
 
 
 def train(kind: str, data_folder: str, name: str, settings: Mapping[str, Any]) -> Flow[Training]:

@@ -225,8 +225,48 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
+class NetworkLayer:
+    """A layer: shapes are (batch, swept axes, channels); `path` counts layers and branches from 0.
+
+    `receptive_field` and `stride` count inputs of the network, an axis each; empty once all places
+    are joined.
+    """
+
+    path: str
+    layer: str
+    output_shape: tuple[int, ...]
+    parameter_count: int
+    multiply_add_count: int
+    receptive_field: tuple[int, ...]
+    stride: tuple[float, ...]
+
+    @property
+    def depth(self) -> int:
+        """How many joined layers it is within."""
+        return (self.path.count(".") + 1) // 2
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network layer by layer, for one window or one picture of shape `input_shape`."""
+
+    input_shape: tuple[int, ...]
+    layers: tuple[NetworkLayer, ...]
+
+    @property
+    def parameter_count(self) -> int:
+        """Weights in all."""
+        return sum(layer.parameter_count for layer in self.layers)
+
+    @property
+    def multiply_add_count(self) -> int:
+        """Multiplications by weights for one input, each with its addition."""
+        return sum(layer.multiply_add_count for layer in self.layers)
+
+
+@dataclass(frozen=True)
 class Model:
-    """A detector that the server holds."""
+    """A detector that the server holds; its network is told where one model is asked for."""
 
     name: str
     kind: str
@@ -240,6 +280,7 @@ class Model:
     window_s: float
     hop_s: float
     error: str = ""
+    network: Network | None = None
 
 
 @dataclass(frozen=True)

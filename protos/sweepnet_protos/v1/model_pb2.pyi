@@ -42,10 +42,12 @@ class GetModelRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("model",)
+    __slots__ = ("model", "network")
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
     model: Model
-    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
+    network: Network
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("name", "kind", "labels", "default_thresholds", "operating_points", "card", "size_bytes", "format_version", "sample_rate_hz", "window_s", "hop_s", "error")
@@ -81,6 +83,32 @@ class Model(_message.Message):
     hop_s: float
     error: str
     def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ModelKind, str]] = ..., labels: _Optional[_Iterable[str]] = ..., default_thresholds: _Optional[_Mapping[str, float]] = ..., operating_points: _Optional[_Iterable[_Union[OperatingPoint, _Mapping]]] = ..., card: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., size_bytes: _Optional[int] = ..., format_version: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., window_s: _Optional[float] = ..., hop_s: _Optional[float] = ..., error: _Optional[str] = ...) -> None: ...
+
+class Network(_message.Message):
+    __slots__ = ("input_shape", "layers")
+    INPUT_SHAPE_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    input_shape: _containers.RepeatedScalarFieldContainer[int]
+    layers: _containers.RepeatedCompositeFieldContainer[NetworkLayer]
+    def __init__(self, input_shape: _Optional[_Iterable[int]] = ..., layers: _Optional[_Iterable[_Union[NetworkLayer, _Mapping]]] = ...) -> None: ...
+
+class NetworkLayer(_message.Message):
+    __slots__ = ("path", "layer", "output_shape", "parameter_count", "multiply_add_count", "receptive_field", "stride")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_SHAPE_FIELD_NUMBER: _ClassVar[int]
+    PARAMETER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLY_ADD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RECEPTIVE_FIELD_FIELD_NUMBER: _ClassVar[int]
+    STRIDE_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    layer: str
+    output_shape: _containers.RepeatedScalarFieldContainer[int]
+    parameter_count: int
+    multiply_add_count: int
+    receptive_field: _containers.RepeatedScalarFieldContainer[int]
+    stride: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, path: _Optional[str] = ..., layer: _Optional[str] = ..., output_shape: _Optional[_Iterable[int]] = ..., parameter_count: _Optional[int] = ..., multiply_add_count: _Optional[int] = ..., receptive_field: _Optional[_Iterable[int]] = ..., stride: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class OperatingPoint(_message.Message):
     __slots__ = ("label", "threshold", "miss_rate", "false_alarms_per_hour", "false_boxes_per_picture")

@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, status_pb2
 
+from cnn_core.summary import Summary, summary
 from sweepnet_protos.v1 import model_pb2, trainer_pb2
 from sweepnet_service.errors import InvalidInput, SweepnetError, shown
 from sweepnet_service.server.statuses import status_of
@@ -49,6 +50,33 @@ def model(library: Library, name: str) -> model_pb2.Model:
         told = _bare(entry)
         told.error = f"its description cannot be told ({type(error).__name__})"
     return told
+
+
+def whole_model(library: Library, name: str) -> model_pb2.GetModelResponse:
+    """A model with its network; without one where the model cannot be used."""
+    told = model_pb2.GetModelResponse(model=model(library, name))
+    if not told.model.error:
+        detector = library.load(name)
+        told.network.CopyFrom(_network(summary(detector.net, detector.input_shape)))
+    return told
+
+
+def _network(table: Summary) -> model_pb2.Network:
+    return model_pb2.Network(
+        input_shape=table.input_shape,
+        layers=[
+            model_pb2.NetworkLayer(
+                path=row.path,
+                layer=row.layer,
+                output_shape=row.output_shape,
+                parameter_count=row.parameters,
+                multiply_add_count=row.multiply_adds,
+                receptive_field=row.receptive_field,
+                stride=row.stride,
+            )
+            for row in table.rows
+        ],
+    )
 
 
 def _bare(entry: ModelEntry) -> model_pb2.Model:

@@ -46,5 +46,4 @@ class Models(pb2_grpc.ModelServiceServicer):
         """One model."""
         async with self._guard.reported(context, "GetModel"):
             name, library = checked_name(request.name, "name"), self._engine.library
-            model = await self._engine.run(convert_models.model, library, name)
-            return pb2.GetModelResponse(model=model)
+            return await self._engine.run(convert_models.whole_model, library, name)

@@ -31,7 +31,7 @@ def build(called: list[str]) -> typer.Typer:
     app.callback(invoke_without_command=True)(_version)
     verbs = client_verbs()
     for name, verb in verbs.items():
-        app.command(name)(clear_ending(verb))
+        _add(app, name, verb)
     entries = {entry.name: entry for entry in sorted(entry_points(group=GROUP))}
     known = set(called) & {*verbs, *entries}
     for name, entry in entries.items():
@@ -40,10 +40,10 @@ def build(called: list[str]) -> typer.Typer:
     return app
 
 
-def client_verbs() -> dict[str, Callable[..., None]]:
-    """Verbs that need the client only."""
+def client_verbs() -> dict[str, Callable[..., None] | typer.Typer]:
+    """Verbs that need the client only; a group is a `Typer`."""
     from sweepnet.cli.detect import detect
-    from sweepnet.cli.models import models
+    from sweepnet.cli.models import app as models
     from sweepnet.cli.spot import spot
     from sweepnet.demo import demo
 
@@ -67,10 +67,14 @@ def _join(app: typer.Typer, entry: EntryPoint) -> None:
     except ImportError as error:
         app.command(entry.name, context_settings=_ANYTHING)(_missing(entry.name, error))
         return
+    _add(app, entry.name, verb)
+
+
+def _add(app: typer.Typer, name: str, verb: Callable[..., None] | typer.Typer) -> None:
     if isinstance(verb, typer.Typer):
-        app.add_typer(verb, name=entry.name)
+        app.add_typer(verb, name=name)
     else:
-        app.command(entry.name)(clear_ending(verb))
+        app.command(name)(clear_ending(verb))
 
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -17,15 +17,16 @@ T = TypeVar("T")
 FAILED, INTERRUPTED = 1, 130
 
 
-def clear_ending(verb: Callable[P, T]) -> Callable[P, T]:
-    """The same verb; errors become a line on stderr and an exit code."""
+def clear_ending(verb: Callable[P, T], name: str = "") -> Callable[P, T]:
+    """The same verb; errors become a line on stderr, after its name, and an exit code."""
+    name = name or verb.__name__
 
     @functools.wraps(verb)
     def ended(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return verb(*args, **kwargs)
         except SweepnetError as error:
-            print(f"sweepnet {verb.__name__}: {error.message}", file=sys.stderr)
+            print(f"sweepnet {name}: {error.message}", file=sys.stderr)
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
@@ -36,7 +37,7 @@ def clear_ending(verb: Callable[P, T]) -> Callable[P, T]:
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             reason = error.strerror or str(error) or type(error).__name__
-            print(f"sweepnet {verb.__name__}: {place}{reason}", file=sys.stderr)
+            print(f"sweepnet {name}: {place}{reason}", file=sys.stderr)
             raise typer.Exit(FAILED) from None
 
     return ended

@@ -1,4 +1,4 @@
-"""`sweepnet models`: which detectors there are, and what is known of them."""
+"""`sweepnet models`: which detectors there are; `models show NAME`: all that is known of one."""
 
 from __future__ import annotations
 
@@ -10,27 +10,46 @@ from typing import Annotated, Any
 
 import typer
 
-from sweepnet import Model
+from sweepnet import Model, Network
 from sweepnet.cli.connection import Json, Models, Server, connected
+from sweepnet.cli.ending import clear_ending
 from sweepnet.cli.output import new_table, print_json, show
+
+app = typer.Typer(help="List the detectors.", invoke_without_command=True)
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(help="Tell everything about this one.")] = None,
+    called: typer.Context, as_json: Json = False, server: Server = None, models: Models = None
+) -> None:
+    """List the detectors."""
+    if called.invoked_subcommand:
+        return
+    with connected(server, models) as client:
+        found = client.models()
+    if as_json:
+        for model in found:
+            print_json(asdict(model))
+    else:
+        _list(found)
+
+
+def show_one(
+    name: Annotated[str, typer.Argument(help="Name of a detector, such as welcome.")],
     as_json: Json = False,
     server: Server = None,
     models: Models = None,
 ) -> None:
-    """List the detectors, or show one with its card."""
+    """Show a detector: its settings, its network layer by layer, its card."""
     with connected(server, models) as client:
-        found = client.models() if name is None else (client.model(name),)
+        model = client.model(name)
     if as_json:
-        for model in found:
-            print_json(asdict(model))
-    elif name is None:
-        _list(found)
+        print_json(asdict(model))
     else:
-        _show(found[0])
+        _show(model)
+
+
+app.callback()(clear_ending(models))
+app.command("show")(clear_ending(show_one, "models show"))
 
 
 def _list(found: tuple[Model, ...]) -> None:
@@ -91,7 +110,37 @@ def _show(model: Model) -> None:
     table = new_table("", "")
     table.show_header = False
     for key, value in asdict(model).items():
-        if key not in ("card", "operating_points") and value not in ("", 0, 0.0):
+        if key not in ("card", "operating_points", "network") and value not in ("", 0, 0.0):
             table.add_row(key, value if isinstance(value, str) else json.dumps(value))
     show(table)
+    if model.network is not None:
+        _show_network(model.network)
     print(json.dumps({"card": dict(model.card)}, indent=2, ensure_ascii=False))
+
+
+def _show_network(network: Network) -> None:
+    table = new_table("", "Layer", "Output", "Parameters", "Multiply-adds", "Sees", "Stride")
+    for column in table.columns[3:5]:
+        column.justify = "right"
+    for layer in network.layers:
+        table.add_row(
+            layer.path,
+            "  " * layer.depth + layer.layer,
+            _times(layer.output_shape),
+            _counted(layer.parameter_count),
+            _counted(layer.multiply_add_count),
+            _times(layer.receptive_field),
+            _times(layer.stride),
+        )
+    print()
+    show(table)
+    totals = f"{network.parameter_count:,} parameters, {network.multiply_add_count:,} multiply-adds"
+    print(f"{totals} for an input of {_times(network.input_shape)}\n")
+
+
+def _counted(number: int) -> str:
+    return f"{number:,}" if number else ""
+
+
+def _times(sizes: tuple[float, ...]) -> str:
+    return " x ".join(f"{size:g}" for size in sizes)

@@ -69,6 +69,11 @@ class ImageDetector:
         }
         modelfile.save(path, self.net, description)
 
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """One picture as the network takes it: (1, rows, columns, colours)."""
+        return (1, self.size_px, self.size_px, 3)
+
     def detect(self, picture: bytes | Path, options: DetectOptions = DEFAULTS) -> Detections:
         """Boxes and scores of a picture file, given as its bytes or its path.
 

@@ -76,6 +76,11 @@ class KeywordDetector:
     def hop_s(self) -> float:
         return float(self.window.step) / self.rate_hz
 
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """One window as the network takes it: (1, frames, bands)."""
+        return (1, int(self.net.windows[0].size), self.features.bands)
+
     @cached_property
     def padding_samples(self) -> int:
         """Silence put before and after a signal, so that a word at its edge is scored whole."""
