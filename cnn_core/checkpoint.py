@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnn_core.errors import ModelFileError
-from cnn_core.modelfile import read_tensors, write_tensors
+from cnn_core.modelfile import read_json, read_tensors, write_tensors
 from cnn_core.tree import leaves, tree_map
 
 Tree = TypeVar("Tree")
@@ -44,17 +44,11 @@ def load(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
 
         return tree_map(take, tree)
 
-    return {name: fill(name, tree) for name, tree in like.items()}, _record(path, metadata)
+    return {name: fill(name, tree) for name, tree in like.items()}, read_json(
+        path, metadata, "record"
+    )
 
 
 def record(path: Path) -> dict[str, Any]:
     """The record of a checkpoint alone."""
-    return _record(path, read_tensors(path)[0])
-
-
-def _record(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        found = json.loads(metadata["record"])
-    except (KeyError, json.JSONDecodeError):
-        raise ModelFileError(f"{path.name}: no record in its header; not a checkpoint") from None
-    return dict(found)
+    return read_json(path, read_tensors(path)[0], "record")

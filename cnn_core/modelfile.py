@@ -20,7 +20,10 @@ from cnn_core.layers import Layer
 from cnn_core.tree import leaves
 
 FORMAT_VERSION = 1
-LARGEST_BYTES = 256 * 1024 * 1024
+LARGEST_BYTES = 1024 * 1024 * 1024
+"""Of a file: the largest network of the lectures, VGG-19, takes 548 MiB."""
+LARGEST_JSON = 4 * 1024 * 1024
+"""Characters of a header entry: the deepest network of the lectures takes a tenth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,40 +38,83 @@ class ModelFile:
 def save(path: Path, net: Layer, description: Mapping[str, Any]) -> None:
     """Write a model file; it appears whole or not at all.
 
-    Raises ModelFileError for weights that are not finite, and writes nothing then.
+    Raises ModelFileError for weights, and numbers of the description, that are not finite, and
+    writes nothing then.
     """
     metadata = {
         "format_version": str(FORMAT_VERSION),
         "architecture": json.dumps(describe(net), separators=(",", ":")),
-        "description": json.dumps(description, sort_keys=True),
+        "description": _plain(path, description),
     }
     tensors = {name: np.ascontiguousarray(array) for name, array in leaves(net)}
     _check_finite(path, tensors)
     write_tensors(path, tensors, metadata)
 
 
+def _plain(path: Path, description: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(description, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{path.name}: its description is no JSON: {error}; nothing was written"
+        ) from error
+
+
 def load(path: Path) -> ModelFile:
     """Read a model file; raises ModelFileError for one that is damaged, foreign or too new."""
     metadata, tensors = read_tensors(path)
-    version = metadata.get("format_version", "")
-    if not version.isdecimal():
+    version = _version(path, metadata)
+    net = rebuild(read_json(path, metadata, "architecture"), tensors)
+    description = read_json(path, metadata, "description")
+    return ModelFile(_checked(path, net, tensors), description, version)
+
+
+def _version(path: Path, metadata: Mapping[str, str]) -> int:
+    text = metadata.get("format_version", "")
+    if not text.isascii() or not text.isdecimal() or text.startswith("0"):
         raise ModelFileError(
             f"{path.name}: no format_version in its header; expected a sweepnet model file"
         )
-    if int(version) > FORMAT_VERSION:
+    if len(text) > len(str(FORMAT_VERSION)) or int(text) > FORMAT_VERSION:
         raise ModelFileError(
-            f"{path.name}: got format_version {version}; "
+            f"{path.name}: got format_version {text:.20}; "
             f"this sweepnet reads up to {FORMAT_VERSION}. Install a newer sweepnet"
         )
+    return int(text)
+
+
+def read_json(path: Path, metadata: Mapping[str, str], entry: str) -> dict[str, Any]:
+    """The JSON object of a header entry; raises ModelFileError for anything else."""
+    text = metadata.get(entry)
+    if text is None:
+        raise ModelFileError(f"{path.name}: no {entry} in its header")
+    if len(text) > LARGEST_JSON:
+        raise ModelFileError(
+            f"{path.name}: its {entry} has {len(text)} characters; expected at most {LARGEST_JSON}"
+        )
     try:
-        architecture = json.loads(metadata["architecture"])
-        description = json.loads(metadata["description"])
-    except (KeyError, json.JSONDecodeError) as error:
-        raise ModelFileError(f"{path.name}: its header is damaged: {error!r}") from error
-    net = rebuild(architecture, tensors)
-    if not isinstance(net, Layer) or not isinstance(description, dict):
-        raise ModelFileError(f"{path.name}: its header describes no network")
-    return ModelFile(_checked(path, net, tensors), description, int(version))
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(
+            f"{path.name}: its header is damaged: {entry} is no JSON: {error}"
+        ) from error
+    if not isinstance(found, dict):
+        raise ModelFileError(f"{path.name}: its {entry} is {found!r:.80}; expected a JSON object")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are told once: of two with one name a reader would see only one."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r:.80} is there twice")
+        found[key] = value
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _checked(path: Path, net: Layer, tensors: Mapping[str, Array]) -> Layer:
@@ -97,9 +143,10 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
             }
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file") from None
-    except (OSError, SafetensorError, ValueError) as error:
-        if isinstance(error, ModelFileError):
-            raise
+    except ModelFileError:
+        raise
+    except (AttributeError, OSError, SafetensorError, TypeError, ValueError) as error:
+        # Types of numbers that NumPy lacks end in attribute and type errors.
         raise ModelFileError(f"{path.name}: not a readable safetensors file: {error}") from error
 
 

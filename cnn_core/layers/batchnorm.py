@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from cnn_core.arrays import Array
+from cnn_core.layers.checks import check_setting, check_shape
 from cnn_core.layers.layer import Layer, Pull
 from cnn_core.tree import STATISTIC
 
@@ -28,6 +29,14 @@ class BatchNorm(Layer):
     variance: Array = field(metadata=STATISTIC)
     momentum: float = 0.9
     epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        check_shape("BatchNorm: scale", self.scale, ("C",))
+        for name in ("shift", "mean", "variance"):
+            check_shape(f"BatchNorm: {name}", getattr(self, name), self.scale.shape)
+        momentum, epsilon = self.momentum, self.epsilon
+        check_setting("BatchNorm: momentum", 0 <= momentum <= 1, momentum, "0..1")
+        check_setting("BatchNorm: epsilon", epsilon > 0, epsilon, "a number > 0")
 
     @classmethod
     def create(cls, channels: int, *, momentum: float = 0.9, scale: float = 1.0) -> Self:

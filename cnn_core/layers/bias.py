@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from cnn_core.arrays import Array
+from cnn_core.layers.checks import check_shape
 from cnn_core.layers.layer import Layer, Pull
 
 
@@ -17,6 +18,9 @@ class Bias(Layer):
     """x + bias on the last axis: (..., C) -> (..., C); after `Flatten` one number a place."""
 
     bias: Array
+
+    def __post_init__(self) -> None:
+        check_shape("Bias: bias", self.bias, ("C",))
 
     @classmethod
     def create(cls, channels: int) -> Self:

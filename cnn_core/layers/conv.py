@@ -13,6 +13,7 @@ from cnn_core.arrays import Array
 from cnn_core.errors import GeometryError, ShapeError, StreamError
 from cnn_core.geometry import Windows, conv_window
 from cnn_core.init import Initialiser, he
+from cnn_core.layers.checks import check_shape
 from cnn_core.layers.correlation import correlate, flipped, spread, weight_gradient
 from cnn_core.layers.layer import Layer, Pull
 from cnn_core.layers.patches import (
@@ -52,6 +53,8 @@ class Conv(Layer, abstract=True):
                 f"expected {self.axes} axes of the kernel, then (C / groups, D)"
             )
         name = type(self).__name__
+        if self.bias is not None:
+            check_shape(f"{name}: bias", self.bias, (channels_out,))
         per_axis(self.stride, self.axes, f"{name}: stride")
         per_axis(self.dilation, self.axes, f"{name}: dilation")
         paddings(self.padding, kernel, self.dilation, name)

@@ -13,6 +13,7 @@ from cnn_core.arrays import Array
 from cnn_core.errors import GeometryError
 from cnn_core.geometry import Windows
 from cnn_core.init import Initialiser, he
+from cnn_core.layers.checks import check_shape
 from cnn_core.layers.layer import Layer, Pull
 
 
@@ -22,6 +23,10 @@ class Dense(Layer):
 
     weight: Array
     bias: Array
+
+    def __post_init__(self) -> None:
+        check_shape("Dense: weight", self.weight, ("C", "D"))
+        check_shape("Dense: bias", self.bias, self.weight.shape[1:])
 
     @classmethod
     def create(

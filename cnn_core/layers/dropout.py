@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from cnn_core.arrays import Array
+from cnn_core.layers.checks import check_setting
 from cnn_core.layers.layer import Layer, Pull
 
 
@@ -17,6 +18,9 @@ class Dropout(Layer):
     """Zeros with probability `rate`, the rest divided by 1 - rate; the identity in inference."""
 
     rate: float
+
+    def __post_init__(self) -> None:
+        check_setting("Dropout: rate", 0 <= self.rate < 1, self.rate, "0 <= rate < 1")
 
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from cnn_core.arrays import Array, Integers
 from cnn_core.geometry import Window, Windows
+from cnn_core.layers.checks import check_setting
 from cnn_core.layers.layer import Layer, Pull
 
 NEVER = -1e9
@@ -31,6 +32,11 @@ class WordPath(Layer):
     size: int
     floor: float
 
+    def __post_init__(self) -> None:
+        spelt = bool(self.spellings) and all(self.spellings)
+        phones = spelt and min(map(min, self.spellings)) >= 1
+        check_setting("WordPath: spellings", phones, self.spellings, "words of phones >= 1")
+
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
         yield cls(((1, 2), (2, 2, 1)), 5, -8.0), (2, 9, 4)
@@ -42,12 +48,20 @@ class WordPath(Layer):
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0], *self.lengths(shape[1:-1]), 1)
 
+    def _check(self, x: Array) -> None:
+        phones = max(map(max, self.spellings))
+        self._expect(
+            x.ndim == 3 and x.shape[-1] > phones, x, f"(N, T, phones) with more than {phones}"
+        )
+
     def forward(self, x: Array) -> Array:
+        self._check(x)
         costs = np.moveaxis(x - x.max(axis=-1, keepdims=True), -1, 0).astype(np.float64)
-        y = np.max([best_score(costs, word, self.size) for word in self.spellings], axis=0)
+        y: Array = np.max([best_score(costs, word, self.size) for word in self.spellings], axis=0)
         return np.maximum(y, self.floor)[:, :, None].astype(x.dtype)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
+        self._check(x)
         distance = x - x.max(axis=-1, keepdims=True)
         paths = [BestPath.find(distance, word, self.size) for word in self.spellings]
         scores = np.stack([path.score for path in paths])

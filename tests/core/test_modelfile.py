@@ -87,7 +87,8 @@ def _file(path, **changes):
         ({"architecture": json.dumps({"layer": "Evil"})}, "got layer 'Evil'"),
         ({"architecture": json.dumps({"layer": "Relu", "power": 2})}, "cannot be built"),
         ({"architecture": json.dumps({"layer": "Relu"})}, "belong to no layer"),
-        ({"architecture": json.dumps(3)}, "describes no network"),
+        ({"architecture": json.dumps(3)}, "architecture is 3; expected a JSON object"),
+        ({"architecture": "{}"}, "got layer None"),
         ({"tensors": {"layers.0.bias": np.full(2, np.nan, np.float32)}}, "NaN or infinite"),
     ],
 )
