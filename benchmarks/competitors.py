@@ -14,7 +14,7 @@ from benchmarks.measure import OURS, Case
 from benchmarks.twin import channels_last, channels_second, twin
 from cnn_core.arrays import Array
 from cnn_core.layers import Layer
-from cnn_core.stream import Stream
+from cnn_core.layers.chunks import Chunk
 
 
 def inference(name: str, net: Layer, x: Array, folder: Path | None) -> Case:
@@ -36,13 +36,12 @@ def live(name: str, net: Layer, x: Array, fresh: int, folder: Path | None) -> Ca
     """The scores that the last `fresh` inputs complete; peers keep no stream, so they see the
     whole window again."""
     whole = inference(name, net, x, folder)
-    stream = Stream(net)
-    stream.push(x[:, :-fresh])
-    before = stream.state
+    heard = x.shape[1] - fresh
+    fresh_tails = net.tails((len(x), 0, x.shape[2]), x.dtype)
+    tails, _ = net.step(fresh_tails, Chunk(x[:, :heard], 0, heard))
 
     def ours() -> Array:
-        stream.state = before
-        return stream.push(x[:, -fresh:])
+        return net.step(tails, Chunk(x[:, heard:], heard, fresh))[1].x
 
     return Case(name, {**whole.runs, OURS: ours})
 

@@ -9,3 +9,4 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
+Flags = NDArray[np.bool_]

@@ -3,6 +3,7 @@
 CoreError
 ├── GeometryError     a size, stride or window that cannot be
 ├── ShapeError        an array whose shape does not fit the layer
+├── NotFiniteError    a signal that holds NaN or infinite samples
 ├── StreamError       a network that cannot run in steps
 ├── TrainingError     a target, setting or batch that training cannot use
 ├── ModelFileError    a model file that is damaged, foreign or too new
@@ -22,6 +23,10 @@ class GeometryError(CoreError):
 
 class ShapeError(CoreError):
     """An array whose shape does not fit the layer it was given to."""
+
+
+class NotFiniteError(CoreError):
+    """A signal that holds NaN or infinite samples; the message names the first one's place."""
 
 
 class StreamError(CoreError):

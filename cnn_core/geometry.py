@@ -116,11 +116,14 @@ def crop_offsets(windows: Sequence[Window]) -> tuple[int, ...]:
     return tuple(floor((last - window.centre) / step) for window in windows)
 
 
-def cover(windows: Sequence[Window]) -> Window:
-    """The window that covers what aligned branches see together."""
+def cover(windows: Sequence[Window], drops: Sequence[int] | None = None) -> Window:
+    """The window that covers what aligned branches see together, each without its first outputs.
+
+    `drops` says how many; by default as many as align the centres.
+    """
     shifted = [
         Window(w.size, w.step, w.start + drop * w.step, w.slack)
-        for w, drop in zip(windows, crop_offsets(windows), strict=True)
+        for w, drop in zip(windows, drops or crop_offsets(windows), strict=True)
     ]
     start = min(w.start for w in shifted)
     end = max(w.start + w.size for w in shifted)

@@ -1,45 +1,240 @@
-"""A network over a signal that arrives in chunks, with the scores of the whole."""
+"""A network over signals that arrive in chunks, for ever: the scores of the whole, many at once.
+
+    stream = open_stream(net)
+    heard = stream.step(chunk)  # (t, C), t >= 0: the scores that it completes
+    stream.gap(inputs)          # nothing is known of so many inputs: the clock goes on
+    stream.finish()
+
+Streams of one `StreamBatch` share every product of matrices, wherever each of them stands.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
-from cnn_core.arrays import Array
-from cnn_core.errors import ShapeError
+from cnn_core.arrays import Array, Flags
+from cnn_core.errors import ShapeError, StreamError
+from cnn_core.finite import check_finite
 from cnn_core.geometry import Window
 from cnn_core.layers import Layer
+from cnn_core.layers.chunks import Chunk, Count
+from cnn_core.slots import Row, Slots
+from cnn_core.stream_state import Place, SavedTails, from_bytes, to_bytes
+
+MOST_PLACES = 8192
+"""Streams times inputs of one product at most: it bounds the memory of a step."""
+
+
+@dataclass(frozen=True, eq=False)
+class StreamScores:
+    """Scores (t, L) that a chunk completed; score i saw the inputs `window.span(i)`.
+
+    Inputs are counted since the stream was opened, gaps included; the signal begins with input
+    `begin`: with the first one, or the first after the last gap.
+    """
+
+    scores: Array
+    window: Window
+    begin: int = 0
+
+    @property
+    def warming(self) -> Flags:
+        """(t,): where the window reaches back before the signal's beginning."""
+        first = float(self.window.start - self.window.slack)
+        return first + float(self.window.step) * np.arange(len(self.scores)) < self.begin
+
+
+@dataclass(frozen=True)
+class StreamEnd:
+    """What a finished stream amounts to; `uncovered` inputs at its end no window covers."""
+
+    read: int
+    written: int
+    uncovered: int
 
 
 class Stream:
-    """One or several signals of equal length fed together: a thin shell around `Layer.step`.
+    """One signal in chunks; made by `open_stream`, or by `StreamBatch.open` to share its steps."""
 
-    `state` is plain data (tails and counts for each layer): it can be copied, kept and put back.
+    def __init__(self, batch: StreamBatch) -> None:
+        self.batch = batch
+        self.place = Place()
+        self.row: Row | None = None
+        """Where its tails lie; none while it has heard nothing."""
+        self.finished = False
+
+    @property
+    def read(self) -> int:
+        """Inputs since the stream was opened, gaps included."""
+        return self.place.read
+
+    @property
+    def written(self) -> int:
+        """Scores given so far."""
+        return self.place.written
+
+    def step(self, chunk: Array) -> StreamScores:
+        """The scores that the inputs (t, C), t >= 0, complete.
+
+        Raises StreamError after the end, and ShapeError or NotFiniteError for a chunk that
+        cannot be; the stream is then as it was.
+        """
+        return self.batch.step({self: chunk})[self]
+
+    def gap(self, inputs: int = 0) -> None:
+        """Nothing is known of the next inputs: the state is fresh, the clock goes on."""
+        self.check("gap")
+        if inputs < 0:
+            raise StreamError(f"Stream.gap: got {inputs} inputs; expected 0 or more")
+        self.row = None
+        self.place = self.place.after_gap(inputs)
+
+    def finish(self) -> StreamEnd:
+        """Ends the stream. Raises StreamError where it has ended already."""
+        self.check("finish")
+        self.finished, self.row = True, None
+        uncovered = self.batch.window.uncovered(self.place.run)
+        return StreamEnd(self.read, self.written, uncovered)
+
+    def save(self) -> bytes:
+        """The state as plain data, with which any process that has the same network goes on."""
+        self.check("save")
+        return to_bytes(self.batch.net, self.place, self.batch.tails(self))
+
+    def check(self, action: str) -> None:
+        if self.finished:
+            raise StreamError(f"Stream.{action}: the stream is finished; open a new one")
+
+
+class StreamBatch:
+    """Streams of one network that are stepped together: their tails are one array a layer.
+
+    A score does not depend on which streams share a step, nor on where they stand.
     """
 
     def __init__(self, net: Layer) -> None:
+        if len(net.windows) > 1:
+            raise StreamError(f"{net}: sweeps {len(net.windows)} axes; only 1-D signals stream")
         self.net = net
-        self.state: Any = net.init()
-        self.read = 0
-        """Inputs seen so far."""
-        self.written = 0
-        """Scores given so far; the next one is score number `written` of the whole signal."""
+        self.window = net.windows[0] if net.windows else Window()
+        self._period = net.periods[0] if net.periods else 1
+        self._slots: Slots | None = None
 
-    @property
-    def window(self) -> Window:
-        """What score `i` sees: inputs `window.span(i)` since the stream's beginning."""
-        return self.net.windows[0] if self.net.windows else Window()
+    def open(self) -> Stream:
+        """A fresh stream."""
+        return Stream(self)
 
-    def push(self, x: Array) -> Array:
-        """The scores (N, t', L) that the inputs (N, t, C), t >= 0, complete."""
-        if x.ndim != 3:
-            raise ShapeError(f"Stream.push: got shape {x.shape}; expected (batch, time, channels)")
-        self.state, y = self.net.step(self.state, np.ascontiguousarray(x))
-        self.read += x.shape[1]
-        self.written += y.shape[1]
-        return y
+    def restore(self, content: bytes) -> Stream:
+        """The stream that `Stream.save` wrote. Raises StreamError for another network's."""
+        stream = self.open()
+        stream.place, saved = from_bytes(self.net, content)
+        if saved is not None:
+            like = np.zeros((0, saved.channels), saved.dtype)
+            stream.row = self._ready("StreamBatch.restore", like).claim(saved.tails)
+        return stream
 
-    def reset(self) -> None:
-        """As new: nothing seen, nothing given."""
-        self.state, self.read, self.written = self.net.init(), 0, 0
+    def step(self, chunks: Mapping[Stream, Array]) -> dict[Stream, StreamScores]:
+        """The scores that each stream's next inputs (t, C) complete, in one batched step.
+
+        Raises as `Stream.step`; no stream has moved then.
+        """
+        given = {s: self._checked(s, f"stream {i}", x) for i, (s, x) in enumerate(chunks.items())}
+        places = {stream: stream.place for stream in given}
+        heard: dict[Stream, list[Array]] = {stream: [] for stream in given}
+        for part in _parts(given):
+            for stream, scores in self._step(part):
+                heard[stream].append(scores)
+                stream.place = stream.place.after(len(part[stream]), len(scores))
+        return {s: self._scores(places[s], pieces) for s, pieces in heard.items()}
+
+    def tails(self, stream: Stream) -> SavedTails | None:
+        """What is kept of one stream; None while it has heard nothing."""
+        if self._slots is None or stream.row is None:
+            return None
+        return SavedTails(self._slots.take([stream.row]), self._slots.channels, self._slots.dtype)
+
+    def _step(self, part: Mapping[Stream, Array]) -> Iterator[tuple[Stream, Array]]:
+        slots = self._ready("Stream.step", next(iter(part.values())))
+        rows = {stream: stream.row or slots.claim() for stream in part}
+        streams = sorted(part, key=lambda stream: rows[stream].number)
+        claimed = [rows[stream] for stream in streams]
+        counts = [len(part[stream]) for stream in streams]
+        x = np.zeros((len(streams), max(counts), slots.channels), slots.dtype)
+        for row, stream in zip(x, streams, strict=True):
+            row[: len(part[stream])] = part[stream]
+        phases = [stream.place.phase(self.window, self._period) for stream in streams]
+        tails, y = self.net.step(slots.take(claimed), Chunk(x, _count(phases), _count(counts)))
+        slots.put(claimed, tails)
+        new = np.broadcast_to(y.count, len(streams))
+        for stream, scores, count in zip(streams, y.x, new, strict=True):
+            stream.row = rows[stream]
+            yield stream, scores[:count].copy()
+
+    def _ready(self, where: str, chunk: Array) -> Slots:
+        """The slots for chunks of such channels; the first chunk of all decides."""
+        channels = chunk.shape[1]
+        if self._slots is None:
+            # One window of zeros asks the layers whether they take so many channels.
+            probe = np.zeros((1, ceil(self.window.size), channels), chunk.dtype)
+            self._nothing = self.net.forward(probe)[0, :0]
+            self._slots = Slots(self.net, channels, self._nothing.dtype)
+        elif self._slots.channels != channels:
+            raise ShapeError(
+                f"{where}: got {channels} channels; expected {self._slots.channels}, "
+                "as the streams of this network have had before"
+            )
+        return self._slots
+
+    def _scores(self, place: Place, pieces: list[Array]) -> StreamScores:
+        scores = np.concatenate(pieces) if pieces else self._nothing
+        start = place.begin + self.window.start + place.given * self.window.step
+        window = Window(self.window.size, self.window.step, start, self.window.slack)
+        return StreamScores(scores, window, place.begin)
+
+    def _checked(self, stream: Stream, name: str, chunk: Array) -> Array:
+        where = f"Stream.step, {name}"
+        if stream.batch is not self:
+            raise StreamError(f"{where}: it belongs to another batch of streams")
+        stream.check("step")
+        chunk = np.asarray(chunk)
+        if chunk.ndim != 2:
+            raise ShapeError(f"{where}: got shape {chunk.shape}; expected (time, channels)")
+        if not np.issubdtype(chunk.dtype, np.floating):
+            chunk = chunk.astype(np.float32)
+        self._ready(where, chunk)
+        check_finite(where, chunk, (stream.read,))
+        return chunk
+
+
+def open_stream(net: Layer) -> Stream:
+    """A stream of its own. Raises StreamError for a network that cannot run in steps."""
+    return StreamBatch(net).open()
+
+
+def restore_stream(net: Layer, content: bytes) -> Stream:
+    """The stream that `Stream.save` wrote, here or elsewhere; StreamError for another network's."""
+    return StreamBatch(net).restore(content)
+
+
+def _parts(chunks: Mapping[Stream, Array]) -> Iterator[dict[Stream, Array]]:
+    """Steps of bounded size, streams with chunks of about one length together; no empty chunks."""
+    rest = {stream: chunk for stream, chunk in chunks.items() if len(chunk)}
+    while rest:
+        longest = max(len(chunk).bit_length() for chunk in rest.values())
+        alike = [s for s, chunk in rest.items() if len(chunk).bit_length() == longest]
+        length = max(1, MOST_PLACES // len(alike))
+        yield {stream: rest[stream][:length] for stream in alike}
+        for stream in alike:
+            rest[stream] = rest[stream][length:]
+            if not len(rest[stream]):
+                del rest[stream]
+
+
+def _count(numbers: Iterable[int]) -> Count:
+    """One number where all streams agree: then a step is plain slices."""
+    counts = np.fromiter(numbers, np.int64)
+    return int(counts[0]) if (counts == counts[0]).all() else counts

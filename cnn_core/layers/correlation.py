@@ -83,7 +83,7 @@ def _is_depthwise(channels_a_group: int, groups: int) -> bool:
 
 def _by_group(columns: Array, groups: int) -> Array:
     """(rows, groups * D) -> (groups, rows, D), a view."""
-    return columns.reshape(len(columns), groups, -1).swapaxes(0, 1)
+    return columns.reshape(len(columns), groups, columns.shape[1] // groups).swapaxes(0, 1)
 
 
 def _row_blocks(

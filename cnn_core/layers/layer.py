@@ -8,20 +8,22 @@ an object of the same class, so that there are no parameter names and no `.grad`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.errors import ShapeError, StreamError
-from cnn_core.geometry import Windows
+from cnn_core.geometry import Window, Windows
+from cnn_core.layers.chunks import Chunk, completed, cut, joined, kept, largest, valid_window
 
 Pull = Callable[[Array], tuple[Array, Any]]
 """dy -> (dx, gradient of the layer, an object of the layer's class)."""
 
-StreamState = Any
-"""Plain arrays and counts, made by `Layer.init`, carried on by `Layer.step`."""
+Tails = Any
+"""A tree of arrays (streams, places, channels), made by `Layer.tails`, carried on by `step`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,45 +82,46 @@ class Layer:
         y, pull = self.vjp(x, rng)
         return y, lambda dy: pull(dy)[1]
 
-    def init(self) -> StreamState:
-        """State of a fresh stream: (inputs still needed, inputs to skip before the next window)."""
-        return (None, 0)
+    @property
+    def periods(self) -> tuple[int, ...]:
+        """Shifts of the input, an axis each, that shift every array inside by whole places."""
+        return tuple(max(1, int(w.step)) for w in self.windows)
 
-    def step(self, state: StreamState, x: Array) -> tuple[StreamState, Array]:
-        """Outputs that the new inputs (N, t, C) complete, and the state to go on with.
+    def stepped(self) -> Layer:
+        """The layer on inputs that hold its padding already; raises StreamError if it cannot be."""
+        if any(window.start != 0 for window in self.windows):
+            raise StreamError(f"{self}: it pads; of layers that pad only convolutions stream")
+        return self
+
+    def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
+        """State of fresh streams for chunks of `shape` (streams, any length, channels)."""
+        if not self.windows:
+            return ()
+        window, _ = self._streaming
+        return np.zeros((shape[0], int(window.size) - 1, shape[2]), dtype)
+
+    def step(self, tails: Tails, chunk: Chunk) -> tuple[Tails, Chunk]:
+        """What the new inputs complete, and the tails to go on with.
 
         Joined over any chunking the outputs are those of `forward` on the whole signal.
         """
         if not self.windows:
-            return state, self.forward(x)
-        window = self._streamable()
-        tail, skip = state
-        seen = x if tail is None else np.concatenate((tail, x), axis=1)
-        # Tails are copies: a view would keep the whole chunk alive as long as the stream.
-        if skip >= seen.shape[1]:
-            return (seen[:, :0].copy(), skip - seen.shape[1]), self._nothing(seen)
-        seen = seen[:, skip:]
-        ready = window.count(seen.shape[1])
-        if ready == 0:
-            return (seen.copy(), 0), self._nothing(seen)
-        used = int(ready * window.step)
-        return (seen[:, used:].copy(), max(0, used - seen.shape[1])), self.forward(seen)
+            return tails, replace(chunk, x=self._outputs(chunk.x))
+        window, layer = self._streaming
+        done = completed(window, chunk.before)
+        new = completed(window, chunk.before + chunk.count) - done
+        seen, windows = joined(tails, chunk.x), largest(new)
+        span = int(window.size) + (windows - 1) * int(window.step) if windows else 0
+        first = done * int(window.step) + int(window.start) - chunk.before + tails.shape[1]
+        y = layer._outputs(cut(seen, first, span))
+        return kept(seen, chunk.count, tails.shape[1]), Chunk(y, done, new)
 
-    def _streamable(self) -> Any:
-        if len(self.windows) != 1:
-            raise StreamError(f"{self}: got {len(self.windows)} axes; only 1-D signals stream")
-        window = self.windows[0]
-        if window.start != 0 or window.step != int(window.step):
-            raise StreamError(
-                f"{self}: its window {window} pads or upsamples; streaming needs valid windows"
-            )
-        return window
+    def _outputs(self, x: Array) -> Array:
+        return self.forward(x) if x.shape[1] else np.zeros(self.output_shape(x.shape), x.dtype)
 
-    def _nothing(self, x: Array) -> Array:
-        """An output of length 0 with the right batch, channels and type."""
-        window = self.windows[0]
-        probe = np.zeros((x.shape[0], int(window.size), x.shape[2]), x.dtype)
-        return self.forward(probe)[:, :0]
+    @cached_property
+    def _streaming(self) -> tuple[Window, Layer]:
+        return valid_window(self, self.windows), self.stepped()
 
     def _expect(self, condition: bool, x: Array, expected: str) -> None:
         if not condition:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.errors import StreamError
 from cnn_core.geometry import Window, Windows
-from cnn_core.layers.layer import Layer, Pull, StreamState
+from cnn_core.layers.chunks import Chunk
+from cnn_core.layers.layer import Layer, Pull, Tails
 from cnn_core.layers.patches import Sizes, per_axis
 
 
@@ -53,7 +54,11 @@ class Upsample(Layer):
 
         return y, pull
 
-    def step(self, state: StreamState, x: Array) -> tuple[StreamState, Array]:
+    def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
         if len(self.factor) != 1:
             raise StreamError(f"{self}: got {len(self.factor)} axes; only 1-D signals stream")
-        return state, self.forward(x)
+        return ()
+
+    def step(self, tails: Tails, chunk: Chunk) -> tuple[Tails, Chunk]:
+        (factor,) = self.factor
+        return tails, Chunk(self.forward(chunk.x), chunk.before * factor, chunk.count * factor)

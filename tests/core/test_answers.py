@@ -139,7 +139,7 @@ def test_a_scan_does_not_depend_on_its_block(length, block):
     rng = np.random.default_rng(0)
     net = Sequential((Conv1d.create(rng, 2, 3, 5, stride=2), Relu(), Conv1d.create(rng, 3, 1, 3)))
     x = rng.standard_normal((1, length, 2)).astype(np.float32)
-    whole, blocks = scan(net, x, block=10_000), scan(net, x, block=block)
+    whole, blocks = scan(net, x, tile=10_000), scan(net, x, tile=block)
     np.testing.assert_allclose(whole.scores, blocks.scores, atol=1e-5)
     assert whole.scores.shape[1] == whole.windows[0].count(length)
 

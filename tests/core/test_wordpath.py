@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from cnn_core.arrays import Array
 from cnn_core.layers import WordPath
-from cnn_core.stream import Stream
 
 
 def by_brute_force(window: Array, word: tuple[int, ...]) -> float:
@@ -41,17 +40,6 @@ def test_the_word_itself_scores_nought_and_others_less() -> None:
     assert WordPath(((1, 4, 3),), 10, -8).forward(spoken)[0, 0, 0] < -1
     assert WordPath(((4, 4, 4, 4),), 10, -3).forward(spoken)[0, 0, 0] == -3
     assert WordPath(((1, 4, 3), (1, 2, 3)), 10, -8).forward(spoken)[0, 0, 0] == 0
-
-
-@given(cuts=st.lists(st.integers(0, 40), max_size=8))
-@settings(max_examples=20, deadline=None)
-def test_streamed_is_whole(cuts: list[int]) -> None:
-    layer = WordPath(((1, 2), (2, 2, 1)), 5, -8.0)
-    x = np.random.default_rng(1).normal(0, 2, (1, 40, 4))
-    stream = Stream(layer)
-    parts = [stream.push(part) for part in np.split(x, sorted(cuts), axis=1)]
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), layer.forward(x))
-    assert layer.forward(x).shape[1] == layer.windows[0].count(40)
 
 
 def test_gradient_is_the_slope() -> None:

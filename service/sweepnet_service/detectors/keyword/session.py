@@ -20,7 +20,7 @@ from cnn_core.aggregate import Max, Mean, SoftmaxMean
 from cnn_core.arrays import Array
 from cnn_core.decide import Hysteresis, Peak
 from cnn_core.errors import CoreError
-from cnn_core.stream import Stream
+from cnn_core.stream import open_stream
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.features import LogMelStream
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
@@ -91,7 +91,7 @@ class SpotSession:
         self.detector, self.rate_hz, self.options = detector, rate_hz, options
         self._resampler = resampler(rate_hz, detector.rate_hz)
         self._frames = LogMelStream(detector.features)
-        self._net = Stream(detector.net)
+        self._net = open_stream(detector.net)
         self._deciders = deciders(detector, options)
         self._decided = [decider.init() for decider in self._deciders]
         self._aggregates = aggregates(detector, options)
@@ -137,7 +137,7 @@ class SpotSession:
     def _hear(self, samples: Array) -> SpotUpdate:
         """From samples at the detector's rate to an update."""
         frames = self._frames.push(samples)
-        scores = self._net.push(frames[None])[0]
+        scores = self._net.step(frames).scores
         first = self._windows
         self._windows += len(scores)
         windows = tuple(self._window(first + i, row) for i, row in enumerate(scores))

@@ -1,0 +1,104 @@
+"""What streaming passes from layer to layer: new places of many streams, each at its own place.
+
+A stream's state is a tree of tails: for each layer the last inputs that windows to come still
+need, always equally many, zeros before the stream's first sample. So states of several streams
+are one array a layer, streams along the first axis, and join, leave or move by its index. How
+far a stream has come is one number; where its next window begins in a tail is geometry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import ceil
+
+import numpy as np
+
+from cnn_core.arrays import Array, Integers
+from cnn_core.errors import StreamError
+from cnn_core.geometry import Window
+
+Count = int | Integers
+"""One number for all streams, or one for each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """`count` new places of `x` (N, n, C) for each stream, which has had `before` already.
+
+    New places stand first; where a stream has fewer than n, filler follows them.
+    """
+
+    x: Array
+    before: Count
+    count: Count
+
+
+def valid_window(layer: object, windows: tuple[Window, ...]) -> Window:
+    """The one window of a layer that can run in steps: valid, or causal (padded only in front)."""
+    if len(windows) != 1:
+        raise StreamError(f"{layer}: got {len(windows)} axes; only 1-D signals stream")
+    window = windows[0]
+    if window.step != int(window.step) or not 0 <= -window.start < window.size:
+        raise StreamError(
+            f"{layer}: its window {window} upsamples, or pads more than it sees; "
+            "streaming needs valid or causal windows"
+        )
+    return window
+
+
+def completed(window: Window, length: Count) -> Count:
+    """How many windows the first `length` inputs of a stream complete."""
+    size, step, start = int(window.size), int(window.step), int(window.start)
+    windows = (length - start - size) // step + 1
+    return max(0, windows) if isinstance(windows, int) else np.maximum(windows, 0)
+
+
+def least(counts: Sequence[Count]) -> Count:
+    """The smallest of several counts, stream by stream, and never below 0."""
+    smallest = reduce(np.minimum, counts, counts[0])
+    return max(0, int(smallest)) if np.ndim(smallest) == 0 else np.maximum(smallest, 0)
+
+
+def waiting(windows: Sequence[Window], drops: Sequence[int]) -> tuple[int, ...]:
+    """How many outputs each branch may be ahead of the slowest, once it has dropped its first."""
+    step = windows[0].step
+    ends = [w.start + w.size for w in windows]
+    slowest = max(end + drop * step for end, drop in zip(ends, drops, strict=True))
+    return tuple(
+        max(0, ceil((slowest - end + w.slack) / step) - drop)
+        for w, end, drop in zip(windows, ends, drops, strict=True)
+    )
+
+
+def largest(count: Count) -> int:
+    return count if isinstance(count, int) else int(count.max(initial=0))
+
+
+def joined(tail: Array, x: Array) -> Array:
+    """The tails with the new places behind them."""
+    return np.concatenate((tail, x), axis=1) if tail.shape[1] else x
+
+
+def cut(seen: Array, offset: Count, length: int) -> Array:
+    """`length` places of each stream from its own offset: (N, length, C); a view if all agree."""
+    if not isinstance(offset, int):
+        offset = _same(offset)
+    if isinstance(offset, int):
+        return seen[:, offset : offset + length]
+    places = offset[:, None] + np.arange(length)
+    own: Array = seen[np.arange(len(seen))[:, None], np.minimum(places, seen.shape[1] - 1)]
+    return own
+
+
+def kept(seen: Array, read: Count, length: int) -> Array:
+    """The tail that goes on: the last `length` places after `read` new ones.
+
+    A copy: a view would keep the whole chunk alive as long as the stream.
+    """
+    return cut(seen, read, length).copy()
+
+
+def _same(offset: Integers) -> Count:
+    return int(offset[0]) if len(offset) and (offset == offset[0]).all() else offset

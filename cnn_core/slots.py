@@ -1,0 +1,70 @@
+"""Where the tails of many streams lie: one array a layer, one row a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import finalize
+
+import numpy as np
+
+from cnn_core.layers import Layer, Tails
+from cnn_core.tree import tree_map
+
+
+class Row:
+    """One stream's place in the slots; who drops it gives it back."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class Slots:
+    """Rows of tails, claimed by streams; room doubles when all are taken."""
+
+    def __init__(self, net: Layer, channels: int, dtype: np.dtype[Any]) -> None:
+        self.channels, self.dtype = channels, dtype
+        self._fresh = net.tails((1, 0, channels), dtype)
+        self._tails = self._fresh
+        self._room = 1
+        self._free = [0]
+
+    def claim(self, tails: Tails = None) -> Row:
+        """A row that holds these tails of one stream, or those of one that has heard nothing."""
+        if not self._free:
+            self._grow()
+        row = Row(self._free.pop())
+        finalize(row, self._free.append, row.number)
+        self.put([row], self._fresh if tails is None else tails)
+        return row
+
+    def take(self, rows: Sequence[Row]) -> Tails:
+        """The tails of several streams, one beside the other along the first axis."""
+        numbers = _index(rows)
+        return tree_map(lambda tail: tail[numbers], self._tails)
+
+    def put(self, rows: Sequence[Row], tails: Tails) -> None:
+        """Keeps what a step has made of them."""
+        if len(rows) == self._room and [row.number for row in rows] == list(range(self._room)):
+            self._tails = tails
+        else:
+            numbers = _index(rows)
+            self._tails = tree_map(lambda kept, new: _set(kept, numbers, new), self._tails, tails)
+
+    def _grow(self) -> None:
+        self._tails = tree_map(lambda tail: np.concatenate((tail, tail)), self._tails)
+        self._free += range(self._room, 2 * self._room)
+        self._room *= 2
+
+
+def _index(rows: Sequence[Row]) -> Any:
+    """A slice where the rows follow each other: no copy is made."""
+    first = rows[0].number
+    if [row.number for row in rows] == list(range(first, first + len(rows))):
+        return slice(first, first + len(rows))
+    return [row.number for row in rows]
+
+
+def _set(tails: Any, rows: Any, new: Any) -> Any:
+    tails[rows] = new
+    return tails
