@@ -19,6 +19,8 @@ from cnn_core.layers.patches import Sizes, cache_blocks, output_lengths
 def correlate_depthwise(x: Array, weight: Array, stride: Sizes, dilation: Sizes) -> Array:
     """(N, *in, C) with filters (*kernel, 1, D) -> (N, *out, D); output d sees input d // (D/C)."""
     y, rows = _rows(x, weight.shape, stride, dilation)
+    if y.size == 0:
+        return y
     met = list(_met(x, rows, weight.shape, stride, dilation))
     filters = [np.tile(weight[place].reshape(-1), y.shape[-2]) for place, _ in met]
     for block in cache_blocks(rows.shape[:-1], rows.shape[-1] * rows.itemsize):
