@@ -1,21 +1,35 @@
 """The layers: one file a kind, each with forward, backward, geometry and examples."""
 
-from cnn_core.layers.activations import Relu, Sigmoid, Softmax
+from cnn_core.layers.activations import (
+    LeakyRelu,
+    LogSoftmax,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Tanh,
+)
 from cnn_core.layers.batchnorm import BatchNorm
 from cnn_core.layers.bias import Bias
-from cnn_core.layers.compose import Concat, Identity, Sequential, Sum
+from cnn_core.layers.compose import Branches, Concat, Identity, Sequential, Sum
 from cnn_core.layers.conv import Conv, Conv1d, Conv2d, Conv3d
 from cnn_core.layers.dense import Dense, Flatten
 from cnn_core.layers.dropout import Dropout
+from cnn_core.layers.embedding import Embedding
+from cnn_core.layers.global_pool import GlobalMaxPool, GlobalMeanPool
 from cnn_core.layers.layer import Layer, Pull, Tails
+from cnn_core.layers.lrn import LocalResponseNorm
 from cnn_core.layers.median import MedianPool
-from cnn_core.layers.pooling import MaxPool, MeanPool
+from cnn_core.layers.network_pool import NetworkPool
+from cnn_core.layers.norm_pool import NormPool
+from cnn_core.layers.pooling import MaxPool, MeanPool, Pool, SumPool
 from cnn_core.layers.upsample import Upsample
 from cnn_core.layers.wordpath import WordPath
 
 __all__ = [
     "BatchNorm",
     "Bias",
+    "Branches",
     "Concat",
     "Conv",
     "Conv1d",
@@ -23,19 +37,31 @@ __all__ = [
     "Conv3d",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GlobalMaxPool",
+    "GlobalMeanPool",
     "Identity",
     "Layer",
+    "LeakyRelu",
+    "LocalResponseNorm",
+    "LogSoftmax",
     "MaxPool",
     "MeanPool",
     "MedianPool",
+    "NetworkPool",
+    "NormPool",
+    "Pool",
     "Pull",
     "Relu",
     "Sequential",
     "Sigmoid",
+    "Silu",
     "Softmax",
     "Sum",
+    "SumPool",
     "Tails",
+    "Tanh",
     "Upsample",
     "WordPath",
 ]

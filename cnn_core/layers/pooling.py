@@ -1,4 +1,4 @@
-"""Pooling: one number a channel for every window, its maximum or its mean."""
+"""Pooling: one number a channel for every block: its maximum, its sum or its mean."""
 
 from __future__ import annotations
 
@@ -10,25 +10,93 @@ from typing import Self
 import numpy as np
 
 from cnn_core.arrays import Array
+from cnn_core.errors import GeometryError, ShapeError
 from cnn_core.geometry import Windows, conv_window
+from cnn_core.layers.blocks import (
+    Meeting,
+    block_counts,
+    largest_places,
+    meetings,
+    reduce_blocks,
+    spread_evenly,
+    spread_to_places,
+)
 from cnn_core.layers.layer import Layer, Pull
-from cnn_core.layers.patches import Sizes, fold, per_axis, unfold
+from cnn_core.layers.patches import Padding, Sizes, paddings, per_axis
 
 
 @dataclass(frozen=True, eq=False)
 class Pool(Layer, abstract=True):
-    """Blocks of `kernel`, `stride` apart: (N, *in, C) -> (N, *out, C)."""
+    """Blocks of `kernel`, `stride` apart: (N, *in, C) -> (N, *out, C).
+
+    `padding` is (before, after) an axis, () for none. It is less than the kernel, so that every
+    block holds an input. Where blocks overlap their gradients add up.
+    """
 
     kernel: Sizes
     stride: Sizes
+    padding: Padding = ()
+
+    def __post_init__(self) -> None:
+        padding = self.padding or ((0, 0),) * len(self.kernel)
+        object.__setattr__(self, "padding", padding)
+        if any(max(sides) >= k for sides, k in zip(padding, self.kernel, strict=True)):
+            raise GeometryError(
+                f"{self}: padding: got {padding}; expected less than the kernel {self.kernel} on "
+                "each side, so that every block holds an input"
+            )
+
+    @property
+    def windows(self) -> Windows:
+        settings = zip(self.kernel, self.stride, self.padding, strict=True)
+        return tuple(conv_window(k, s, 1, before) for k, s, (before, _) in settings)
+
+    def lengths(self, lengths: Sizes) -> Sizes:
+        if len(lengths) != len(self.kernel):
+            raise ShapeError(f"{self}: got lengths {lengths}; expected {len(self.kernel)} axes")
+        return block_counts(lengths, self.kernel, self.stride, self.padding)
+
+    def _met(self, x: Array) -> tuple[list[Meeting], ...]:
+        """Where the places of the kernel meet the batch, if it fits the layer."""
+        axes = len(self.kernel)
+        self._expect(x.ndim == axes + 2, x, f"{axes + 2} axes")
+        return meetings(x.shape[1:-1], self.kernel, self.stride, self.padding)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({'x'.join(map(str, self.kernel))})"
+
+
+def block_geometry(
+    name: str,
+    kernel: int | Sizes,
+    stride: int | Sizes | None,
+    padding: str | int | Padding,
+    axes: int,
+) -> tuple[Sizes, Sizes, Padding]:
+    """Kernel, stride (the kernel where None) and padding, an axis each; `name` begins errors."""
+    kernel = per_axis(kernel, axes, f"{name}.create: kernel")
+    strides = kernel if stride is None else per_axis(stride, axes, f"{name}.create: stride")
+    return kernel, strides, paddings(padding, kernel, (1,) * axes, f"{name}.create")
+
+
+@dataclass(frozen=True, eq=False)
+class PlainPool(Pool, abstract=True):
+    """A pool that is told by its blocks alone."""
 
     @classmethod
     def create(
-        cls, kernel: int | Sizes, *, stride: int | Sizes | None = None, axes: int = 1
+        cls,
+        kernel: int | Sizes,
+        *,
+        stride: int | Sizes | None = None,
+        padding: str | int | Padding = "valid",
+        axes: int = 1,
     ) -> Self:
-        """Blocks side by side, unless a stride is given."""
-        kernel = per_axis(kernel, axes)
-        return cls(kernel, kernel if stride is None else per_axis(stride, axes))
+        """Blocks side by side, unless a stride is given; `padding` as a convolution's.
+
+        Raises GeometryError for settings that cannot be.
+        """
+        return cls(*block_geometry(cls.__name__, kernel, stride, padding, axes))
 
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
@@ -37,53 +105,45 @@ class Pool(Layer, abstract=True):
         yield cls.create(1, stride=3), (2, 8, 2)
         yield cls.create(2, axes=2), (2, 5, 6, 2)
         yield cls.create((3, 2), stride=(2, 1), axes=2), (2, 7, 5, 2)
-
-    @property
-    def windows(self) -> Windows:
-        return tuple(conv_window(k, s) for k, s in zip(self.kernel, self.stride, strict=True))
-
-    def _blocks(self, x: Array) -> Array:
-        """(N, *out, places of the kernel, C)."""
-        axes = len(self.kernel)
-        self._expect(x.ndim == axes + 2, x, f"{axes + 2} axes")
-        windows = unfold(x, self.kernel, self.stride, (1,) * axes)
-        return windows.reshape(*windows.shape[: 1 + axes], prod(self.kernel), x.shape[-1])
-
-    def _unblock(self, blocks: Array, lengths: Sizes) -> Array:
-        counts, channels = blocks.shape[:-2], blocks.shape[-1]
-        windows = blocks.reshape(*counts, *self.kernel, channels)
-        return fold(windows, lengths, self.stride, (1,) * len(self.kernel))
+        yield cls.create(4, stride=3, padding="same"), (2, 8, 2)
+        yield cls.create(3, stride=2, padding=1, axes=2), (2, 6, 5, 2)
+        yield (
+            cls.create((1, 2, 3), stride=(1, 2, 2), padding=((0, 0), (1, 0), (1, 1)), axes=3),
+            (1, 2, 5, 4, 2),
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class MaxPool(Pool):
-    """The largest of each block; its gradient goes to the (first) place of the maximum."""
+class MaxPool(PlainPool):
+    """The largest of each block; its gradient goes to the (first) place of the maximum.
+
+    Padding never wins: it counts as minus infinity.
+    """
 
     def forward(self, x: Array) -> Array:
-        largest: Array = self._blocks(x).max(axis=-2)
-        return largest
+        return reduce_blocks(x, self._met(x), self.lengths(x.shape[1:-1]), np.maximum, -np.inf)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        blocks = self._blocks(x)
-        largest = blocks.argmax(axis=-2)[..., None, :]
-
-        def pull(dy: Array) -> tuple[Array, MaxPool]:
-            spread = np.zeros(blocks.shape, dy.dtype)
-            np.put_along_axis(spread, largest, dy[..., None, :], axis=-2)
-            return self._unblock(spread, x.shape[1:-1]), self
-
-        return np.take_along_axis(blocks, largest, axis=-2)[..., 0, :], pull
+        met, shape = self._met(x), x.shape
+        y, place = largest_places(x, met, self.lengths(x.shape[1:-1]))
+        return y, lambda dy: (spread_to_places(dy, place, met, shape), self)
 
 
 @dataclass(frozen=True, eq=False)
-class MeanPool(Pool):
-    """The mean of each block."""
+class SumPool(PlainPool):
+    """The sum of each block; padding counts as zero."""
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        blocks = self._blocks(x)
+        met, lengths = self._met(x), x.shape[1:-1]
+        y = reduce_blocks(x, met, self.lengths(x.shape[1:-1]), np.add, 0.0)
+        return y, lambda dy: (spread_evenly(dy, met, lengths), self)
 
-        def pull(dy: Array) -> tuple[Array, MeanPool]:
-            share = np.broadcast_to(dy[..., None, :] / blocks.shape[-2], blocks.shape)
-            return self._unblock(share, x.shape[1:-1]), self
 
-        return blocks.mean(axis=-2), pull
+@dataclass(frozen=True, eq=False)
+class MeanPool(PlainPool):
+    """The mean of each block; padding counts as zero, and is counted."""
+
+    def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
+        met, lengths, share = self._met(x), x.shape[1:-1], 1 / prod(self.kernel)
+        total = reduce_blocks(x, met, self.lengths(x.shape[1:-1]), np.add, 0.0)
+        return total * share, lambda dy: (spread_evenly(dy * share, met, lengths), self)
