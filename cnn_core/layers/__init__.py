@@ -18,11 +18,14 @@ from cnn_core.layers.dropout import Dropout
 from cnn_core.layers.embedding import Embedding
 from cnn_core.layers.global_pool import GlobalMaxPool, GlobalMeanPool
 from cnn_core.layers.layer import Layer, Pull, Tails
+from cnn_core.layers.locally_connected import LocallyConnected1d, LocallyConnected2d
 from cnn_core.layers.lrn import LocalResponseNorm
 from cnn_core.layers.median import MedianPool
 from cnn_core.layers.network_pool import NetworkPool
 from cnn_core.layers.norm_pool import NormPool
 from cnn_core.layers.pooling import MaxPool, MeanPool, Pool, SumPool
+from cnn_core.layers.scanning import ScanningMlp, distribute
+from cnn_core.layers.separable import depthwise_separable
 from cnn_core.layers.upsample import Upsample
 from cnn_core.layers.wordpath import WordPath
 
@@ -45,6 +48,8 @@ __all__ = [
     "Layer",
     "LeakyRelu",
     "LocalResponseNorm",
+    "LocallyConnected1d",
+    "LocallyConnected2d",
     "LogSoftmax",
     "MaxPool",
     "MeanPool",
@@ -54,6 +59,7 @@ __all__ = [
     "Pool",
     "Pull",
     "Relu",
+    "ScanningMlp",
     "Sequential",
     "Sigmoid",
     "Silu",
@@ -64,4 +70,6 @@ __all__ = [
     "Tanh",
     "Upsample",
     "WordPath",
+    "depthwise_separable",
+    "distribute",
 ]
