@@ -31,6 +31,9 @@ class Relu(_Pointwise):
     def forward(self, x: Array) -> Array:
         return np.maximum(x, 0)
 
+    def forward_over(self, x: Array) -> Array:
+        return np.maximum(x, 0, out=x)
+
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         y = np.maximum(x, 0)
         return y, lambda dy: (dy * (y > 0), self)

@@ -52,7 +52,15 @@ class Sequential(Layer):
         return total
 
     def forward(self, x: Array) -> Array:
-        return reduce(lambda y, layer: layer.forward(y), self.layers, x)
+        y, ours = x, False
+        for layer in self.layers:
+            y = layer.forward_over(y) if ours else layer.forward(y)
+            # What shares no memory with the input was made on the way, and nobody else holds it.
+            ours = ours or not np.may_share_memory(x, y)
+        return y
+
+    def forward_over(self, x: Array) -> Array:
+        return reduce(lambda y, layer: layer.forward_over(y), self.layers, x)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         pulls: list[Pull] = []
@@ -241,8 +249,13 @@ class Branches(Layer, abstract=True):
         """How many first outputs each branch drops, an axis each."""
         if self.drops is not None:
             return list(self.drops)
+        return self._aligning or [(0,) * axes for _ in self.branches]
+
+    @cached_property
+    def _aligning(self) -> list[tuple[int, ...]]:
+        """First outputs to drop so that all are centred alike; empty if no branch has windows."""
         by_axis = [crop_offsets(axis) for axis in self._by_axis()]
-        return list(zip(*by_axis, strict=True)) or [(0,) * axes for _ in self.branches]
+        return list(zip(*by_axis, strict=True))
 
     def _crops(self, shapes: Sequence[tuple[int, ...]]) -> list[tuple[slice, ...]]:
         axes = len(shapes[0]) - 2

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.errors import GeometryError, ShapeError, StreamError
+from cnn_core.errors import GeometryError, ShapeError
 from cnn_core.geometry import Windows, conv_window
 from cnn_core.init import Initialiser, he
 from cnn_core.layers.checks import check_shape
@@ -125,11 +125,6 @@ class Conv(Layer, abstract=True):
         return shape[0] * prod(self.lengths(shape[1:-1])) * self.weight.size
 
     def stepped(self) -> Conv:
-        if any(after for _, after in self.padding):
-            raise StreamError(
-                f"{self}: it pads {self.padding} (before, after); expected none after: a stream "
-                'has no end yet. Use padding "valid" or "causal"'
-            )
         return replace(self, padding=((0, 0),) * self.axes)
 
     def forward(self, x: Array) -> Array:

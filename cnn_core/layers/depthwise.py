@@ -41,9 +41,9 @@ def weight_gradient_depthwise(
     if dy.size == 0:
         return dweight
     rows = dy.reshape(*dy.shape[:-2], -1)
-    axes = list(range(rows.ndim))
+    outer = "abcdef"[: rows.ndim - 1]
     for place, seen in _met(x, rows, dweight.shape, stride, dilation):
-        along = np.einsum(seen, axes, rows, axes, axes[-1:])
+        along = np.einsum(f"{outer}z,{outer}z->z", seen, rows)
         dweight[place] = along.reshape(dy.shape[-2:]).sum(axis=0)
     return dweight
 

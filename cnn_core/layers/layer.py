@@ -66,6 +66,10 @@ class Layer:
         """Inference: the output for a batch."""
         return self.vjp(x)[0]
 
+    def forward_over(self, x: Array) -> Array:
+        """As `forward`, and free to write over `x`, which nobody needs any more."""
+        return self.forward(x)
+
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         """The output and the function that pulls a gradient back through it.
 
@@ -121,7 +125,15 @@ class Layer:
 
     @cached_property
     def _streaming(self) -> tuple[Window, Layer]:
-        return valid_window(self, self.windows), self.stepped()
+        window = valid_window(self, self.windows)
+        first = int(window.size)
+        for length in range(first, first + int(window.step)):
+            if self.lengths((length,)) != (completed(window, length),):
+                raise StreamError(
+                    f"{self}: it pads behind the signal, and a stream has no end yet; "
+                    'expected padding "valid" or "causal"'
+                )
+        return window, self.stepped()
 
     def _expect(self, condition: bool, x: Array, expected: str) -> None:
         if not condition:
