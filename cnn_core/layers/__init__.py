@@ -11,9 +11,11 @@ from cnn_core.layers.activations import (
 )
 from cnn_core.layers.batchnorm import BatchNorm
 from cnn_core.layers.bias import Bias
+from cnn_core.layers.bilinear import UpsampleBilinear
 from cnn_core.layers.compose import Branches, Concat, Identity, Sequential, Sum
 from cnn_core.layers.conv import Conv, Conv1d, Conv2d, Conv3d
 from cnn_core.layers.dense import Dense, Flatten
+from cnn_core.layers.downsample import Downsample
 from cnn_core.layers.dropout import Dropout
 from cnn_core.layers.embedding import Embedding
 from cnn_core.layers.global_pool import GlobalMaxPool, GlobalMeanPool
@@ -26,7 +28,7 @@ from cnn_core.layers.norm_pool import NormPool
 from cnn_core.layers.pooling import MaxPool, MeanPool, Pool, SumPool
 from cnn_core.layers.scanning import ScanningMlp, distribute
 from cnn_core.layers.separable import depthwise_separable
-from cnn_core.layers.upsample import Upsample
+from cnn_core.layers.upsample import Upsample, UpsampleZeros
 from cnn_core.layers.wordpath import WordPath
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Conv2d",
     "Conv3d",
     "Dense",
+    "Downsample",
     "Dropout",
     "Embedding",
     "Flatten",
@@ -69,6 +72,8 @@ __all__ = [
     "Tails",
     "Tanh",
     "Upsample",
+    "UpsampleBilinear",
+    "UpsampleZeros",
     "WordPath",
     "depthwise_separable",
     "distribute",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.errors import GeometryError, ShapeError
+from cnn_core.errors import GeometryError, ShapeError, StreamError
 from cnn_core.geometry import Windows, conv_window
 from cnn_core.layers.blocks import (
     Meeting,
@@ -21,7 +21,7 @@ from cnn_core.layers.blocks import (
     spread_evenly,
     spread_to_places,
 )
-from cnn_core.layers.layer import Layer, Pull
+from cnn_core.layers.layer import Layer, Pull, Tails
 from cnn_core.layers.patches import Padding, Sizes, paddings, per_axis
 
 
@@ -38,7 +38,9 @@ class Pool(Layer, abstract=True):
     padding: Padding = ()
 
     def __post_init__(self) -> None:
-        padding = self.padding or ((0, 0),) * len(self.kernel)
+        name, axes = type(self).__name__, max(1, len(self.kernel))
+        given = self.padding or ((0, 0),) * axes
+        *_, padding = block_geometry(name, self.kernel, self.stride, given, axes)
         object.__setattr__(self, "padding", padding)
         if any(max(sides) >= k for sides, k in zip(padding, self.kernel, strict=True)):
             raise GeometryError(
@@ -55,6 +57,14 @@ class Pool(Layer, abstract=True):
         if len(lengths) != len(self.kernel):
             raise ShapeError(f"{self}: got lengths {lengths}; expected {len(self.kernel)} axes")
         return block_counts(lengths, self.kernel, self.stride, self.padding)
+
+    def stepped(self) -> Self:
+        if any(after for _, after in self.padding):
+            raise StreamError(
+                f"{self}: it pads {self.padding} (before, after); expected none after: a stream "
+                'has no end yet. Use padding "valid" or "causal"'
+            )
+        return replace(self, padding=())
 
     def _met(self, x: Array) -> tuple[list[Meeting], ...]:
         """Where the places of the kernel meet the batch, if it fits the layer."""
@@ -74,9 +84,9 @@ def block_geometry(
     axes: int,
 ) -> tuple[Sizes, Sizes, Padding]:
     """Kernel, stride (the kernel where None) and padding, an axis each; `name` begins errors."""
-    kernel = per_axis(kernel, axes, f"{name}.create: kernel")
-    strides = kernel if stride is None else per_axis(stride, axes, f"{name}.create: stride")
-    return kernel, strides, paddings(padding, kernel, (1,) * axes, f"{name}.create")
+    kernel = per_axis(kernel, axes, f"{name}: kernel")
+    strides = kernel if stride is None else per_axis(stride, axes, f"{name}: stride")
+    return kernel, strides, paddings(padding, kernel, (1,) * axes, name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +116,7 @@ class PlainPool(Pool, abstract=True):
         yield cls.create(2, axes=2), (2, 5, 6, 2)
         yield cls.create((3, 2), stride=(2, 1), axes=2), (2, 7, 5, 2)
         yield cls.create(4, stride=3, padding="same"), (2, 8, 2)
+        yield cls.create(3, stride=2, padding="causal"), (2, 8, 2)
         yield cls.create(3, stride=2, padding=1, axes=2), (2, 6, 5, 2)
         yield (
             cls.create((1, 2, 3), stride=(1, 2, 2), padding=((0, 0), (1, 0), (1, 1)), axes=3),
@@ -122,6 +133,11 @@ class MaxPool(PlainPool):
 
     def forward(self, x: Array) -> Array:
         return reduce_blocks(x, self._met(x), self.lengths(x.shape[1:-1]), np.maximum, -np.inf)
+
+    def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
+        tail = super().tails(shape, dtype)
+        tail.fill(np.finfo(dtype).min)
+        return tail
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         met, shape = self._met(x), x.shape
