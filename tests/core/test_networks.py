@@ -1,0 +1,166 @@
+"""Named networks at their published sizes, without their weights being drawn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cnn_core import networks
+from cnn_core.init import he, zeros
+from cnn_core.layers import LocalResponseNorm, Relu, Sequential
+from cnn_core.summary import summary
+from cnn_core.tree import count_weights, leaves
+
+RNG = np.random.default_rng(0)
+PICTURE = (1, 224, 224, 3)
+PUBLISHED = {
+    "lenet5": (networks.lenet5, 61_706, (1, 32, 32, 1)),
+    "alexnet": (networks.alexnet, 62_378_344, (1, 227, 227, 3)),
+    "vgg16": (networks.vgg16, 138_357_544, PICTURE),
+    "vgg19": (networks.vgg19, 143_667_240, PICTURE),
+    "network_in_network": (networks.network_in_network, 966_986, (1, 32, 32, 3)),
+    "resnet18": (networks.resnet18, 11_689_512, PICTURE),
+    "resnet34": (networks.resnet34, 21_797_672, PICTURE),
+    "resnet50": (networks.resnet50, 25_557_032, PICTURE),
+    "resnet152": (networks.resnet152, 60_192_808, PICTURE),
+    "densenet121": (networks.densenet121, 7_978_856, PICTURE),
+    "go_policy": (networks.go_policy, 3_882_793, (1, 19, 19, 48)),
+    "c3d": (networks.c3d, 78_409_573, (1, 16, 112, 112, 3)),
+    "mobile": (networks.mobile, 4_231_976, PICTURE),
+}
+NARROW = {
+    name: (build(np.random.default_rng(1), width=1 / 16), shape)
+    for name, (build, _, shape) in PUBLISHED.items()
+    if name != "go_policy"
+}
+NARROW["go_policy"] = (networks.go_policy(RNG, planes=3, filters=4, depth=4, board=7), (1, 7, 7, 3))
+NARROW["video"] = (networks.video(RNG, 4, channels_in=1, widths=(2, 3, 4)), (2, 5, 12, 9, 1))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_network_has_the_published_number_of_parameters(name):
+    """Running statistics are not counted."""
+    build, parameters, shape = PUBLISHED[name]
+    net = build(RNG, initialiser=zeros)
+
+    assert count_weights(net) == summary(net, shape).parameters == parameters
+
+
+def test_a_network_of_zeros_takes_no_memory():
+    """553 MB are promised, none is touched until weights are written."""
+    program = """
+from pathlib import Path
+from resource import getpagesize
+import numpy as np
+from cnn_core.init import zeros
+from cnn_core.networks import vgg16
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * getpagesize()
+
+before = resident_bytes()
+net = vgg16(np.random.default_rng(0), initialiser=zeros)
+print(resident_bytes() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+    assert int(done.stdout) < 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "giga"),
+    [
+        # Simonyan and Zisserman's own count is not printed; 15.5 is torchvision's and others'.
+        ("vgg16", 15.47),
+        ("vgg19", 19.63),
+        ("alexnet", 1.135),
+        ("resnet18", 1.814),
+        ("resnet50", 4.089),
+        ("resnet152", 11.514),
+        ("densenet121", 2.834),
+        # Howard et al. 2017, table 4: 569 million.
+        ("mobile", 0.569),
+    ],
+)
+def test_a_network_takes_the_known_number_of_multiply_adds(name, giga):
+    build, _, shape = PUBLISHED[name]
+
+    assert summary(build(RNG, initialiser=zeros), shape).multiply_adds / 1e9 == pytest.approx(
+        giga, rel=2e-3
+    )
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_a_narrow_network_runs_and_learns(name):
+    """One forward and one backward pass; every weight is part of the answer."""
+    net, shape = NARROW[name]
+    x = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
+    y, pull = net.vjp_weights(x, np.random.default_rng(3))
+
+    assert y.shape == net.output_shape(shape)
+    assert np.isfinite(y).all()
+    gradient = pull(np.ones_like(y))
+    assert all(np.isfinite(array).all() for _, array in leaves(gradient))
+    assert net.forward(x).shape == y.shape
+
+
+def test_networks_that_end_in_a_mean_take_pictures_of_any_size():
+    net, _ = NARROW["resnet18"]
+
+    assert net.forward(np.zeros((1, 65, 97, 3), np.float32)).shape == (1, 1000)
+
+
+def test_the_first_layers_of_resnet_see_what_the_paper_says():
+    """7 x 7 at stride 2, 3 x 3 at stride 2, four stages: 56, 28, 14, 7; 2048 channels at last."""
+    rows = summary(networks.resnet50(RNG, initialiser=zeros), PICTURE).rows
+    sums = [row for row in rows if row.layer == "Sum" and row.depth == 0]
+
+    assert (rows[0].receptive_field, rows[0].stride) == ((7, 7), (2.0, 2.0))
+    assert [row.output_shape[1] for row in sums] == [56] * 3 + [28] * 4 + [14] * 6 + [7] * 3
+    assert sums[-1].output_shape == (1, 7, 7, 2048)
+    assert sums[-1].stride == (32.0, 32.0)
+    assert rows[-2].receptive_field is None
+
+
+def test_alexnet_has_its_normalisation_after_the_first_two_layers_only():
+    net = networks.alexnet(RNG, width=1 / 16)
+    plain = networks.alexnet(RNG, width=1 / 16, normalise=False)
+
+    places = [i for i, layer in enumerate(net.layers) if isinstance(layer, LocalResponseNorm)]
+    assert [type(net.layers[i - 1]) for i in places] == [Relu, Relu]
+    assert len(places) == 2
+    assert len(plain.layers) == len(net.layers) - 2
+
+
+def test_digits_of_28_pixels_go_into_lenet_as_they_are():
+    """The border is the one that 32 x 32 digits have anyway."""
+    net = networks.lenet5(np.random.default_rng(0), padding=2)
+    whole = networks.lenet5(np.random.default_rng(0))
+    x = np.random.default_rng(1).standard_normal((2, 28, 28, 1)).astype(np.float32)
+    framed = np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)))
+
+    np.testing.assert_allclose(net.forward(x), whole.forward(framed), rtol=1e-5, atol=1e-5)
+
+
+def test_a_sentence_is_classified_by_its_phrases_wherever_they_stand():
+    """Sizes as the baseline has them; a phrase moved within the sentence changes nothing."""
+    net = networks.sentence_classifier(RNG, 1000, initialiser=he)
+    regions = sum(300 * size * 100 + 100 for size in (3, 4, 5))
+    assert count_weights(net) == 1000 * 300 + regions + 300 * 2 + 2
+
+    small = networks.sentence_classifier(RNG, 20, 3, channels=5, regions=(2, 3), filters=4)
+    early, late = np.zeros((2, 12), np.int64)
+    early[3:6] = late[7:10] = (4, 9, 2)
+    logits = small.forward(np.stack((early, late)))
+    assert logits.shape == (2, 3)
+    np.testing.assert_allclose(logits[0], logits[1], rtol=1e-5)
+
+
+def test_a_go_policy_answers_for_every_point():
+    net, shape = NARROW["go_policy"]
+
+    assert net.output_shape(shape) == (1, 49)
+    assert isinstance(net, Sequential)
