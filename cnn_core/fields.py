@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
-from math import isfinite
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -27,8 +26,8 @@ def misfits(cls: type, values: Mapping[str, Any]) -> str:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of the annotated type: numbers finite and no larger than settings are,
-    arrays of floating-point numbers with at least one in them."""
+    """Whether a value is of the annotated type: numbers no larger than settings are, arrays of
+    floating-point numbers with at least one in them."""
     kind, inner = get_origin(hint), get_args(hint)
     if kind in (Union, UnionType):
         return any(fits(value, each) for each in inner)
@@ -39,7 +38,7 @@ def fits(value: Any, hint: Any) -> bool:
     if hint is int:
         return type(value) is int and abs(value) <= LARGEST_SETTING
     if hint is float:
-        return type(value) in (int, float) and isfinite(value)
+        return type(value) in (int, float) and abs(value) <= LARGEST_SETTING
     return isinstance(value, hint)
 
 

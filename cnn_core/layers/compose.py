@@ -15,6 +15,7 @@ from cnn_core.arrays import Array
 from cnn_core.errors import GeometryError
 from cnn_core.geometry import Window, Windows, compose, cover, crop_offsets
 from cnn_core.layers.activations import Relu
+from cnn_core.layers.checks import check_setting
 from cnn_core.layers.chunks import Chunk, cut, joined, kept, largest, least, waiting
 from cnn_core.layers.conv import Conv1d, Conv2d
 from cnn_core.layers.dense import Dense
@@ -248,6 +249,11 @@ class Branches(Layer, abstract=True):
     def _drops(self, axes: int) -> list[tuple[int, ...]]:
         """How many first outputs each branch drops, an axis each."""
         if self.drops is not None:
+            fit = len(self.drops) == len(self.branches) and all(
+                len(drop) == axes and min(drop, default=0) >= 0 for drop in self.drops
+            )
+            expected = f"{axes} numbers >= 0 for each of {len(self.branches)} branches"
+            check_setting(f"{self}: drops", fit, self.drops, expected)
             return list(self.drops)
         return self._aligning or [(0,) * axes for _ in self.branches]
 

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from cnn_core.arrays import Array, Integers
 from cnn_core.errors import GeometryError, ShapeError
+from cnn_core.layers.checks import check_shape
 from cnn_core.layers.layer import Layer, Pull
 
 
@@ -22,6 +23,9 @@ class Embedding(Layer):
     """
 
     weight: Array
+
+    def __post_init__(self) -> None:
+        check_shape("Embedding: weight", self.weight, ("words", "C"))
 
     @classmethod
     def create(cls, rng: np.random.Generator, vocabulary: int, channels: int) -> Self:

@@ -18,6 +18,7 @@ from cnn_core.arrays import Array
 from cnn_core.errors import GeometryError, ShapeError
 from cnn_core.geometry import Windows
 from cnn_core.init import Initialiser, he
+from cnn_core.layers.checks import check_shape
 from cnn_core.layers.layer import Layer, Pull
 from cnn_core.layers.patches import Sizes, fold, output_lengths, per_axis, unfold
 
@@ -31,6 +32,13 @@ class LocallyConnected(Layer, abstract=True):
     weight: Array
     bias: Array
     stride: Sizes
+
+    def __post_init__(self) -> None:
+        name, axes = type(self).__name__, self.axes
+        sizes = ("places",) * axes + ("kernel",) * axes
+        check_shape(f"{name}: weight", self.weight, (*sizes, "C", "D"))
+        check_shape(f"{name}: bias", self.bias, (*self.counts, self.weight.shape[-1]))
+        per_axis(self.stride, axes, f"{name}: stride")
 
     @classmethod
     def create(

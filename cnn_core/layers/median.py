@@ -25,6 +25,11 @@ class MedianPool(Layer):
     kernel: Sizes
     stride: Sizes
 
+    def __post_init__(self) -> None:
+        axes = max(1, len(self.kernel))
+        per_axis(self.kernel, axes, "MedianPool: kernel")
+        per_axis(self.stride, axes, "MedianPool: stride")
+
     @classmethod
     def create(
         cls, kernel: int | Sizes, *, stride: int | Sizes | None = None, axes: int = 1

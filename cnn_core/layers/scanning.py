@@ -46,6 +46,7 @@ class ScanningMlp(Layer):
     block: Sizes
 
     def __post_init__(self) -> None:
+        per_axis(self.stride, max(1, len(self.kernel)), "ScanningMlp: stride")
         if len(self.block) != len(self.kernel) or any(
             k % b for k, b in zip(self.kernel, self.block, strict=True)
         ):
