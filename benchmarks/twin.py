@@ -87,12 +87,12 @@ class BatchNormTwin(nn.Module):
         self.shift = nn.Parameter(torch.from_numpy(layer.shift.copy()))
         self.register_buffer("mean", torch.from_numpy(layer.mean.copy()))
         self.register_buffer("variance", torch.from_numpy(layer.variance.copy()))
-        self.epsilon = layer.epsilon
+        self.settings = {"momentum": 1 - layer.momentum, "eps": layer.epsilon}
 
     def forward(self, x: Tensor) -> Tensor:
-        running = (None, None) if self.training else (self.mean, self.variance)
+        # PyTorch's running variance divides by n - 1, and its momentum is one minus ours.
         return F.batch_norm(
-            x, *running, self.scale, self.shift, training=self.training, eps=self.epsilon
+            x, self.mean, self.variance, self.scale, self.shift, self.training, **self.settings
         )
 
     def gradients(self) -> list[Tensor | None]:
