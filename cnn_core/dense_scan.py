@@ -13,10 +13,7 @@ from dataclasses import dataclass, replace
 from math import gcd
 
 from cnn_core.errors import GeometryError
-from cnn_core.geometry import Window
-from cnn_core.layers import Conv, Layer, MaxPool, Sequential
-from cnn_core.layers.compose import Branches
-from cnn_core.layers.dilated import Dilated
+from cnn_core.layers import Branches, Conv, Dilated, Downsample, Layer, Sequential
 from cnn_core.layers.patches import Sizes, per_axis
 
 
@@ -110,8 +107,8 @@ def _spread(layer: Layer, stride: Sizes, dilation: Sizes) -> Layer:
 def _strided(layer: Layer, stride: Sizes) -> Layer:
     if tuple(window.step for window in layer.windows) == stride:
         return layer
-    if all(window == Window(1, window.step) for window in layer.windows):
-        return _every(stride)
+    if isinstance(layer, Downsample):
+        return Downsample(stride)
     if not hasattr(layer, "stride"):
         raise GeometryError(f"dense: {layer} has no stride that could be changed")
     return replace(layer, stride=stride)  # type: ignore[call-arg]
@@ -122,9 +119,4 @@ def _thinned(net: Layer, stride: Sizes) -> Layer:
     if all(s == 1 for s in stride):
         return net
     layers = net.layers if isinstance(net, Sequential) else (net,)
-    return Sequential((*layers, _every(stride)))
-
-
-def _every(stride: Sizes) -> Layer:
-    """Every stride-th place."""
-    return MaxPool((1,) * len(stride), stride)
+    return Sequential((*layers, Downsample(stride)))

@@ -15,6 +15,7 @@ from cnn_core.layers.bilinear import UpsampleBilinear
 from cnn_core.layers.compose import Branches, Concat, Identity, Sequential, Sum
 from cnn_core.layers.conv import Conv, Conv1d, Conv2d, Conv3d
 from cnn_core.layers.dense import Dense, Flatten
+from cnn_core.layers.dilated import Dilated
 from cnn_core.layers.downsample import Downsample
 from cnn_core.layers.dropout import Dropout
 from cnn_core.layers.embedding import Embedding
@@ -41,6 +42,7 @@ __all__ = [
     "Conv2d",
     "Conv3d",
     "Dense",
+    "Dilated",
     "Downsample",
     "Dropout",
     "Embedding",

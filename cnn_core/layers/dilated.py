@@ -18,7 +18,7 @@ from cnn_core.errors import GeometryError
 from cnn_core.geometry import Window, Windows
 from cnn_core.layers.layer import Layer, Pull
 from cnn_core.layers.patches import Sizes
-from cnn_core.layers.pooling import MaxPool
+from cnn_core.layers.pooling import MeanPool
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +35,17 @@ class Dilated(Layer):
                 f"Dilated: got dilation {self.dilation} for {self.layer} of {len(windows)} axes; "
                 "expected a number >= 1 for each"
             )
-        if any(window.step != 1 or window.start != 0 for window in windows):
+        lengths = tuple(int(window.size) for window in windows)
+        valid = all(window == Window(window.size) for window in windows)
+        if not valid or self.layer.lengths(lengths) != (1,) * len(windows):
             raise GeometryError(
                 f"Dilated: got {self.layer} with {windows}; expected valid windows at stride 1"
             )
 
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
-        yield cls(MaxPool.create(2, stride=1), (3,)), (2, 10, 2)
-        yield cls(MaxPool.create((2, 3), stride=1, axes=2), (2, 1)), (2, 5, 6, 2)
+        yield cls(MeanPool.create(2, stride=1), (3,)), (2, 10, 2)
+        yield cls(MeanPool.create((2, 3), stride=1, axes=2), (2, 1)), (2, 5, 6, 2)
 
     @property
     def windows(self) -> Windows:

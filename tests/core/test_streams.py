@@ -14,7 +14,6 @@ from cnn_core.layers import (
     Concat,
     Conv1d,
     Conv2d,
-    Flatten,
     Identity,
     Layer,
     MaxPool,
@@ -34,9 +33,9 @@ def double(layer):
 
 def _streams(layer, shape):
     """Whether a layer can run in steps: signals of channels, valid or causal windows."""
-    if len(shape) != 3 or isinstance(layer, Flatten) or len(layer.windows) > 1:
-        return False
     try:
+        if len(shape) != 3 or len(layer.windows) > 1:
+            return False
         layer.tails((1, 0, shape[-1]), np.dtype(float))
     except CoreError:
         return False
