@@ -18,9 +18,12 @@ from cnn_core.tree import STATISTIC
 class BatchNorm(Layer):
     """y = scale * (x - mean) / sqrt(variance + epsilon) + shift, channel by channel.
 
-    In training mean and variance are the batch's (variance divided by the number of samples);
-    in inference the running ones, running = momentum * running + (1 - momentum) * batch.
-    The gradient of a running statistic is the step it takes, to be subtracted as it is.
+    In training mean and variance are the batch's, over all its n places, the variance divided by
+    n; in inference the running ones, running = momentum * running + (1 - momentum) * batch. The
+    gradient of a running statistic is the step it takes, to be subtracted as it is.
+
+    PyTorch's momentum is 1 - momentum here, and its running variance, alone, is divided by n - 1.
+    `batch_statistics.recompute` measures both statistics over a whole training set instead.
     """
 
     scale: Array

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.errors import GeometryError, ShapeError, StreamError
+from cnn_core.errors import GeometryError, ShapeError
 from cnn_core.geometry import Windows, conv_window
 from cnn_core.layers.blocks import (
     Meeting,
@@ -59,11 +59,6 @@ class Pool(Layer, abstract=True):
         return block_counts(lengths, self.kernel, self.stride, self.padding)
 
     def stepped(self) -> Self:
-        if any(after for _, after in self.padding):
-            raise StreamError(
-                f"{self}: it pads {self.padding} (before, after); expected none after: a stream "
-                'has no end yet. Use padding "valid" or "causal"'
-            )
         return replace(self, padding=())
 
     def _met(self, x: Array) -> tuple[list[Meeting], ...]:
