@@ -31,6 +31,10 @@ bench-prompts: .venv/ready ## the spotter on every English prompt of a telephone
 bench-phones: .venv/ready ## phone errors of the spotter's trunk on unheard readers; last line JSON
 	@$(bin)/python benchmarks/phones.py
 
+examples: .venv/ready ## every small experiment, its figures and its picture, in examples-output/; hours
+	@for name in digits filters sentences video activations depth augmentations; do \
+		echo "examples/$$name.py"; $(bin)/python examples/$$name.py $(EXAMPLE_FLAGS) || exit 1; done
+
 setup: .venv/ready ## the environment .venv alone
 
 .venv/ready: requirements.lock pyproject.toml scripts/setup
@@ -39,4 +43,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/venv/ready: .venv/ready scripts/setup-peers
 	@bash scripts/setup-peers
 
-.PHONY: help demo test lint types peers bench-core bench-prompts bench-phones setup
+.PHONY: help demo examples test lint types peers bench-core bench-prompts bench-phones setup
