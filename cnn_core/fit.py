@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +20,7 @@ import numpy as np
 from cnn_core import checkpoint as checkpoints
 from cnn_core.arrays import Array, Integers
 from cnn_core.batches import Examples
-from cnn_core.errors import TrainingError
+from cnn_core.errors import ModelFileError, TrainingError
 from cnn_core.layers import Layer
 from cnn_core.losses import cross_entropy
 from cnn_core.measure import Figure
@@ -154,13 +155,16 @@ def fit(
 
     After each epoch `validation`, such as `error_rate(inputs, classes)`, is asked and the schedule
     told; without one the schedule is told the training loss. The checkpoint is written every
-    `checkpoint_every_s` seconds and whenever the loop ends, Ctrl-C included, each time whole.
+    `checkpoint_every_s` seconds and whenever the loop ends, Ctrl-C included, each time whole; to go
+    on from it, give the same examples, loss and validation again.
     `shards` cuts each batch for as many threads; batch norm then sees one part at a time.
 
-    Raises TrainingError where there is nothing to learn from, where the loss is no longer a finite
-    number, and where the checkpoint belongs to other settings.
+    Raises TrainingError where there is nothing to learn from, where loss or validation are no
+    longer finite numbers, and where the checkpoint belongs to other settings.
     """
     task = Task(train, recipe, loss, validation, seed, shards)
+    if checkpoint is not None:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
     state = _resume(task, checkpoint, begin(task, net))
     first, kept = state.step, state if state.step else None
     start_s = kept_s = time.monotonic()
@@ -191,11 +195,7 @@ def advance(task: Task, state: State[Net], each: Each = map) -> tuple[State[Net]
     """One step, and what ends an epoch after its last: (state, the batch's loss, the rate)."""
     recipe = task.recipe
     loss, gradient = batch_gradient(task, state.net, state.step, each)
-    if not np.isfinite(loss):
-        raise TrainingError(
-            f"fit: got a loss of {loss} at step {state.step}; expected a finite number: "
-            "lower the rate, clip the gradient, or look for inputs that are not finite"
-        )
+    _expect_finite(loss, f"a loss of {loss} at step {state.step}")
     if recipe.clip is not None:
         gradient, _ = clip_norm(gradient, recipe.clip)
     rate = recipe.schedule.rate(state.schedule, state.step, task.steps)
@@ -226,7 +226,7 @@ def batch_gradient(task: Task, net: Net, step: int, each: Each = map) -> tuple[f
         inputs, targets = task.train.batch(parts[index], rng)
         outputs, pull = net.vjp_weights(inputs, rng)
         loss, slopes = task.loss(outputs, targets)
-        return loss, pull(slopes)
+        return float(loss), pull(slopes)
 
     results: list[tuple[float, Net]] = list(each(part_gradient, range(len(parts))))
     if len(results) == 1:
@@ -237,6 +237,14 @@ def batch_gradient(task: Task, net: Net, step: int, each: Each = map) -> tuple[f
     return float(_weighted_sum(losses, shares)), gradient
 
 
+def _expect_finite(number: float, what: str) -> None:
+    if not isfinite(number):
+        raise TrainingError(
+            f"fit: got {what}; expected a finite number: "
+            "lower the rate, clip the gradient, or look for inputs that are not finite"
+        )
+
+
 def _weighted_sum(values: tuple[Any, ...], shares: list[float]) -> Any:
     return sum(value * share for value, share in zip(values, shares, strict=True))
 
@@ -245,6 +253,7 @@ def _end_epoch(task: Task, state: State[Net], rate: float) -> State[Net]:
     """Validate, tell the schedule, write the epoch down."""
     loss = state.loss_sum / task.epoch_steps
     figure = None if task.validation is None else float(task.validation(state.best))
+    _expect_finite(figure or 0.0, f"a validation figure of {figure} after step {state.step}")
     return replace(
         state,
         schedule=task.recipe.schedule.step(state.schedule, loss if figure is None else figure),
@@ -285,15 +294,18 @@ def _resume(task: Task, path: Path | None, fresh: State[Net]) -> State[Net]:
             f"fit: {path.name} belongs to a training with other settings ({', '.join(differ)}); "
             "choose another checkpoint or delete it"
         )
-    return State(
-        step=record["step"],
-        net=trees["net"],
-        average=trees.get("average"),
-        optimiser=trees["optimiser"],
-        schedule=ScheduleState(**record["schedule"]),
-        loss_sum=record["loss_sum"],
-        history=tuple(Epoch(**epoch) for epoch in record["history"]),
-    )
+    try:
+        return State(
+            step=int(record["step"]),
+            net=trees["net"],
+            average=trees.get("average"),
+            optimiser=trees["optimiser"],
+            schedule=ScheduleState(**record["schedule"]),
+            loss_sum=float(record["loss_sum"]),
+            history=tuple(Epoch(**epoch) for epoch in record["history"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path.name}: not a checkpoint of fit: {error!r}") from None
 
 
 def _trees(state: State[Any]) -> dict[str, Any]:

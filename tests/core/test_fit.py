@@ -172,6 +172,21 @@ def test_a_checkpoint_of_other_settings_is_refused_and_left_alone(tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("step", None), ("schedule", {"rate": 1}), ("history", [1]), ("loss_sum", "")],
+)
+def test_a_checkpoint_with_a_damaged_record_is_refused(tmp_path, part, value):
+    path = tmp_path / "c.safetensors"
+    task = task_of(epochs=1)
+    fit(small_net(), task.train, task.recipe, checkpoint=path)
+    state = begin(task, small_net())
+    trees = {"net": state.net, "optimiser": state.optimiser}
+    checkpoint.save(path, trees, checkpoint.record(path) | {part: value})
+    with pytest.raises(ModelFileError, match="c.safetensors: not a checkpoint of fit"):
+        fit(small_net(), task.train, task.recipe, checkpoint=path)
+
+
 def task_of(count=26, batch=8, shards=1, epochs=3):
     x, t = bars(np.random.default_rng(1), count)
     recipe = Recipe(batch, epochs, Sgd(), Constant(0.1))
@@ -273,6 +288,17 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_whole_ste
             checkpoint=path,
         )
     assert checkpoint.record(path)["step"] == 2
+
+
+def test_a_figure_that_is_no_number_ends_the_training():
+    with pytest.raises(TrainingError, match="got a validation figure of inf after step 3; exp"):
+        fit(small_net(), task_of().train, task_of().recipe, validation=lambda net: np.inf)
+
+
+def test_the_checkpoints_folder_is_made(tmp_path):
+    path = tmp_path / "new" / "c.safetensors"
+    fit(small_net(), task_of(epochs=1).train, task_of(epochs=1).recipe, checkpoint=path)
+    assert checkpoint.record(path)["step"] == 3
 
 
 def test_figures_are_those_of_the_definition_whatever_the_batch():
