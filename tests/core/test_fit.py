@@ -183,7 +183,7 @@ def test_a_checkpoint_with_a_damaged_record_is_refused(tmp_path, part, value):
     state = begin(task, small_net())
     trees = {"net": state.net, "optimiser": state.optimiser}
     checkpoint.save(path, trees, checkpoint.record(path) | {part: value})
-    with pytest.raises(ModelFileError, match="c.safetensors: not a checkpoint of fit"):
+    with pytest.raises(ModelFileError, match=r"c\.safetensors: not a checkpoint of fit"):
         fit(small_net(), task.train, task.recipe, checkpoint=path)
 
 
