@@ -40,16 +40,21 @@ class Slots:
 
     def take(self, rows: Sequence[Row]) -> Tails:
         """The tails of several streams, one beside the other along the first axis."""
+        if self._is_all(rows):
+            return self._tails
         numbers = _index(rows)
         return tree_map(lambda tail: tail[numbers], self._tails)
 
     def put(self, rows: Sequence[Row], tails: Tails) -> None:
         """Keeps what a step has made of them."""
-        if len(rows) == self._room and [row.number for row in rows] == list(range(self._room)):
+        if self._is_all(rows):
             self._tails = tails
         else:
             numbers = _index(rows)
             self._tails = tree_map(lambda kept, new: _set(kept, numbers, new), self._tails, tails)
+
+    def _is_all(self, rows: Sequence[Row]) -> bool:
+        return len(rows) == self._room and [row.number for row in rows] == list(range(self._room))
 
     def _grow(self) -> None:
         self._tails = tree_map(lambda tail: np.concatenate((tail, tail)), self._tails)

@@ -57,8 +57,10 @@ def completed(window: Window, length: Count) -> Count:
 
 def least(counts: Sequence[Count]) -> Count:
     """The smallest of several counts, stream by stream, and never below 0."""
-    smallest = reduce(np.minimum, counts, counts[0])
-    return max(0, int(smallest)) if np.ndim(smallest) == 0 else np.maximum(smallest, 0)
+    plain = [count for count in counts if isinstance(count, int)]
+    if len(plain) == len(counts):
+        return max(0, min(plain))
+    return np.maximum(reduce(np.minimum, counts), 0)
 
 
 def waiting(windows: Sequence[Window], drops: Sequence[int]) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ an object of the same class, so that there are no parameter names and no `.grad`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -110,7 +110,7 @@ class Layer:
         Joined over any chunking the outputs are those of `forward` on the whole signal.
         """
         if not self.windows:
-            return tails, replace(chunk, x=self._outputs(chunk.x))
+            return tails, Chunk(self._outputs(chunk.x), chunk.before, chunk.count)
         window, layer = self._streaming
         done = completed(window, chunk.before)
         new = completed(window, chunk.before + chunk.count) - done
@@ -121,6 +121,7 @@ class Layer:
         return kept(seen, chunk.count, tails.shape[1]), Chunk(y, done, new)
 
     def _outputs(self, x: Array) -> Array:
+        """As `forward`, in a step: often one place long, or none."""
         return self.forward(x) if x.shape[1] else np.zeros(self.output_shape(x.shape), x.dtype)
 
     @cached_property
