@@ -72,16 +72,18 @@ class BatchNorm(Layer):
         return factor, self.shift - factor * self.mean
 
     def forward(self, x: Array) -> Array:
+        self._check(x)
         factor, offset = self.affine()
         y = x * factor
         y += offset
         return y
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
+        self._check(x)
         channels = self.scale.shape[0]
-        self._expect(x.shape[-1] == channels, x, f"{channels} channels last")
         rows = x.reshape(-1, channels)
         training = rng is not None
+        self._expect(not training or len(rows) > 0, x, "at least one sample to train on")
         mean, variance = _moments(rows) if training else (self.mean, self.variance)
         spread = 1.0 / np.sqrt(variance + self.epsilon)
         normal = rows - mean
@@ -101,6 +103,10 @@ class BatchNorm(Layer):
             return dx.reshape(x.shape), self._gradient(dscale, dshift, mean, variance)
 
         return y.reshape(x.shape), pull
+
+    def _check(self, x: Array) -> None:
+        channels = self.scale.shape[0]
+        self._expect(x.ndim > 0 and x.shape[-1] == channels, x, f"{channels} channels last")
 
     def _gradient(self, dscale: Array, dshift: Array, mean: Array, variance: Array) -> BatchNorm:
         rate = 1.0 - self.momentum

@@ -99,4 +99,4 @@ class Flatten(Layer):
         return (shape[0], prod(shape[1:]))
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        return x.reshape(len(x), -1), lambda dy: (dy.reshape(x.shape), self)
+        return x.reshape(self.output_shape(x.shape)), lambda dy: (dy.reshape(x.shape), self)

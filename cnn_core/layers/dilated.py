@@ -61,7 +61,7 @@ class Dilated(Layer):
         return self.layer.multiply_adds((shape[0] * phases, *self._fewer(shape[1:-1]), shape[-1]))
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        self._expect(x.ndim == len(self.dilation) + 2, x, f"{len(self.dilation) + 2} axes")
+        self._check(x)
         y, pull = self.layer.vjp(self._phases(x), rng)
         counts = self.lengths(x.shape[1:-1])
 
@@ -72,8 +72,13 @@ class Dilated(Layer):
         return self._together(y, counts), pull_phases
 
     def forward(self, x: Array) -> Array:
+        self._check(x)
         y = self.layer.forward(self._phases(x))
         return self._together(y, self.lengths(x.shape[1:-1]))
+
+    def _check(self, x: Array) -> None:
+        axes = len(self.dilation) + 2
+        self._expect(x.ndim == axes, x, f"{axes} axes")
 
     def _fewer(self, lengths: Sizes) -> Sizes:
         """Places of one phase, the last one filled up."""

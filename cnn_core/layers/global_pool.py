@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Self
 
 import numpy as np
@@ -45,7 +46,7 @@ class GlobalPool(Layer, abstract=True):
             x,
             "(N, *in, C) with at least one place",
         )
-        return x.reshape(x.shape[0], -1, x.shape[-1])
+        return x.reshape(x.shape[0], prod(x.shape[1:-1]), x.shape[-1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,7 +104,7 @@ class LocallyConnected(Layer, abstract=True):
         y = np.moveaxis(rows @ filters, 0, 1).reshape(shape) + self.bias
 
         def pull(dy: Array) -> tuple[Array, LocallyConnected]:
-            by_place = np.moveaxis(dy.reshape(len(dy), len(filters), -1), 1, 0)
+            by_place = np.moveaxis(dy.reshape(len(dy), len(filters), dy.shape[-1]), 1, 0)
             drows = np.moveaxis(by_place @ filters.swapaxes(1, 2), 0, 1)
             windows = drows.reshape(*shape[:-1], *self.kernel, x.shape[-1])
             dweight = (rows.swapaxes(1, 2) @ by_place).reshape(self.weight.shape)

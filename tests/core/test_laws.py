@@ -5,23 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnn_core.errors import GeometryError
-from cnn_core.layers import Embedding, Layer
+from cnn_core.errors import CoreError, GeometryError, ShapeError
+from cnn_core.layers import BatchNorm
 from cnn_core.layers.compose import Branches
 from cnn_core.tree import leaves, statistics, tree_map
+from tests.core.cases import CASES, LAYERS, double, draw, vocabulary
 
-NUMERIC = {cls for cls in Layer.registry.values() if cls is not Embedding}
-"""Layers of numbers; one that reads words has tests of its own."""
-LAYERS = sorted(NUMERIC, key=lambda cls: cls.__name__)
-
-
-def _cases():
-    for cls in LAYERS:
-        for index, (layer, shape) in enumerate(cls.examples(np.random.default_rng(7))):
-            yield pytest.param(layer, shape, id=f"{cls.__name__}-{index}")
-
-
-CASES = list(_cases())
 CHOOSING = {"MaxPool", "MedianPool", "Sequential", "WordPath"}
 """Layers whose gradient goes to some inputs only: the best one, or what a ReLU lets through."""
 
@@ -35,7 +24,7 @@ def _swept(layer):
         return False
 
 
-SWEPT = [c for c in CASES if _swept(c.values[0])]
+SWEPT = [c for c in CASES if _swept(c.values[0]) and vocabulary(c.values[0]) is None]
 
 
 def _pads(layer, shape):
@@ -58,10 +47,6 @@ def _cuttable(case):
 
 CUTTABLE = [c for c in SWEPT if _cuttable(c)]
 EXACT = [c for c in CUTTABLE if not isinstance(c.values[0], Branches)]
-
-
-def double(layer):
-    return tree_map(lambda a: a.astype(np.float64), layer)
 
 
 def test_every_layer_names_examples():
@@ -131,7 +116,7 @@ def test_backward_matches_central_differences(layer, shape, mode):
     """Law 3: <pull(dy), v> is the slope along v, for the input and for every parameter."""
     rng = np.random.default_rng(5)
     layer = double(layer)
-    x = rng.standard_normal(shape)
+    x = draw(layer, shape, rng)
     fixed = statistics(layer)
 
     def run(layer, x):
@@ -143,9 +128,10 @@ def test_backward_matches_central_differences(layer, shape, mode):
     dx, gradient = pull(dy)
     assert type(gradient) is type(layer)
     eps = 1e-6
-    v = rng.standard_normal(shape)
-    slope = ((run(layer, x + eps * v)[0] - run(layer, x - eps * v)[0]) * dy).sum() / (2 * eps)
-    np.testing.assert_allclose((dx * v).sum(), slope, rtol=1e-5, atol=1e-7)
+    if vocabulary(layer) is None:
+        v = rng.standard_normal(shape)
+        slope = ((run(layer, x + eps * v)[0] - run(layer, x - eps * v)[0]) * dy).sum() / (2 * eps)
+        np.testing.assert_allclose((dx * v).sum(), slope, rtol=1e-5, atol=1e-7)
 
     names = [path for path, _ in leaves(layer)]
     for name, (_, g) in zip(names, leaves(gradient), strict=True):
@@ -166,7 +152,7 @@ def test_backward_matches_central_differences(layer, shape, mode):
 @pytest.mark.parametrize(("layer", "shape"), CASES)
 def test_gradient_of_the_weights_alone_is_the_same(layer, shape):
     """`vjp_weights` gives the output and the gradient of `vjp`, bit for bit."""
-    x = np.random.default_rng(6).standard_normal(shape)
+    x = draw(layer, shape, np.random.default_rng(6))
     y, pull = layer.vjp(x, np.random.default_rng(11))
     alone, pull_weights = layer.vjp_weights(x, np.random.default_rng(11))
 
@@ -179,7 +165,7 @@ def test_gradient_of_the_weights_alone_is_the_same(layer, shape):
 def test_batched_is_alone(layer, shape):
     """Law 6: a sample's output does not depend on who shares its batch."""
     layer = double(layer)
-    x = np.random.default_rng(6).standard_normal(shape)
+    x = draw(layer, shape, np.random.default_rng(6))
     together = layer.forward(x)
     for i in range(shape[0]):
         np.testing.assert_allclose(layer.forward(x[i : i + 1])[0], together[i], atol=1e-12)
@@ -198,3 +184,89 @@ def test_a_signal_without_a_window_has_no_scores_and_no_gradient(layer, shape):
     assert dx.shape == short
     assert not dx.any()
     assert not any(g.any() for path, g in leaves(gradient) if path not in statistics(layer))
+
+
+@pytest.mark.parametrize("mode", ["inference", "training"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("layer", "shape"), CASES)
+def test_numbers_keep_their_precision(layer, shape, dtype, mode):
+    """Single precision in, single precision out, forward and backward; double likewise."""
+    layer = tree_map(lambda a: a.astype(dtype), layer)
+    x = draw(layer, shape, np.random.default_rng(9))
+    x = x if vocabulary(layer) else x.astype(dtype)
+    y, pull = layer.vjp(x, np.random.default_rng(11) if mode == "training" else None)
+    dx, gradient = pull(np.ones_like(y))
+
+    assert {layer.forward(x).dtype, y.dtype, dx.dtype} == {np.dtype(dtype)}
+    assert {a.dtype for _, a in leaves(gradient)} <= {np.dtype(dtype)}
+    assert [a.shape for _, a in leaves(gradient)] == [a.shape for _, a in leaves(layer)]
+
+
+def _refuse_writing(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize("mode", ["inference", "training"])
+@pytest.mark.parametrize(("layer", "shape"), CASES)
+def test_nothing_given_is_changed(layer, shape, mode):
+    """Inputs, slopes and weights are only read; what was pulled once can be pulled again."""
+    layer = tree_map(_refuse_writing, double(layer))
+    x = _refuse_writing(draw(layer, shape, np.random.default_rng(9)))
+    y, pull = layer.vjp(x, np.random.default_rng(11) if mode == "training" else None)
+    kept, dy = y.copy(), _refuse_writing(np.random.default_rng(12).standard_normal(y.shape))
+    dx, first = pull(dy)
+    dx = dx.copy()
+    layer.forward(x)
+    again, second = pull(dy)
+
+    np.testing.assert_array_equal(y, kept)
+    np.testing.assert_array_equal(again, dx)
+    for (_, a), (_, b) in zip(leaves(first), leaves(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("layer", "shape"), CASES)
+def test_an_empty_batch_gives_an_empty_output(layer, shape):
+    """No sample in, none out, of the right shape; nothing is pulled back."""
+    empty = (0, *shape[1:])
+    x = draw(layer, empty, np.random.default_rng(0)).astype(
+        np.int64 if vocabulary(layer) else float
+    )
+    y, pull = double(layer).vjp(x)
+    dx, gradient = pull(np.zeros_like(y))
+
+    assert y.shape == double(layer).forward(x).shape == layer.output_shape(empty)
+    assert dx.shape == empty
+    assert not any(g.any() for path, g in leaves(gradient) if path not in statistics(layer))
+
+
+def test_a_batch_of_nothing_has_no_statistics():
+    """Mean and variance of no sample are no numbers: training on none is refused."""
+    with pytest.raises(ShapeError, match="at least one sample to train on"):
+        BatchNorm.create(3).vjp(np.zeros((0, 5, 3), np.float32), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("layer", "shape"), CASES)
+def test_a_wrong_input_is_refused_by_name_or_answered(layer, shape):
+    """Any rank, any channels: an error that names the layer, what came and what was expected."""
+    *outer, channels = shape
+    wrong = [(2, channels), (*shape, 1), tuple(outer), (*outer, channels + 1), (*outer, 1)]
+    for given in (each for each in wrong if len(each) > 1):
+        try:
+            y = layer.forward(draw(layer, given, np.random.default_rng(0)))
+        except CoreError as error:
+            told = str(error)
+            assert "got" in told, told
+            assert "expected" in told, told
+        else:
+            assert y.shape == layer.output_shape(given)
+
+
+@pytest.mark.parametrize(("layer", "shape"), [c for c in CASES if leaves(c.values[0])])
+def test_wrong_channels_are_refused(layer, shape):
+    """A layer that has weights knows how many channels it takes."""
+    if vocabulary(layer) is None and type(layer).__name__ != "NetworkPool":
+        with pytest.raises(ShapeError, match=r"got an input of shape .* expected"):
+            layer.forward(np.zeros((*shape[:-1], shape[-1] + 1), np.float32))
