@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnn_core.errors import ModelFileError
-from cnn_core.modelfile import read_json, read_tensors, write_tensors
+from cnn_core.modelfile import LARGEST_BYTES, read_json, read_tensors, write_tensors
 from cnn_core.tree import leaves, tree_map
 
 Tree = TypeVar("Tree")
@@ -28,7 +28,9 @@ def save(path: Path, trees: Mapping[str, object], record: Mapping[str, Any]) -> 
 
 def load(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(trees, record): trees of the same structure as `like`, with the saved arrays."""
-    metadata, tensors = read_tensors(path)
+    # A network with its optimiser's slots may outgrow what a model file may have.
+    due_bytes = sum(array.nbytes for tree in like.values() for _, array in leaves(tree))
+    metadata, tensors = read_tensors(path, max(LARGEST_BYTES, 2 * due_bytes))
 
     def fill(name: str, tree: Tree) -> Tree:
         places = iter([place for place, _ in leaves(tree)])

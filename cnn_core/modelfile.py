@@ -131,12 +131,14 @@ def _check_finite(path: Path, tensors: Mapping[str, Array]) -> None:
             raise ModelFileError(f"{path.name}: tensor {name} holds NaN or infinite numbers")
 
 
-def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
-    """Header entries and arrays of a safetensors file."""
+def read_tensors(
+    path: Path, largest_bytes: int = LARGEST_BYTES
+) -> tuple[dict[str, str], dict[str, Array]]:
+    """Header entries and arrays of a safetensors file of at most `largest_bytes`."""
     try:
         size = path.stat().st_size
-        if size > LARGEST_BYTES:
-            raise ModelFileError(f"{path.name}: {size} bytes; expected at most {LARGEST_BYTES}")
+        if size > largest_bytes:
+            raise ModelFileError(f"{path.name}: {size} bytes; expected at most {largest_bytes}")
         with safe_open(path, framework="numpy") as file:
             return file.metadata() or {}, {
                 name: file.get_tensor(name) for name in list(file.keys())

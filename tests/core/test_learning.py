@@ -93,3 +93,14 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     checkpoint.save(tmp_path / "c", {"net": Dense.create(rng, 2, 3)}, {})
     with pytest.raises(ModelFileError, match="belongs to another network"):
         checkpoint.load(tmp_path / "c", {"net": Dense.create(rng, 2, 4)})
+
+
+def test_a_checkpoint_may_be_larger_than_a_model_file(tmp_path, monkeypatch):
+    """A large network with its optimiser's slots is several times its model file."""
+    layer = Dense.create(np.random.default_rng(0), 20, 20)
+    checkpoint.save(tmp_path / "c", {"net": layer, "state": Adam().init(layer)}, {})
+    monkeypatch.setattr(checkpoint, "LARGEST_BYTES", 1000)
+    trees, _ = checkpoint.load(tmp_path / "c", {"net": layer, "state": Adam().init(layer)})
+    assert trees["net"].weight.tobytes() == layer.weight.tobytes()
+    with pytest.raises(ModelFileError, match="expected at most 1000"):
+        checkpoint.load(tmp_path / "c", {"net": Dense.create(np.random.default_rng(0), 1, 1)})
