@@ -22,7 +22,7 @@ from cnn_core.optim import Sgd
 from cnn_core.recipes import Recipe
 from cnn_core.schedules import Constant
 from examples.mnist import Digits, training_digits
-from examples.running import AMBER, BLUE, FAINT, Course, flags, metered, plain, run, save
+from examples.running import AMBER, BLUE, FAINT, Course, flags, metered, parsed, plain, run, save
 
 UNITS: dict[str, tuple[Layer, Initialiser]] = {"ReLU": (Relu(), he), "tanh": (Tanh(), glorot)}
 """Each begins with the weights made for it."""
@@ -119,7 +119,7 @@ def draw(found: dict[Trial, Array], best: dict[str, float], path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    given = flags(__doc__).parse_args(arguments)
+    given = parsed(flags(__doc__), arguments)
     digits, recipe, seeds = training_digits(), RECIPE, SEEDS
     if given.quick:
         digits, recipe, seeds = digits.part(slice(0, 200)), replace(RECIPE, epochs=1), 1

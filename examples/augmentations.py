@@ -32,6 +32,7 @@ from examples.running import (
     Show,
     flags,
     metered,
+    parsed,
     picture,
     plain,
     run,
@@ -202,14 +203,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser = flags(__doc__)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="runs of each kind")
-    given = parser.parse_args(arguments)
+    given = parsed(parser, arguments)
     study = Study(training_digits(), test_digits(), replace(RECIPE, epochs=given.epochs))
     seeds, kept = given.seeds, given.out / "augmentations"
     if given.quick:
         few = slice(0, 64)
         recipe = replace(RECIPE, epochs=1)
         study = Study(study.digits.part(few), study.test.part(few), recipe)
-        seeds, kept = 1, given.out / "augmentations-quick"
+        seeds = 1
     with metered() as report:
         errors = measure(study, range(given.seed, given.seed + seeds), kept, report)
     print(table(errors))

@@ -39,6 +39,7 @@ from examples.running import (
     Show,
     flags,
     metered,
+    parsed,
     plain,
     run,
     save,
@@ -122,7 +123,7 @@ def draw(found: dict[Kind, Trained], path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    given = flags(__doc__).parse_args(arguments)
+    given = parsed(flags(__doc__), arguments)
     digits, test, recipe = training_digits().part(slice(0, DIGITS)), test_digits(), RECIPE
     if given.quick:
         digits, test = digits.part(slice(0, 50)), test.part(slice(0, 50))

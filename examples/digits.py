@@ -26,7 +26,7 @@ from cnn_core.optim import AdamW
 from cnn_core.recipes import Recipe
 from cnn_core.schedules import Cosine
 from examples.mnist import VALIDATION, Digits, test_digits, training_digits, viewed
-from examples.running import BLUE, Course, flags, metered, picture, plain, run, save, share
+from examples.running import BLUE, Course, flags, metered, parsed, picture, plain, run, save, share
 
 RECIPE = Recipe(
     batch=64,
@@ -62,19 +62,27 @@ def learn(
             recipe,
             validation=validation,
             progress=Course(report, {"LeNet-5": 1.0}).part("LeNet-5"),
-            checkpoint=out / f"{name}-{seed}.checkpoint",
+            checkpoint=out / f"{name}-{recipe.epochs}-epochs-seed-{seed}.checkpoint",
             seed=seed,
             shards=SHARDS,
         )
 
 
-def trained(out: Path, seed: int = 0) -> Sequential:
-    """The network of this example; trained first where `out` holds none."""
-    path = out / MODEL
+def task(epochs: int, quick: bool) -> tuple[Digits, Recipe]:
+    """What is learnt from, and how."""
+    if quick:
+        return training_digits().part(slice(0, 512)), replace(RECIPE, epochs=1)
+    return training_digits(), replace(RECIPE, epochs=epochs)
+
+
+def trained(given: argparse.Namespace) -> Sequential:
+    """The network of this example; trained first where `given.out` holds none."""
+    path = given.out / MODEL
     if not path.exists():
-        print(f"no {path.name} yet: training it (python examples/digits.py)")
-        fitted = learn(training_digits(), None, out, RECIPE, seed)
-        modelfile.save(path, fitted.net, {"seed": seed})
+        print(f"no {path.name} yet: training it, as python examples/digits.py does")
+        digits, recipe = task(RECIPE.epochs, given.quick)
+        fitted = learn(digits, None, given.out, recipe, given.seed)
+        modelfile.save(path, fitted.net, {"seed": given.seed, "epochs": recipe.epochs})
     net = modelfile.load(path).net
     assert isinstance(net, Sequential)
     return net
@@ -121,10 +129,8 @@ def main(arguments: list[str] | None = None) -> None:
         action="store_true",
         help=f"learn from 9,000 and measure on the {VALIDATION} kept; the test digits stay unread",
     )
-    given = parser.parse_args(arguments)
-    digits, recipe = training_digits(), replace(RECIPE, epochs=given.epochs)
-    if given.quick:
-        digits, recipe = digits.part(slice(0, 512)), replace(RECIPE, epochs=1)
+    given = parsed(parser, arguments)
+    digits, recipe = task(given.epochs, given.quick)
     if given.validate:
         validate(given, digits, recipe)
     else:

@@ -26,7 +26,7 @@ from cnn_core.explain import (
 from cnn_core.layers import Conv2d, Layer, Sequential
 from examples.digits import trained
 from examples.mnist import Digits, training_digits
-from examples.running import FAINT, INK, RED, flags, picture, run, save
+from examples.running import FAINT, INK, RED, flags, parsed, picture, run, save
 from sweepnet_service.detectors.image.network import flower_net
 
 SECOND = 5
@@ -177,9 +177,9 @@ def scores(flower: Sequential) -> Sequential:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    given = flags(__doc__).parse_args(arguments)
+    given = parsed(flags(__doc__), arguments)
     digits = training_digits().part(slice(0, 100 if given.quick else 5000))
-    net = trained(given.out, given.seed)
+    net = trained(given)
     shipped = Path(str(files("sweepnet_service") / "models" / "flower.safetensors"))
     flower = modelfile.load(shipped).net
     assert isinstance(flower, Sequential)

@@ -43,8 +43,18 @@ def flags(about: str | None, seed: int = 0) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=ROOT / "examples-output", help="folder for what is made"
     )
-    parser.add_argument("--quick", action="store_true", help="seconds, to see it run: no figures")
+    parser.add_argument(
+        "--quick", action="store_true", help="seconds, to see it run, in OUT/quick: no figures"
+    )
     return parser
+
+
+def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """What was given; a quick run keeps out of the way of the real one."""
+    given = parser.parse_args(arguments)
+    if given.quick:
+        given.out = given.out / "quick"
+    return given
 
 
 class Course:

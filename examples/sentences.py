@@ -36,6 +36,7 @@ from examples.running import (
     errors,
     flags,
     metered,
+    parsed,
     plain,
     run,
     save,
@@ -168,7 +169,7 @@ def _sentences(axes: Axes, words: Array, weights: Array, verdicts: Integers) -> 
 
 
 def main(arguments: list[str] | None = None) -> None:
-    given = flags(__doc__).parse_args(arguments)
+    given = parsed(flags(__doc__), arguments)
     count, recipe = (4000, RECIPE)
     if given.quick:
         count, recipe = 200, replace(RECIPE, epochs=1)

@@ -36,6 +36,7 @@ from examples.running import (
     errors,
     flags,
     metered,
+    parsed,
     picture,
     plain,
     run,
@@ -130,7 +131,7 @@ def draw(fitted: dict[str, Fitted[Sequential]], test: Clips, path: Path) -> None
 
 
 def main(arguments: list[str] | None = None) -> None:
-    given = flags(__doc__).parse_args(arguments)
+    given = parsed(flags(__doc__), arguments)
     count, recipe = 2000, RECIPE
     if given.quick:
         count, recipe = 100, replace(RECIPE, epochs=1)

@@ -17,7 +17,7 @@ ON_DIGITS = ("activations", "augmentations", "depth", "digits", "filters")
 
 def run_quickly(name: str, out: Path) -> None:
     importlib.import_module(f"examples.{name}").main(["--quick", "--out", str(out)])
-    with Image.open(out / f"{name}.png") as picture:
+    with Image.open(out / "quick" / f"{name}.png") as picture:
         assert picture.format == "PNG"
         assert min(picture.size) > 300
 

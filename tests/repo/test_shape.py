@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("cnn_core", "service", "protos", "clients", "scripts", "benchmarks")
+PACKAGES = ("cnn_core", "service", "protos", "clients", "scripts", "benchmarks", "examples")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 40
 PUBLIC = ("cnn_core.layers", "cnn_core.losses", "sweepnet")
