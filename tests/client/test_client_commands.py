@@ -34,7 +34,7 @@ from sweepnet.cli import build, client_verbs, connection, main
 from sweepnet.cli.ending import clear_ending
 from sweepnet.cli.models import figures
 
-VERBS = ("demo", "detect", "evaluate", "models", "serve", "spot", "train")
+VERBS = ("demo", "detect", "evaluate", "export", "models", "serve", "spot", "train")
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"}
 
 

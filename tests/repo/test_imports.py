@@ -28,8 +28,12 @@ ALLOWED = {
         "threadpoolctl", "typer", "uvloop", *GRPC,
     },
 }  # fmt: skip
-# Drawing belongs to the extra [plots]; it is imported only when something is drawn.
-EXTRAS = {FOLDERS["sweepnet"] / "demo" / "figures.py": {"matplotlib", "PIL"}}
+# Drawing belongs to the extra [plots], ONNX to [onnx]: imported only when something is drawn or
+# exported.
+EXTRAS = {
+    FOLDERS["sweepnet"] / "demo" / "figures.py": {"matplotlib", "PIL"},
+    **{path: {"onnx"} for path in (FOLDERS["cnn_core"] / "onnx_export").glob("*.py")},
+}
 
 
 def sources(package: str) -> list[Path]:

@@ -1,0 +1,41 @@
+"""The one function that every kind of layer adds itself to: `write` dispatches on the class."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from cnn_core.errors import ExportError
+from cnn_core.layers import Layer
+from cnn_core.onnx_export.graph import Graph, Sizes, Value
+
+
+@singledispatch
+def write(layer: Layer, graph: Graph, x: Value) -> Value:
+    """Adds the nodes of a layer that reads `x`; returns what it gives.
+
+    Raises ExportError for a layer without a form in ONNX.
+    """
+    raise ExportError(
+        f"{layer}: this layer has no form in ONNX yet; expected one of {', '.join(known())}"
+    )
+
+
+def known() -> list[str]:
+    """Names of the layer classes that can be written, their subclasses included."""
+    return sorted(
+        name for name, kind in Layer.registry.items() if write.dispatch(kind) is not _unknown
+    )
+
+
+_unknown = write.dispatch(object)
+
+
+def shape_after(layer: Layer, x: Value) -> Sizes:
+    """The core's shape of the layer's output; sizes that follow from unknown ones are unknown.
+
+    For layers that keep the number of axes.
+    """
+    sizes = [size for size in x.shape[1:] if size is not None]
+    if len(sizes) == len(x.shape) - 1:
+        return (x.shape[0], *layer.output_shape((1, *sizes))[1:])
+    return (x.shape[0], *(None for _ in x.shape[1:]))

@@ -1,0 +1,133 @@
+"""`sweepnet export`: both shipped detectors as ONNX models, and how wrong moves end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+from sweepnet.cli import main
+from sweepnet_service.detectors.image import ImageDetector
+from sweepnet_service.detectors.keyword import KeywordDetector
+from sweepnet_service.store import SHIPPED, Library
+
+Export = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def export(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Export:
+    """Runs `sweepnet export` in this process: exit code, what it printed, what it complained of."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["sweepnet", "export", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capfd.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return run
+
+
+def metadata(model: onnx.ModelProto) -> dict[str, Any]:
+    return {entry.key: json.loads(entry.value) for entry in model.metadata_props}
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [
+        ("welcome", [(1, 159, 40), (2, 300, 40)]),
+        ("flower", [(1, 64, 96, 3), (2, 96, 32, 3)]),
+    ],
+)
+def test_a_shipped_detector_is_exported(
+    export: Export, tmp_path: Path, name: str, shapes: list[tuple[int, ...]]
+) -> None:
+    """Equal outputs for batches and inputs of any size, the word path and the pyramid included."""
+    code, printed, complaint = export(name, "--onnx", "--out", tmp_path / "net.onnx")
+    assert (code, printed.strip(), complaint) == (0, str(tmp_path / "net.onnx"), "")
+
+    model = onnx.load(tmp_path / "net.onnx")
+    net = Library().load(f"detectors/{name}").net
+    for shape in shapes:
+        x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        ours, theirs = net.forward(x), ReferenceEvaluator(model).run(None, {"x": x})[0]
+        np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-4 * np.abs(ours).max())
+
+
+def test_the_file_says_what_goes_around_the_network(export: Export, tmp_path: Path) -> None:
+    """Labels, thresholds, features or pixels, geometry: as the detector itself has them."""
+    library = Library()
+    for name in ("welcome", "flower"):
+        assert export(name, "--onnx", "--out", tmp_path / f"{name}.onnx")[0] == 0
+    word, flower = (metadata(onnx.load(tmp_path / f"{n}.onnx")) for n in ("welcome", "flower"))
+    spotter = cast("KeywordDetector", library.load("detectors/welcome"))
+    finder = cast("ImageDetector", library.load("detectors/flower"))
+
+    assert (word["kind"], flower["kind"]) == ("keyword", "image")
+    assert word["labels"] == ["welcome"]
+    assert word["default_thresholds"] == spotter.default_thresholds
+    assert flower["default_thresholds"] == finder.default_thresholds
+    assert word["input"].pop("about").startswith("Log-mel frames, float32 (batch, frames, bands)")
+    assert word["input"] == spotter.features.describe()
+    assert word["output"]["window_s"] == spotter.window_s
+    assert word["output"]["size_frames"] == spotter.input_shape[1]
+    assert flower["input"]["size_px"] == finder.size_px
+    assert flower["output"]["stride_px"] == 8
+    assert word["operating_points"]["welcome"][0]["miss_rate"] >= 0
+
+
+def test_a_model_file_is_exported_by_its_path(
+    export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is named after it, where one is."""
+    monkeypatch.chdir(tmp_path)
+
+    assert export(SHIPPED / "flower.safetensors", "--onnx")[:2] == (0, "flower.onnx\n")
+    assert (tmp_path / "flower.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["welcome"], 2, "say in which format: --onnx"),
+        (["nope", "--onnx"], 1, "no model named 'detectors/nope'; this server holds: detectors/fl"),
+        (["{t}/no.safetensors", "--onnx"], 1, "no file named"),
+        (["{t}/bad.safetensors", "--onnx"], 1, "bad.safetensors: not a readable model file"),
+        (["{t}/Bad Name.safetensors", "--onnx"], 1, "expected a name in lower case letters"),
+        (["flower", "--onnx", "--out", "{t}"], 1, "is a folder; expected a file to write"),
+        (["flower", "--onnx", "--out", "/proc/a/b.onnx"], 1, "/proc/a: No such file or directory"),
+    ],
+)
+def test_wrong_moves_get_one_clear_answer(
+    export: Export, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    for name in ("bad", "Bad Name"):
+        (tmp_path / f"{name}.safetensors").write_bytes(b"no model")
+    ended, printed, complaint = export(*(each.format(t=tmp_path) for each in arguments))
+
+    assert (ended, printed) == (code, "")
+    assert words in complaint
+
+
+def test_without_the_extra_it_says_how_to_get_it() -> None:
+    program = """
+import sys
+sys.modules["onnx"] = None
+sys.argv = ["sweepnet", "export", "welcome", "--onnx"]
+from sweepnet.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.returncode == 1
+    wanted = "sweepnet export: onnx is not installed; get it with pip install 'sweepnet[onnx]'\n"
+    assert done.stderr == wanted
