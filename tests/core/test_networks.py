@@ -12,30 +12,16 @@ import pytest
 from cnn_core import networks
 from cnn_core.init import he, zeros
 from cnn_core.layers import LocalResponseNorm, Relu, Sequential
+from cnn_core.networks import PUBLISHED
 from cnn_core.summary import summary, times
 from cnn_core.tree import count_weights, leaves
 
 RNG = np.random.default_rng(0)
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
 PICTURE = (1, 224, 224, 3)
-PUBLISHED = {
-    "lenet5": (networks.lenet5, 61_706, (1, 32, 32, 1)),
-    "alexnet": (networks.alexnet, 62_378_344, (1, 227, 227, 3)),
-    "vgg16": (networks.vgg16, 138_357_544, PICTURE),
-    "vgg19": (networks.vgg19, 143_667_240, PICTURE),
-    "network_in_network": (networks.network_in_network, 966_986, (1, 32, 32, 3)),
-    "resnet18": (networks.resnet18, 11_689_512, PICTURE),
-    "resnet34": (networks.resnet34, 21_797_672, PICTURE),
-    "resnet50": (networks.resnet50, 25_557_032, PICTURE),
-    "resnet152": (networks.resnet152, 60_192_808, PICTURE),
-    "densenet121": (networks.densenet121, 7_978_856, PICTURE),
-    "go_policy": (networks.go_policy, 3_882_793, (1, 19, 19, 48)),
-    "c3d": (networks.c3d, 78_409_573, (1, 16, 112, 112, 3)),
-    "mobile": (networks.mobile, 4_231_976, PICTURE),
-}
 NARROW = {
-    name: (build(np.random.default_rng(1), width=1 / 16), shape)
-    for name, (build, _, shape) in PUBLISHED.items()
+    name: (each.build(np.random.default_rng(1), width=1 / 16), (1, *each.input))
+    for name, each in PUBLISHED.items()
     if name != "go_policy"
 }
 NARROW["go_policy"] = (networks.go_policy(RNG, planes=3, filters=4, depth=4, board=7), (1, 7, 7, 3))
@@ -45,13 +31,13 @@ NARROW["video"] = (networks.video(RNG, 4, channels_in=1, widths=(2, 3, 4)), (2, 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_network_has_the_published_number_of_parameters(name):
     """Running statistics are not counted."""
-    build, parameters, shape = PUBLISHED[name]
-    net = build(RNG, initialiser=zeros)
-    table = summary(net, shape)
+    published = PUBLISHED[name]
+    net = published.build(RNG, initialiser=zeros)
+    table = summary(net, (1, *published.input))
 
-    assert count_weights(net) == table.parameters == parameters
-    millions = f"{table.multiply_adds / 1e6:,.1f} M"
-    assert f"| `{name}` | {times(shape[1:])} | {parameters:,} | {millions} |" in PAGE
+    assert count_weights(net) == table.parameters == published.parameters
+    row = (times(published.input), f"{table.parameters:,}", f"{table.multiply_adds / 1e6:,.1f} M")
+    assert f"| `{name}` | {' | '.join(row)} |" in PAGE
 
 
 def test_a_network_of_zeros_takes_no_memory():
@@ -93,9 +79,9 @@ print(resident_bytes() - before)
     ],
 )
 def test_a_network_takes_the_known_number_of_multiply_adds(name, giga):
-    build, _, shape = PUBLISHED[name]
+    published = PUBLISHED[name]
 
-    table = summary(build(RNG, initialiser=zeros), shape)
+    table = summary(published.build(RNG, initialiser=zeros), (1, *published.input))
     assert table.multiply_adds / 1e9 == pytest.approx(giga, rel=1e-3)
 
 

@@ -173,7 +173,7 @@ SMALL = {
 
 
 def test_every_builder_is_here():
-    assert set(BUILDERS) == set(networks.__all__)
+    assert set(BUILDERS) == {name for name in networks.__all__ if name.islower()}
 
 
 @pytest.mark.parametrize("name", BUILDERS)
