@@ -1,76 +1,68 @@
-"""Every layer, and both networks, against PyTorch in float64: forward and backward."""
+"""Every layer, and both networks, against PyTorch in float64: forward and backward.
+
+Also re-makes what `make test` compares with, tests/core/reference/layers.npz.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 
 from benchmarks.networks import flower, spotter
+from benchmarks.record import record
 from benchmarks.twin import channels_last, channels_second, gradients, twin
 from cnn_core.arrays import Array
 from cnn_core.layers import Dropout, Layer
-from cnn_core.tree import leaves, statistics, tree_map
+from cnn_core.tree import tree_map
+from tests.core.cases import Shape, vocabulary
+from tests.core.torch_record import RECORD, WITHOUT_PEER, by_core, cases, digest, given
 
-Case = tuple[Layer, tuple[int, ...]]
-
-
-def examples() -> Iterator[tuple[str, Case]]:
-    for name, kind in Layer.registry.items():
-        for number, case in enumerate(kind.examples(np.random.default_rng(0))):
-            yield f"{name}-{number}", case
-    yield "spotter", (spotter().net, (2, 260, 40))
-    yield "flower", (flower().net, (1, 64, 96, 3))
-
-
-CASES = dict(examples())
-# In training each library draws its own dropout mask.
-RUNS = [
-    (name, training)
-    for name, (layer, _) in CASES.items()
-    for training in (False, True)
-    if not (training and "Dropout(" in repr(layer))
-]
+LAYERS = cases()
+# In training the spotter drops channels, and each library draws its own.
+NETWORKS = {
+    "spotter": (spotter().net, (2, 260, 40), False),
+    "flower": (flower().net, (1, 64, 96, 3), False),
+    "flower-training": (flower().net, (1, 64, 96, 3), True),
+}
+CASES = {**LAYERS, **NETWORKS}
 
 
-def _double(net: Layer) -> Layer:
-    converted: Layer = tree_map(lambda array: array.astype(np.float64), net)
-    return converted
-
-
-def _by_torch(
-    net: Layer, x: Array, dy_seed: int, training: bool
-) -> tuple[Array, Array, list[Array]]:
-    module = twin(net).double().train(training)
-    given = channels_second(x).requires_grad_()
-    y = module(given)
-    dy = np.random.default_rng(dy_seed).standard_normal(channels_last(y).shape)
+def by_torch(layer: Layer, shape: Shape, training: bool) -> list[Array]:
+    """As `tests.core.torch_record.by_core`, by PyTorch."""
+    x, dy = given(layer, shape)
+    module = twin(layer).double().train(training)
+    theirs = channels_second(x)
+    if vocabulary(layer) is None:
+        theirs.requires_grad_()
+    y = module(theirs)
     y.backward(channels_second(dy))
-    assert given.grad is not None
-    return channels_last(y), channels_last(given.grad), gradients(module)
+    slope = [] if theirs.grad is None else [channels_last(theirs.grad)]
+    return [channels_last(y), *slope, *gradients(module)]
 
 
-@pytest.mark.parametrize(("name", "training"), RUNS)
-def test_a_layer_equals_pytorch(name: str, training: bool) -> None:
-    """Outputs, input gradients and parameter gradients agree to 1e-9 of their size."""
-    layer, shape = CASES[name]
-    net = _double(layer)
-    x = np.random.default_rng(1).standard_normal(shape)
-    y, pull = net.vjp(x, np.random.default_rng(2) if training else None)
-    dy = np.random.default_rng(3).standard_normal(y.shape)
-    dx, gradient = pull(dy)
-    their_y, their_dx, their_gradients = _by_torch(net, x, 3, training)
+@pytest.mark.parametrize("name", CASES)
+def test_a_layer_equals_pytorch(name: str) -> None:
+    """Outputs, input slopes and weight slopes agree to 1e-9 of their size."""
+    layer, shape, training = CASES[name]
+    layer = tree_map(lambda array: array.astype(np.float64), layer)
+    ours, theirs = by_core(layer, shape, training), by_torch(layer, shape, training)
 
-    np.testing.assert_allclose(y, their_y, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(dx, their_dx, rtol=1e-9, atol=1e-9 * np.abs(dx).max())
-    ours = [array for path, array in leaves(gradient) if path not in statistics(gradient)]
-    assert len(ours) == len(their_gradients)
-    for mine, theirs in zip(ours, their_gradients, strict=True):
-        np.testing.assert_allclose(
-            mine, theirs, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(mine).max())
-        )
+    assert [a.shape for a in ours] == [b.shape for b in theirs]
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(a).max()))
+
+
+def test_the_record_is_that_of_today() -> None:
+    """What `make test` compares with is what PyTorch gives."""
+    record(RECORD, {name: digest(*case[:2], by_torch(*case)) for name, case in LAYERS.items()})
+
+
+def test_no_layer_is_left_out_that_pytorch_has() -> None:
+    for name in WITHOUT_PEER:
+        for layer, _ in Layer.registry[name].examples(np.random.default_rng(0)):
+            with pytest.raises(TypeError, match="no PyTorch twin"):
+                twin(layer)
 
 
 def test_the_dropout_twin_keeps_the_mean() -> None:
