@@ -15,8 +15,17 @@ from math import prod
 import numpy as np
 
 from cnn_core.arrays import Array
+from cnn_core.layers import winograd
 from cnn_core.layers.depthwise import correlate_depthwise, weight_gradient_depthwise
-from cnn_core.layers.patches import Sizes, cache_blocks, fold, output_lengths, unfold
+from cnn_core.layers.patches import (
+    Sizes,
+    add_bias,
+    cache_blocks,
+    fold,
+    output_lengths,
+    unfold,
+)
+from cnn_core.layers.scratch import Scratch
 
 
 def correlate(
@@ -30,15 +39,17 @@ def correlate(
     """The sum of products at every window, plus the bias (D,): (N, *in, C) -> (N, *out, D)."""
     if _is_depthwise(weight.shape[-2], groups):
         y = correlate_depthwise(x, weight, stride, dilation)
-        return y if bias is None else np.add(y, bias, out=y)
+        add_bias(y, bias)
+        return y
+    if winograd.pays(x, weight, stride, dilation, groups):
+        return winograd.correlate_3x3(x, weight, bias)
     counts = output_lengths(x.shape[1:-1], weight.shape[:-2], stride, dilation)
     y = np.empty((x.shape[0], *counts, weight.shape[-1]), np.result_type(x, weight))
     columns = _by_group(weight.reshape(-1, weight.shape[-1]), groups)
     for place, rows in _row_blocks(x, weight.shape[:-2], stride, dilation, groups):
         block = y[place].reshape(-1, y.shape[-1])
         np.matmul(rows, columns, out=_by_group(block, groups))
-        if bias is not None:
-            block += bias
+        add_bias(block, bias)
     return y
 
 
@@ -91,7 +102,7 @@ def _row_blocks(
 ) -> Iterator[tuple[tuple[slice, ...], Array]]:
     """Blocks of windows: their place in (N, *out) and their rows (groups, windows, kernel * C).
 
-    All blocks share one buffer: rows are to be used before the next block is asked for.
+    Rows are to be used before the next block is asked for: all blocks share their memory.
     """
     if prod(kernel) == prod(stride) == 1:
         yield (slice(None),), _by_group(x.reshape(-1, x.shape[-1]), groups)
@@ -99,11 +110,9 @@ def _row_blocks(
     windows = unfold(x, kernel, stride, dilation)
     windows = windows.reshape(*windows.shape[:-1], groups, x.shape[-1] // groups)
     counts, window = windows.shape[: 1 + len(kernel)], windows.shape[1 + len(kernel) :]
-    places = list(cache_blocks(counts, prod(window) * x.itemsize))
-    largest = max((prod(windows[place].shape) for place in places), default=0)
-    buffer = np.empty(largest, x.dtype)
-    for place in places:
+    scratch = Scratch(x.dtype)
+    for place in cache_blocks(counts, prod(window) * x.itemsize):
         block = np.moveaxis(windows[place], -2, 0)
-        rows = buffer[: block.size].reshape(block.shape)
+        rows = scratch.take("rows", *block.shape)
         np.copyto(rows, block)
         yield place, rows.reshape(groups, -1, prod(window) // groups)

@@ -15,6 +15,9 @@ from cnn_core.geometry import output_length, same_padding
 BLOCK_BYTES = 512 * 1024
 """What is computed at a time: half of a common second-level cache."""
 
+LONG_ROW = 1024
+"""Numbers from which on a row costs what its numbers cost, and no longer what starting it does."""
+
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
 
@@ -97,6 +100,18 @@ def _inside(x: Array, padding: Padding) -> tuple[slice, ...]:
     )
 
 
+def add_bias(y: Array, bias: Array | None) -> None:
+    """Adds (D,) to a contiguous (..., D) in place, many short rows at a time."""
+    if bias is None:
+        return
+    rows, channels = y.reshape(-1, len(bias)), len(bias)
+    together = max(1, LONG_ROW // channels)
+    whole = len(rows) // together * together
+    long = rows[:whole].reshape(-1, together * channels)
+    long += np.tile(bias, together)
+    rows[whole:] += bias
+
+
 def unfold(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Array:
     """Every window of a batch, as a view: (N, *in, C) -> (N, *out, *kernel, C)."""
     lengths = x.shape[1:-1]
@@ -155,12 +170,13 @@ def cache_blocks(counts: Sizes, item_bytes: int) -> Iterator[tuple[slice, ...]]:
     row_bytes = max(1, prod(counts[2:]) * item_bytes)
     if length * row_bytes <= BLOCK_BYTES:
         samples = BLOCK_BYTES // (length * row_bytes)
-        yield from ((slice(n, n + samples),) for n in range(0, batch, samples))
-        return
-    rows = max(1, BLOCK_BYTES // row_bytes)
-    for n in range(batch):
+        rows = length
+    else:
+        samples, rows = 1, max(1, BLOCK_BYTES // row_bytes)
+    for n in range(0, batch, samples):
         for first in range(0, length, rows):
-            yield (slice(n, n + 1), slice(first, first + rows))[: len(counts)]
+            block = slice(n, min(batch, n + samples)), slice(first, min(length, first + rows))
+            yield block[: len(counts)]
 
 
 def output_lengths(lengths: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Sizes:
