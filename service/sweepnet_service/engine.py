@@ -33,6 +33,7 @@ class DetectRequest:
     overlap_iou: float = 0.5
     max_boxes: int = 100
     score_map: bool = False
+    explanations: bool = False
 
     def __post_init__(self) -> None:
         require(0 < self.overlap_iou <= 1, "overlap_iou", self.overlap_iou, "0..1")
@@ -87,7 +88,13 @@ class Engine:
         found = []
         for name, detector in detectors:
             own = {k: v for k, v in request.thresholds.items() if k in detector.labels}
-            options = DetectOptions(own, request.overlap_iou, request.max_boxes, request.score_map)
+            options = DetectOptions(
+                own,
+                request.overlap_iou,
+                request.max_boxes,
+                request.score_map,
+                request.explanations,
+            )
             found.append((name, detector.detect(picture, options)))
         return found
 

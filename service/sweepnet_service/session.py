@@ -47,6 +47,7 @@ class SpotRequest:
     aggregate_over_s: float | None = None
     softmax_temperature: float = 1.0
     features: bool = False
+    explanations: bool = False
     density: Density = "windows"
     start_sample: int = 0
 
@@ -268,6 +269,7 @@ def open_session(detector: KeywordDetector, stream: SpotRequest) -> SpotSession:
         aggregate_over_s=stream.aggregate_over_s,
         softmax_temperature=stream.softmax_temperature,
         features=stream.features,
+        explanations=stream.explanations,
     )
     return SpotSession(detector, stream.rate_hz, options)
 
@@ -296,13 +298,15 @@ def shifted(update: SpotUpdate, zero: int) -> SpotUpdate:
             for e in update.events
         ),
         read_until=update.read_until + zero,
+        explanations=tuple(each.placed(1, -zero) for each in update.explanations),
     )
 
 
 def thin(news: ChannelNews, density: Density) -> ChannelNews | None:
     """What of the news a client of this density wants to hear."""
     update = news.update
-    telling = bool(update.events) or bool(update.features is not None and len(update.features))
+    telling = bool(update.events or update.explanations)
+    telling = telling or bool(update.features is not None and len(update.features))
     if density != "events":
         telling = telling or bool(update.windows)
     if not telling:

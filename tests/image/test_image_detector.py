@@ -95,7 +95,7 @@ def test_nothing_is_found_beside_the_picture(
     swept = detector.sweep(read_picture(_png(_noise(*size))))
     on_picture = swept.picture_map().scores
 
-    boxes = swept.boxes("thing", 0.0, replace(ALL, max_boxes=100_000))
+    boxes = swept.found(0.0, replace(ALL, max_boxes=100_000)).named("thing")
 
     assert len(boxes) <= on_picture.size
     assert {box.score for box in boxes} <= set(on_picture.ravel().tolist())

@@ -32,6 +32,7 @@ ALLOWED = {
 # exported.
 EXTRAS = {
     FOLDERS["sweepnet"] / "demo" / "figures.py": {"matplotlib", "PIL"},
+    **{path: {"matplotlib", "PIL"} for path in (FOLDERS["sweepnet"] / "drawing").glob("*.py")},
     **{path: {"onnx"} for path in (FOLDERS["cnn_core"] / "onnx_export").glob("*.py")},
 }
 

@@ -65,6 +65,7 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "aggregate_over_s": _SECONDS,
     "softmax_temperature": (_number, "a number"),
     "features": _YES_NO,
+    "explanations": _YES_NO,
     "replies": (_word, "'windows', 'aggregates' or 'events'"),
     "timeout_s": (_time_limit, "seconds, a number, or None"),
     "encoding": (_word, "one of LINEAR16, FLOAT32, MULAW, ALAW, CONTAINER"),

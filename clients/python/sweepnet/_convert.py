@@ -15,11 +15,13 @@ from sweepnet.errors import InvalidInput
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
 from sweepnet.results import (
     Aggregate,
+    Area,
     Box,
     ChannelSummary,
     ChannelUpdate,
     Detections,
     Event,
+    Explanation,
     Features,
     Gap,
     Model,
@@ -27,6 +29,7 @@ from sweepnet.results import (
     NetworkLayer,
     OpenedDetector,
     OperatingPoint,
+    PictureExplanation,
     ScoreMap,
     SpotOpened,
     SpotSummary,
@@ -66,6 +69,7 @@ def spot_config(options: StreamOptions) -> keyword_spotter_pb2.StreamingSpotRequ
         thresholds=options.get("thresholds", {}),
         aggregation=_aggregation(options),
         include_features=options.get("features", False),
+        include_explanations=options.get("explanations", False),
         reply_density=_named(
             "replies",
             keyword_spotter_pb2.ReplyDensity,
@@ -143,12 +147,34 @@ def _channel_update(told: keyword_spotter_pb2.ChannelUpdate, stream: SpotOpened)
         _events(told.events, told.channel, told.detector, stream.rate_hz),
         told.read_until,
         features,
+        tuple(_explanation(each, stream.rate_hz) for each in told.explanations),
     )
 
 
+def _explanation(told: keyword_spotter_pb2.Explanation, rate_hz: int) -> Explanation:
+    bands = told.features.band_count
+    return Explanation(
+        told.start_sample,
+        told.end_sample,
+        rate_hz,
+        told.label,
+        told.score,
+        told.effective_start_sample / rate_hz,
+        told.effective_end_sample / rate_hz,
+        _features(told.features, rate_hz),
+        _rows(told.relevance, bands),
+        tuple(told.falls),
+    )
+
+
+def _rows(values: Sequence[float], width: int) -> tuple[tuple[float, ...], ...]:
+    """Values row by row."""
+    flat = tuple(values)
+    return tuple(flat[at : at + width] for at in range(0, len(flat), width)) if width else ()
+
+
 def _features(told: keyword_spotter_pb2.Features, rate_hz: int) -> Features:
-    values, bands = tuple(told.values), told.band_count
-    rows = tuple(values[at : at + bands] for at in range(0, len(values), bands)) if bands else ()
+    rows = _rows(told.values, told.band_count)
     return Features(told.start_sample / rate_hz, told.hop_samples / rate_hz, rows)
 
 
@@ -199,6 +225,7 @@ def detect_request(image: bytes, options: DetectOptions) -> image_detector_pb2.D
         overlap_iou=options.get("overlap_iou", 0.0),
         max_boxes=options.get("max_boxes", 0),
         include_score_map=options.get("score_map", False),
+        include_explanations=options.get("explanations", False),
     )
     return image_detector_pb2.DetectRequest(config=config, image=image)
 
@@ -216,8 +243,30 @@ def detections(told: image_detector_pb2.DetectResponse) -> Detections:
         for result in told.results
         if result.HasField("score_map")
     )
+    explanations = tuple(
+        _picture_explanation(each, result.detector)
+        for result in told.results
+        for each in result.explanations
+    )
     best_first = tuple(sorted(boxes, key=lambda box: -box.score))
-    return Detections(first.width_px, first.height_px, scores, best_first, maps)
+    return Detections(first.width_px, first.height_px, scores, best_first, maps, explanations)
+
+
+def _picture_explanation(
+    told: image_detector_pb2.PictureExplanation, detector: str
+) -> PictureExplanation:
+    return PictureExplanation(
+        told.label,
+        told.score,
+        _area(told.receptive_field),
+        _area(told.effective_field),
+        _score_map(told.relevance, detector),
+        detector,
+    )
+
+
+def _area(told: image_detector_pb2.Area) -> Area:
+    return Area(told.x_min_px, told.y_min_px, told.x_max_px, told.y_max_px)
 
 
 def _box(told: image_detector_pb2.Box, detector: str) -> Box:

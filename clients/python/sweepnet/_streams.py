@@ -74,7 +74,7 @@ def result(replies: Replies, updates: Sequence[SpotUpdate]) -> SpotResult:
         channel
         for update in updates
         for channel in update.channels
-        if channel.windows or channel.features is not None
+        if channel.windows or channel.features is not None or channel.explanations
     )
     in_order = tuple(sorted(events, key=lambda event: (event.start_sample, event.channel)))
     return SpotResult(summary.duration_s, scores, in_order, opened, summary.channels, told)

@@ -24,6 +24,8 @@ class SpotOptions(TypedDict, total=False):
     """Temperature of the softmax-weighted mean; 1 by default."""
     features: bool
     """Whether the log-mel features come too."""
+    explanations: bool
+    """Whether it is told what scores were made from."""
     replies: Replies
     """What is told of: every window ("windows"), running aggregates, or events only."""
     timeout_s: float
@@ -56,5 +58,7 @@ class DetectOptions(TypedDict, total=False):
     """Most boxes reported; 100 by default."""
     score_map: bool
     """Whether the map of scores by place comes too."""
+    explanations: bool
+    """Whether it is told what scores were made from."""
     timeout_s: float
     """Seconds that the call may take; no limit by default."""

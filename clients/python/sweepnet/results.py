@@ -79,6 +79,24 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Explanation(Span):
+    """One score and what it was made from; the span is its window, silence outside included.
+
+    `features` are the window's frames; `relevance[t][band]` is what each value adds to the log
+    odds beside silence, `falls[t]` how far the score falls with 0.15 s round a frame silenced.
+    """
+
+    label: str
+    score: float
+    effective_start_s: float
+    effective_end_s: float
+    """The piece of the window where it mainly looks: nine tenths of the squared gradient."""
+    features: Features
+    relevance: tuple[tuple[float, ...], ...]
+    falls: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class ChannelUpdate:
     """News of one channel under one detector."""
 
@@ -89,6 +107,7 @@ class ChannelUpdate:
     events: tuple[Event, ...]
     read_until: int
     features: Features | None = None
+    explanations: tuple[Explanation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,7 +183,7 @@ class SpotResult:
     opened: SpotOpened
     channels: tuple[ChannelSummary, ...]
     updates: tuple[ChannelUpdate, ...] = ()
-    """Windows and features, where they were asked for."""
+    """Windows, features and explanations, where they were asked for."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +217,33 @@ class ScoreMap:
 
 
 @dataclass(frozen=True)
+class Area:
+    """A rectangle in pixels of the picture."""
+
+    x_min_px: float
+    y_min_px: float
+    x_max_px: float
+    y_max_px: float
+
+
+@dataclass(frozen=True)
+class PictureExplanation:
+    """The score of one place and what it was made from.
+
+    `receptive_field` is all that it could see, `effective_field` where it mainly looks (nine tenths
+    of the squared gradient along each axis); `relevance`, 1 for the strongest, is how strongly
+    the score hangs on each cell of the picture.
+    """
+
+    label: str
+    score: float
+    receptive_field: Area
+    effective_field: Area
+    relevance: ScoreMap
+    detector: str = ""
+
+
+@dataclass(frozen=True)
 class Detections:
     """A picture's answer: per label a score 0..1 that it is there, and boxes, best first."""
 
@@ -206,6 +252,8 @@ class Detections:
     scores: Mapping[str, float]
     boxes: tuple[Box, ...]
     score_maps: tuple[ScoreMap, ...] = ()
+    explanations: tuple[PictureExplanation, ...] = ()
+    """Of the best boxes of each detector, or of its highest place; where they were asked for."""
 
     @property
     def score_map(self) -> ScoreMap | None:

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DetectConfig(_message.Message):
-    __slots__ = ("detectors", "thresholds", "overlap_iou", "max_boxes", "include_score_map")
+    __slots__ = ("detectors", "thresholds", "overlap_iou", "max_boxes", "include_score_map", "include_explanations")
     class ThresholdsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -21,12 +21,14 @@ class DetectConfig(_message.Message):
     OVERLAP_IOU_FIELD_NUMBER: _ClassVar[int]
     MAX_BOXES_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_SCORE_MAP_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     detectors: _containers.RepeatedScalarFieldContainer[str]
     thresholds: _containers.ScalarMap[str, float]
     overlap_iou: float
     max_boxes: int
     include_score_map: bool
-    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., overlap_iou: _Optional[float] = ..., max_boxes: _Optional[int] = ..., include_score_map: bool = ...) -> None: ...
+    include_explanations: bool
+    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., overlap_iou: _Optional[float] = ..., max_boxes: _Optional[int] = ..., include_score_map: bool = ..., include_explanations: bool = ...) -> None: ...
 
 class DetectRequest(_message.Message):
     __slots__ = ("config", "image")
@@ -61,7 +63,7 @@ class StreamingDetectResponse(_message.Message):
     def __init__(self, picture_index: _Optional[int] = ..., results: _Optional[_Iterable[_Union[PictureResult, _Mapping]]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class PictureResult(_message.Message):
-    __slots__ = ("detector", "width_px", "height_px", "scores", "boxes", "score_map")
+    __slots__ = ("detector", "width_px", "height_px", "scores", "boxes", "score_map", "explanations")
     class ScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -75,13 +77,41 @@ class PictureResult(_message.Message):
     SCORES_FIELD_NUMBER: _ClassVar[int]
     BOXES_FIELD_NUMBER: _ClassVar[int]
     SCORE_MAP_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     detector: str
     width_px: int
     height_px: int
     scores: _containers.ScalarMap[str, float]
     boxes: _containers.RepeatedCompositeFieldContainer[Box]
     score_map: ScoreMap
-    def __init__(self, detector: _Optional[str] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., scores: _Optional[_Mapping[str, float]] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., score_map: _Optional[_Union[ScoreMap, _Mapping]] = ...) -> None: ...
+    explanations: _containers.RepeatedCompositeFieldContainer[PictureExplanation]
+    def __init__(self, detector: _Optional[str] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., scores: _Optional[_Mapping[str, float]] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., score_map: _Optional[_Union[ScoreMap, _Mapping]] = ..., explanations: _Optional[_Iterable[_Union[PictureExplanation, _Mapping]]] = ...) -> None: ...
+
+class PictureExplanation(_message.Message):
+    __slots__ = ("label", "score", "receptive_field", "effective_field", "relevance")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    RECEPTIVE_FIELD_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_FIELD_FIELD_NUMBER: _ClassVar[int]
+    RELEVANCE_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    score: float
+    receptive_field: Area
+    effective_field: Area
+    relevance: ScoreMap
+    def __init__(self, label: _Optional[str] = ..., score: _Optional[float] = ..., receptive_field: _Optional[_Union[Area, _Mapping]] = ..., effective_field: _Optional[_Union[Area, _Mapping]] = ..., relevance: _Optional[_Union[ScoreMap, _Mapping]] = ...) -> None: ...
+
+class Area(_message.Message):
+    __slots__ = ("x_min_px", "y_min_px", "x_max_px", "y_max_px")
+    X_MIN_PX_FIELD_NUMBER: _ClassVar[int]
+    Y_MIN_PX_FIELD_NUMBER: _ClassVar[int]
+    X_MAX_PX_FIELD_NUMBER: _ClassVar[int]
+    Y_MAX_PX_FIELD_NUMBER: _ClassVar[int]
+    x_min_px: float
+    y_min_px: float
+    x_max_px: float
+    y_max_px: float
+    def __init__(self, x_min_px: _Optional[float] = ..., y_min_px: _Optional[float] = ..., x_max_px: _Optional[float] = ..., y_max_px: _Optional[float] = ...) -> None: ...
 
 class Box(_message.Message):
     __slots__ = ("label", "score", "x_min_px", "y_min_px", "x_max_px", "y_max_px", "corners_px")

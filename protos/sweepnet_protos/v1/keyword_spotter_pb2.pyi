@@ -28,7 +28,7 @@ class Aggregation(_message.Message):
     def __init__(self, aggregate_over_s: _Optional[float] = ..., softmax_temperature: _Optional[float] = ...) -> None: ...
 
 class SpotConfig(_message.Message):
-    __slots__ = ("detectors", "audio_format", "channels", "thresholds", "aggregation", "include_features", "reply_density", "start_sample")
+    __slots__ = ("detectors", "audio_format", "channels", "thresholds", "aggregation", "include_features", "reply_density", "start_sample", "include_explanations")
     class ThresholdsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +44,7 @@ class SpotConfig(_message.Message):
     INCLUDE_FEATURES_FIELD_NUMBER: _ClassVar[int]
     REPLY_DENSITY_FIELD_NUMBER: _ClassVar[int]
     START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     detectors: _containers.RepeatedScalarFieldContainer[str]
     audio_format: _audio_pb2.AudioFormat
     channels: _containers.RepeatedScalarFieldContainer[int]
@@ -52,7 +53,8 @@ class SpotConfig(_message.Message):
     include_features: bool
     reply_density: ReplyDensity
     start_sample: int
-    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., audio_format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., channels: _Optional[_Iterable[int]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., aggregation: _Optional[_Union[Aggregation, _Mapping]] = ..., include_features: bool = ..., reply_density: _Optional[_Union[ReplyDensity, str]] = ..., start_sample: _Optional[int] = ...) -> None: ...
+    include_explanations: bool
+    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., audio_format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., channels: _Optional[_Iterable[int]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., aggregation: _Optional[_Union[Aggregation, _Mapping]] = ..., include_features: bool = ..., reply_density: _Optional[_Union[ReplyDensity, str]] = ..., start_sample: _Optional[int] = ..., include_explanations: bool = ...) -> None: ...
 
 class StreamingSpotRequest(_message.Message):
     __slots__ = ("config", "audio", "gap")
@@ -134,7 +136,7 @@ class SpotUpdate(_message.Message):
     def __init__(self, read_until: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[ChannelUpdate, _Mapping]]] = ...) -> None: ...
 
 class ChannelUpdate(_message.Message):
-    __slots__ = ("channel", "detector", "windows", "aggregates", "events", "read_until", "features")
+    __slots__ = ("channel", "detector", "windows", "aggregates", "events", "read_until", "features", "explanations")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     DETECTOR_FIELD_NUMBER: _ClassVar[int]
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +144,7 @@ class ChannelUpdate(_message.Message):
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     READ_UNTIL_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     channel: int
     detector: str
     windows: _containers.RepeatedCompositeFieldContainer[WindowScore]
@@ -149,7 +152,8 @@ class ChannelUpdate(_message.Message):
     events: _containers.RepeatedCompositeFieldContainer[KeywordEvent]
     read_until: int
     features: Features
-    def __init__(self, channel: _Optional[int] = ..., detector: _Optional[str] = ..., windows: _Optional[_Iterable[_Union[WindowScore, _Mapping]]] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[KeywordEvent, _Mapping]]] = ..., read_until: _Optional[int] = ..., features: _Optional[_Union[Features, _Mapping]] = ...) -> None: ...
+    explanations: _containers.RepeatedCompositeFieldContainer[Explanation]
+    def __init__(self, channel: _Optional[int] = ..., detector: _Optional[str] = ..., windows: _Optional[_Iterable[_Union[WindowScore, _Mapping]]] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[KeywordEvent, _Mapping]]] = ..., read_until: _Optional[int] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., explanations: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ...) -> None: ...
 
 class WindowScore(_message.Message):
     __slots__ = ("start_sample", "end_sample", "scores", "warming")
@@ -200,6 +204,28 @@ class Features(_message.Message):
     band_count: int
     values: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, start_sample: _Optional[float] = ..., hop_samples: _Optional[float] = ..., band_count: _Optional[int] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("label", "score", "start_sample", "end_sample", "effective_start_sample", "effective_end_sample", "features", "relevance", "falls")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    END_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_END_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    RELEVANCE_FIELD_NUMBER: _ClassVar[int]
+    FALLS_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    score: float
+    start_sample: int
+    end_sample: int
+    effective_start_sample: int
+    effective_end_sample: int
+    features: Features
+    relevance: _containers.RepeatedScalarFieldContainer[float]
+    falls: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, label: _Optional[str] = ..., score: _Optional[float] = ..., start_sample: _Optional[int] = ..., end_sample: _Optional[int] = ..., effective_start_sample: _Optional[int] = ..., effective_end_sample: _Optional[int] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., relevance: _Optional[_Iterable[float]] = ..., falls: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class SpotSummary(_message.Message):
     __slots__ = ("sample_count", "sample_rate_hz", "channels")

@@ -22,8 +22,15 @@ from sweepnet_service.session import (
 from sweepnet_service.spotting import Gap, Message, Reply
 
 if TYPE_CHECKING:
-    from sweepnet_service.detectors.image import Box, Detections, PictureScoreMap
-    from sweepnet_service.detectors.keyword import Aggregate, KeywordEvent, WindowScore
+    from cnn_core.arrays import Array
+    from sweepnet_service.detectors.image import Box, Detections, PictureExplanation
+    from sweepnet_service.detectors.image.explanation import Edges
+    from sweepnet_service.detectors.keyword import (
+        Aggregate,
+        Explanation,
+        KeywordEvent,
+        WindowScore,
+    )
 
 ENCODINGS: dict[int, Encoding] = {
     audio_pb2.AUDIO_ENCODING_LINEAR16: "LINEAR16",
@@ -70,6 +77,7 @@ def spot_request(config: keyword_spotter_pb2.SpotConfig, density: Density) -> Sp
         aggregate_over_s=config.aggregation.aggregate_over_s or None,
         softmax_temperature=config.aggregation.softmax_temperature or 1.0,
         features=config.include_features,
+        explanations=config.include_explanations,
         density=DENSITIES.get(config.reply_density, density),
         start_sample=config.start_sample,
     )
@@ -156,13 +164,37 @@ def channel_update(news: ChannelNews) -> keyword_spotter_pb2.ChannelUpdate:
         aggregates=map(_aggregate, news.update.aggregates),
         events=map(_event, news.update.events),
         read_until=news.update.read_until,
+        explanations=map(_explanation, news.update.explanations),
     )
     if news.update.features is not None:
-        told.features.start_sample = news.feature_start
-        told.features.hop_samples = news.feature_hop_samples
-        told.features.band_count = news.update.features.shape[1]
-        told.features.values.extend(news.update.features.ravel().tolist())
+        hop_samples = news.feature_hop_samples
+        told.features.CopyFrom(_features(news.update.features, news.feature_start, hop_samples))
     return told
+
+
+def _features(
+    frames: Array, start_sample: float, hop_samples: float
+) -> keyword_spotter_pb2.Features:
+    return keyword_spotter_pb2.Features(
+        start_sample=start_sample,
+        hop_samples=hop_samples,
+        band_count=frames.shape[1],
+        values=frames.ravel().tolist(),
+    )
+
+
+def _explanation(told: Explanation) -> keyword_spotter_pb2.Explanation:
+    return keyword_spotter_pb2.Explanation(
+        label=told.label,
+        score=told.score,
+        start_sample=round(told.start),
+        end_sample=round(told.end),
+        effective_start_sample=round(told.effective_start),
+        effective_end_sample=round(told.effective_end),
+        features=_features(told.features, told.start, told.hop),
+        relevance=told.relevance.ravel().tolist(),
+        falls=told.falls.tolist(),
+    )
 
 
 def _window(window: WindowScore) -> keyword_spotter_pb2.WindowScore:
@@ -220,6 +252,7 @@ def detect_config(config: image_detector_pb2.DetectConfig) -> DetectRequest:
         overlap_iou=config.overlap_iou or 0.5,
         max_boxes=config.max_boxes or 100,
         score_map=config.include_score_map,
+        explanations=config.include_explanations,
     )
 
 
@@ -258,9 +291,12 @@ def _picture_result(name: str, found: Detections) -> image_detector_pb2.PictureR
         height_px=found.height_px,
         scores=found.scores,
         boxes=map(_box, found.boxes),
+        explanations=map(_picture_explanation, found.explanations),
     )
     if found.score_map is not None:
-        result.score_map.CopyFrom(_score_map(found.score_map, list(found.scores)))
+        swept = found.score_map
+        placed = _score_map(swept.scores, swept.step_px, swept.start_px, list(found.scores))
+        result.score_map.CopyFrom(placed)
     return result
 
 
@@ -277,15 +313,33 @@ def _box(box: Box) -> image_detector_pb2.Box:
     )
 
 
-def _score_map(scores: PictureScoreMap, labels: Sequence[str]) -> image_detector_pb2.ScoreMap:
-    rows, columns = scores.scores.shape[:2]
+def _picture_explanation(told: PictureExplanation) -> image_detector_pb2.PictureExplanation:
+    return image_detector_pb2.PictureExplanation(
+        label=told.label,
+        score=told.score,
+        receptive_field=_area(told.field_px),
+        effective_field=_area(told.effective_px),
+        relevance=_score_map(told.relevance, told.step_px, told.start_px, [told.label]),
+    )
+
+
+def _area(edges: Edges) -> image_detector_pb2.Area:
+    left, top, right, bottom = edges
+    return image_detector_pb2.Area(x_min_px=left, y_min_px=top, x_max_px=right, y_max_px=bottom)
+
+
+def _score_map(
+    scores: Array, step_px: tuple[float, float], start_px: tuple[float, float], labels: list[str]
+) -> image_detector_pb2.ScoreMap:
+    """(rows, columns, labels) placed in the picture; steps and starts are (y, x)."""
+    rows, columns = scores.shape[:2]
     return image_detector_pb2.ScoreMap(
         row_count=rows,
         column_count=columns,
         labels=labels,
-        scores=scores.scores.ravel().tolist(),
-        step_y_px=scores.step_px[0],
-        step_x_px=scores.step_px[1],
-        start_y_px=scores.start_px[0],
-        start_x_px=scores.start_px[1],
+        scores=scores.ravel().tolist(),
+        step_y_px=step_px[0],
+        step_x_px=step_px[1],
+        start_y_px=start_px[0],
+        start_x_px=start_px[1],
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from sweepnet import Box, Detections
+from sweepnet.cli import explaining
 from sweepnet.cli.connection import (
     Detectors,
     Json,
@@ -16,6 +17,7 @@ from sweepnet.cli.connection import (
     connected,
     thresholds,
 )
+from sweepnet.cli.explaining import Explain
 from sweepnet.cli.output import Row, print_scored
 from sweepnet.options import DetectOptions
 
@@ -29,17 +31,23 @@ def detect(
     models: Models = None,
     detector: Detectors = None,
     threshold: Thresholds = None,
+    explain: Explain = None,
 ) -> None:
     """Find objects in pictures (JPEG, PNG, WebP, ...).
 
     A file that fails is told of, the others go on, and the exit code is 1.
     """
+    explaining.check(explain, files)
     options: DetectOptions = {
         "detectors": detector or (),
         "thresholds": thresholds(threshold),
     }
+    if explain:
+        options |= {"explanations": True, "score_map": True}
     with connected(server, models, detector or ()) as client:
         results = client.score_many(files, kind="picture", concurrency=2, detect=options)
+        if explain:
+            results = explaining.drawn(results, explain)
         print_scored(results, COLUMNS, _rows, detect_json, as_json)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from sweepnet import Event, SpotResult
+from sweepnet.cli import explaining
 from sweepnet.cli.connection import (
     Detectors,
     Json,
@@ -16,6 +17,7 @@ from sweepnet.cli.connection import (
     connected,
     thresholds,
 )
+from sweepnet.cli.explaining import Explain
 from sweepnet.cli.output import Row, print_scored
 from sweepnet.options import SpotOptions
 
@@ -32,18 +34,24 @@ def spot(
     channel: Annotated[
         list[int] | None, typer.Option(help="Channel to score, from 0; all by default.")
     ] = None,
+    explain: Explain = None,
 ) -> None:
     """Find spoken words in recordings (WAV, FLAC, OGG, MP3, ...).
 
     A file that fails is told of, the others go on, and the exit code is 1.
     """
+    explaining.check(explain, files)
     options: SpotOptions = {
         "detectors": detector or (),
         "thresholds": thresholds(threshold),
         "channels": channel or (),
     }
+    if explain:
+        options |= {"explanations": True, "replies": "windows"}
     with connected(server, models, detector or ()) as client:
         results = client.score_many(files, kind="audio", concurrency=2, spot=options)
+        if explain:
+            results = explaining.drawn(results, explain)
         print_scored(results, COLUMNS, _rows, spot_json, as_json)
 
 

@@ -6,9 +6,6 @@ back, and checks that against what is truly there.
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +14,7 @@ from rich.console import Console
 
 from sweepnet import Client, Detections, Event
 from sweepnet.cli.connection import Models, Server, connected
+from sweepnet.drawing import MISSING, can_draw, prepare
 
 from . import verdict
 from .announcement import Announcement, Placed
@@ -43,7 +41,7 @@ def demo(
 ) -> None:
     """Hear a word in a live telephone announcement, see a flower in a photo."""
     console = Console(highlight=False, soft_wrap=True)
-    if _can_draw():
+    if can_draw():
         # Before the listening: a folder that cannot be made is told of at once.
         out.mkdir(parents=True, exist_ok=True)
     inputs = gather(console.print)
@@ -99,20 +97,14 @@ def _look(console: Console, client: Client, picture: Picture) -> Detections:
     return detections
 
 
-def _can_draw() -> bool:
-    return importlib.util.find_spec("matplotlib") is not None
-
-
 def _draw(
     console: Console, inputs: Inputs, hearing: Hearing, seen: list[Detections], out: Path
 ) -> None:
     """Write the two PNG files, where matplotlib is installed."""
-    if not _can_draw():
-        console.print("\nno pictures: matplotlib is missing (pip install 'sweepnet\\[plots]')")
+    if not can_draw():
+        console.print(f"\nno pictures: {MISSING}", markup=False)
         return
-    if not os.access(Path.home(), os.W_OK):
-        # Else matplotlib complains of the cache folder that it cannot make.
-        os.environ.setdefault("MPLCONFIGDIR", tempfile.mkdtemp(prefix="matplotlib-"))
+    prepare()
     from . import figures
 
     sights = [

@@ -8,27 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from PIL import Image
 
-from sweepnet import Detections, ScoreMap
+from sweepnet import Detections
+from sweepnet.drawing.canvas import (
+    ALERT,
+    FAINT,
+    FOUND,
+    INK,
+    LINE,
+    bare,
+    framed,
+    heat,
+    plain,
+    rows_of,
+    save,
+)
 
 from .announcement import LABEL, Announcement
 from .live import Hearing
-
-INK = "#1b1f2a"
-FAINT = "#8a90a0"
-FOUND = "#00a087"
-LINE = "#3b4cc0"
-ALERT = "#e4572e"
-# Transparent where nothing is, then yellow to red.
-HEAT = LinearSegmentedColormap.from_list(
-    "heat",
-    [(1.0, 0.95, 0.4, 0.0), (1.0, 0.85, 0.2, 0.45), (1.0, 0.45, 0.1, 0.7), (0.9, 0.05, 0.1, 0.85)],
-)
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def draw_hearing(announcement: Announcement, hearing: Hearing, path: Path) -> No
             axes.axvline(event.end_s, color=FOUND, lw=2)
         for part in announcement.parts[1:]:
             axes.axvline(part.start_s - 0.2, color=FAINT, lw=0.6, ls=":")
-        _plain(axes)
+        plain(axes)
     curve.set_xlim(0, announcement.duration_s)
     figure.suptitle(
         f"“{LABEL}” in a live telephone announcement",
@@ -63,7 +62,7 @@ def draw_hearing(announcement: Announcement, hearing: Hearing, path: Path) -> No
         ha="left",
         weight="bold",
     )
-    _save(figure, path)
+    save(figure, path)
 
 
 def _spectrogram(axes: Axes, hearing: Hearing) -> None:
@@ -139,86 +138,31 @@ def draw_sights(sights: Sequence[Sight], path: Path) -> None:
         _boxes(left, photo, sight)
         _heat(right, photo, sight.detections)
         for axes in (left, right):
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.set_frame_on(False)
+            bare(axes)
             axes.set_xlim(0, photo.width)
             axes.set_ylim(photo.height, 0)
         left.set_xlabel(sight.credit, fontsize=9, color=FAINT, loc="left")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _boxes(axes: Axes, photo: Image.Image, sight: Sight) -> None:
     axes.imshow(photo, extent=(0, photo.width, photo.height, 0))
     found = sight.detections.boxes
     for box in found:
-        corner = (box.x_min_px, box.y_min_px)
-        width, height = box.x_max_px - box.x_min_px, box.y_max_px - box.y_min_px
-        axes.add_patch(Rectangle(corner, width, height, fill=False, ec="white", lw=4.5, alpha=0.55))
-        axes.add_patch(Rectangle(corner, width, height, fill=False, ec=FOUND, lw=2.4))
-        axes.text(
-            box.x_min_px,
-            box.y_min_px,
-            f" {box.label} {box.score:.2f} ",
-            color="white",
-            fontsize=11,
-            weight="bold",
-            va="bottom",
-            bbox={"facecolor": FOUND, "edgecolor": "none", "pad": 1.8},
-        )
+        framed(axes, box)
     count = f"{len(found)} box{'' if len(found) == 1 else 'es'}" if found else "nothing found"
     axes.set_title(count, fontsize=14, weight="bold", color=FOUND if found else INK, loc="left")
 
 
 def _heat(axes: Axes, photo: Image.Image, detections: Detections) -> None:
     """The score map over the photo in grey, each score as large as its step."""
-    axes.imshow(
-        photo.convert("L"), extent=(0, photo.width, photo.height, 0), cmap="gray", alpha=0.85
-    )
     scores = detections.score_map
     if scores is None:
+        axes.imshow(photo.convert("L"), extent=(0, photo.width, photo.height, 0), cmap="gray")
         return
-    rows = _rows(scores)
-    left = scores.start_x_px - scores.step_x_px / 2
-    top = scores.start_y_px - scores.step_y_px / 2
-    extent = (
-        left,
-        left + scores.step_x_px * scores.column_count,
-        top + scores.step_y_px * scores.row_count,
-        top,
-    )
-    shown = axes.imshow(rows, extent=extent, cmap=HEAT, vmin=0, vmax=1, interpolation="bilinear")
+    shown = heat(axes, photo, scores)
     bar = axes.figure.colorbar(shown, ax=axes, fraction=0.035, pad=0.02)
     bar.outline.set_visible(False)
-    highest = max(map(max, rows), default=0.0)
+    highest = max(map(max, rows_of(scores)), default=0.0)
     title = f"score at every place, highest {highest:.2f}"
     axes.set_title(title, fontsize=14, weight="bold", color=INK, loc="left")
-
-
-def _rows(scores: ScoreMap) -> list[list[float]]:
-    """The first label's scores, row by row."""
-    step = len(scores.labels)
-    width = scores.column_count
-    plane = scores.scores[::step]
-    return [list(plane[row * width : (row + 1) * width]) for row in range(scores.row_count)]
-
-
-def _plain(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(FAINT)
-    axes.tick_params(colors=FAINT, labelcolor=INK)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """Whole or not at all; raises OSError with the file's name."""
-    FigureCanvasAgg(figure)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        figure.savefig(part, dpi=110, format="png")
-        part.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """The image detector: finds objects of one kind in photos."""
 
 from .detector import ImageDetector
+from .explanation import PictureExplanation
 from .results import Box, Detections, DetectOptions, OperatingPoint, PictureScoreMap
 
 __all__ = [
@@ -9,5 +10,6 @@ __all__ = [
     "Detections",
     "ImageDetector",
     "OperatingPoint",
+    "PictureExplanation",
     "PictureScoreMap",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from cnn_core import modelfile
-from cnn_core.arrays import Array
+from cnn_core.arrays import Array, Integers
 from cnn_core.decide import non_maximum_suppression
 from cnn_core.errors import CoreError
 from cnn_core.layers import Layer
@@ -20,6 +20,7 @@ from sweepnet_service.errors import InvalidInput, ModelUnreadable
 
 from .augment import GREY, PIXEL_MEAN, PIXEL_SCALE, normalise
 from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, STRIDE_PX, Letterbox, boxes_of
+from .explanation import MOST_EXPLAINED, PictureExplanation, explained
 from .losses import SCORE, SIDES
 from .network import TOTAL_STRIDE_PX
 from .pixels import DEFAULT_LIMITS, Picture, PictureLimits, letterboxed, read_picture
@@ -81,13 +82,29 @@ class ImageDetector:
         """
         thresholds = self._thresholds(options)
         decoded = read_picture(picture, self.limits, enough_px=DRAFT_MARGIN * self.size_px)
-        swept = self.sweep(decoded)
+        swept, label = self.sweep(decoded), self.labels[0]
+        found = swept.found(thresholds[label], options)
         return Detections(
             width_px=decoded.width_px,
             height_px=decoded.height_px,
             scores=dict.fromkeys(self.labels, swept.presence),
-            boxes=swept.boxes(self.labels[0], thresholds[self.labels[0]], options),
+            boxes=found.named(label),
             score_map=swept.picture_map() if options.score_map else None,
+            explanations=self._explained(decoded, swept, found) if options.explanations else (),
+        )
+
+    def _explained(
+        self, picture: Picture, swept: Sweep, found: Found
+    ) -> tuple[PictureExplanation, ...]:
+        """Why the best boxes were told; of a picture without one, its highest place."""
+        cells = found.cells[:MOST_EXPLAINED] if len(found.cells) else swept.highest[None]
+        inputs = normalise(letterboxed(picture, swept.letterbox, GREY))
+        places = [(int(row), int(column)) for row, column in cells]
+        return tuple(
+            explained(
+                self.net, inputs, swept.letterbox, self.labels[0], at, float(swept.scores[at])
+            )
+            for at in places
         )
 
     def sweep(self, picture: Picture) -> Sweep:
@@ -126,20 +143,28 @@ class Sweep:
         rows, columns = self._on_picture()
         return float(self.scores[rows, columns].max())
 
-    def boxes(self, label: str, threshold: float, options: DetectOptions) -> tuple[Box, ...]:
+    @property
+    def highest(self) -> Integers:
+        """Row and column of that score."""
+        rows, columns = self._on_picture()
+        on_picture = self.scores[rows, columns]
+        place = np.unravel_index(int(on_picture.argmax()), on_picture.shape)
+        return np.array([place[0] + rows.start, place[1] + columns.start])
+
+    def found(self, threshold: float, options: DetectOptions) -> Found:
         """Boxes at or above the threshold, best first, none overlapping a better one too much.
 
         Only positions on the picture are asked, and each box covers some of the picture.
         """
-        on_picture = self._on_picture()
-        found_scores, found_boxes = self.scores[on_picture], self.input_boxes[on_picture]
-        high = found_scores >= threshold
-        scores, boxes = found_scores[high], self.letterbox.to_picture(found_boxes[high])
+        rows, columns = self._on_picture()
+        cells = np.argwhere(self.scores[rows, columns] >= threshold)
+        cells += np.array([rows.start, columns.start])
+        at = tuple(cells.T)
+        scores, boxes = self.scores[at], self.letterbox.to_picture(self.input_boxes[at])
         covers = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        scores, boxes = scores[covers], boxes[covers]
+        scores, boxes, cells = scores[covers], boxes[covers], cells[covers]
         kept = non_maximum_suppression(boxes, scores, options.overlap_iou, options.max_boxes)
-        found = zip(scores[kept].tolist(), boxes[kept].tolist(), strict=True)
-        return tuple(Box(label, score, *box) for score, box in found)
+        return Found(cells[kept], scores[kept], boxes[kept])
 
     def picture_map(self) -> PictureScoreMap:
         """The positions on the picture, placed in its pixels."""
@@ -156,6 +181,20 @@ class Sweep:
         """Rows and columns whose centres lie on the picture; at least one of each."""
         x0, y0, x1, y1 = self.letterbox.inner
         return _cells(y0, y1), _cells(x0, x1)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Cells (n, 2) of the map, their scores (n,) and boxes (n, 4) in the picture, best first."""
+
+    cells: Integers
+    scores: Array
+    boxes: Array
+
+    def named(self, label: str) -> tuple[Box, ...]:
+        """The boxes as they are told."""
+        found = zip(self.scores.tolist(), self.boxes.tolist(), strict=True)
+        return tuple(Box(label, score, *box) for score, box in found)
 
 
 def _cells(start: int, end: int) -> slice:

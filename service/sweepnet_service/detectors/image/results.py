@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cnn_core.arrays import Array
 
 from .boxes import corners
+from .explanation import PictureExplanation
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class DetectOptions:
     overlap_iou: float = 0.5
     max_boxes: int = 100
     score_map: bool = False
+    explanations: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Detections:
     scores: dict[str, float]
     boxes: tuple[Box, ...]
     score_map: PictureScoreMap | None = None
+    explanations: tuple[PictureExplanation, ...] = ()
 
 
 @dataclass(frozen=True)

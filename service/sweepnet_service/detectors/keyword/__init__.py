@@ -6,6 +6,7 @@ from sweepnet_service.detectors.keyword.detector import (
     OperatingPoint,
     Placement,
 )
+from sweepnet_service.detectors.keyword.explanation import Explanation
 from sweepnet_service.detectors.keyword.session import (
     Aggregate,
     KeywordEvent,
@@ -19,6 +20,7 @@ __all__ = [
     "Aggregate",
     "AudioLimits",
     "AudioReader",
+    "Explanation",
     "KeywordDetector",
     "KeywordEvent",
     "OperatingPoint",

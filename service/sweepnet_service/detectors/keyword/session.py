@@ -22,6 +22,7 @@ from cnn_core.decide import Hysteresis, Peak
 from cnn_core.errors import CoreError
 from cnn_core.stream import open_stream
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
+from sweepnet_service.detectors.keyword.explanation import Explainer, Explanation
 from sweepnet_service.detectors.keyword.features import LogMelStream
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
@@ -37,6 +38,7 @@ class SpotOptions:
     aggregate_over_s: float | None = None
     softmax_temperature: float = 1.0
     features: bool = False
+    explanations: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,17 @@ class KeywordEvent:
 
 @dataclass(frozen=True)
 class SpotUpdate:
-    """What new samples brought; `features` are new log-mel frames (t, bands) if asked for."""
+    """What new samples brought; `features` are new log-mel frames (t, bands) if asked for.
+
+    So are `explanations`: of events, and at the end of the highest window where a label had none.
+    """
 
     windows: tuple[WindowScore, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
     events: tuple[KeywordEvent, ...] = ()
     read_until: int = 0
     features: Array | None = None
+    explanations: tuple[Explanation, ...] = ()
 
 
 class SpotSession:
@@ -91,6 +97,7 @@ class SpotSession:
         self.detector, self.rate_hz, self.options = detector, rate_hz, options
         self._resampler = resampler(rate_hz, detector.rate_hz)
         self._frames = LogMelStream(detector.features)
+        self._explainer = Explainer(detector) if options.explanations else None
         self._net = open_stream(detector.net)
         self._deciders = deciders(detector, options)
         self._decided = [decider.init() for decider in self._deciders]
@@ -143,15 +150,33 @@ class SpotSession:
         windows = tuple(self._window(first + i, row) for i, row in enumerate(scores))
         if len(scores):
             self._values = self._aggregate(scores)
-        return self._update(windows, self._decide(scores), self._real(frames))
+        peaks = self._decide(scores)
+        events = tuple(self._event(label, peak) for label, peak in peaks)
+        explanations = self._explained(frames, scores, peaks)
+        return self._update(windows, events, self._real(frames), explanations)
 
     def _update(
         self,
         windows: tuple[WindowScore, ...],
         events: tuple[KeywordEvent, ...],
         features: Array | None,
+        explanations: tuple[Explanation, ...] = (),
     ) -> SpotUpdate:
-        return SpotUpdate(windows, self._values, events, self._read, features)
+        return SpotUpdate(windows, self._values, events, self._read, features, explanations)
+
+    def _explained(
+        self, frames: Array, scores: Array, peaks: list[tuple[str, Peak]]
+    ) -> tuple[Explanation, ...]:
+        """Why these peaks were told, and at the end the highest window where none was."""
+        if self._explainer is None:
+            return ()
+        self._explainer.hear(frames, scores)
+        told = [self._explainer.event(label, peak.peak, peak.score) for label, peak in peaks]
+        found = [each for each in told if each is not None]
+        found += self._explainer.rest() if self._finished else []
+        self._explainer.forget()
+        scale = self.rate_hz / self.detector.rate_hz
+        return tuple(each.placed(scale, self.detector.padding_samples) for each in found)
 
     def _window(self, index: int, scores: Array) -> WindowScore:
         first, past = self.detector.window.span(index)
@@ -177,7 +202,8 @@ class SpotSession:
             for label, *values in zip(self.detector.labels, *last, strict=True)
         )
 
-    def _decide(self, scores: Array) -> tuple[KeywordEvent, ...]:
+    def _decide(self, scores: Array) -> list[tuple[str, Peak]]:
+        """The peaks that ended, with their labels."""
         peaks: list[tuple[str, Peak]] = []
         for place, (label, decider) in enumerate(
             zip(self.detector.labels, self._deciders, strict=True)
@@ -185,7 +211,7 @@ class SpotSession:
             self._decided[place], ended = decider.step(self._decided[place], scores[:, place])
             ended += decider.finish(self._decided[place]) if self._finished else []
             peaks += [(label, peak) for peak in ended]
-        return tuple(self._event(label, peak) for label, peak in peaks)
+        return peaks
 
     def _event(self, label: str, peak: Peak) -> KeywordEvent:
         first, _ = self.detector.window.span(peak.peak)

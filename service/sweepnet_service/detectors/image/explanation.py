@@ -1,0 +1,94 @@
+"""What a score of a picture was made from: the part that it could see, and what mattered there.
+
+The gradient of the score by the network's input pixels, gathered into small cells, is laid over
+the picture; nine tenths of its energy give the effective receptive field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from cnn_core.explain import gradient_map
+from cnn_core.layers import Layer
+
+from .boxes import Letterbox
+from .losses import SCORE
+
+CELL_PX = 4
+SHARE = 0.9
+MOST_EXPLAINED = 4
+"""Boxes of a picture: each costs about three times the picture itself."""
+
+Edges = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels of the picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class PictureExplanation:
+    """One place's score and what it looked at, in pixels of the original picture.
+
+    `field_px` is its receptive field, `effective_px` the part with most of the squared gradient;
+    `relevance` (rows, columns) in 0..1 is how strongly the score hangs on each cell, the centre
+    of the first at `start_px` and `step_px` apart, both (y, x).
+    """
+
+    label: str
+    score: float
+    field_px: Edges
+    effective_px: Edges
+    relevance: Array
+    step_px: tuple[float, float]
+    start_px: tuple[float, float]
+
+
+def explained(
+    net: Layer, inputs: Array, letterbox: Letterbox, label: str, cell: tuple[int, int], score: float
+) -> PictureExplanation:
+    """The explanation of the score at a cell (row, column) of the network's map."""
+    slopes = gradient_map(net, inputs[None], SCORE, cell)[0]
+    energy = np.square(slopes, dtype=np.float64).sum(axis=-1)
+    (top, bottom), (left, right) = (w.span(i) for w, i in zip(net.windows, cell, strict=True))
+    y0, y1 = middle_share(energy.sum(axis=1))
+    x0, x1 = middle_share(energy.sum(axis=0))
+    edges = letterbox.to_picture(np.array([[left, top, right, bottom], [x0, y0, x1, y1]], float))
+    field, effective = (tuple(map(float, row)) for row in edges)
+    relevance, first = gathered(energy, letterbox)
+    sx, sy = letterbox.scale
+    in_x, in_y = letterbox.inner[:2]
+    return PictureExplanation(
+        label=label,
+        score=score,
+        field_px=(field[0], field[1], field[2], field[3]),
+        effective_px=(effective[0], effective[1], effective[2], effective[3]),
+        relevance=relevance,
+        step_px=(CELL_PX / sy, CELL_PX / sx),
+        start_px=(
+            ((first[0] + 0.5) * CELL_PX - in_y) / sy,
+            ((first[1] + 0.5) * CELL_PX - in_x) / sx,
+        ),
+    )
+
+
+def gathered(energy: Array, letterbox: Letterbox) -> tuple[Array, tuple[int, int]]:
+    """Root energy of the cells that lie on the picture, at most 1, and the first of them."""
+    rows, columns = (size // CELL_PX for size in energy.shape)
+    cells = energy.reshape(rows, CELL_PX, columns, CELL_PX).sum(axis=(1, 3))
+    x0, y0, x1, y1 = letterbox.inner
+    first = y0 // CELL_PX, x0 // CELL_PX
+    on_picture = cells[first[0] : -(-y1 // CELL_PX), first[1] : -(-x1 // CELL_PX)]
+    strength = np.sqrt(on_picture)
+    largest = float(strength.max(initial=0))
+    return np.asarray(strength / (largest or 1.0), np.float32), first
+
+
+def middle_share(energy: Array) -> tuple[int, int]:
+    """[first, past) that leaves half of the rest of the energy on either side."""
+    total = np.cumsum(energy)
+    if not len(total) or total[-1] <= 0:
+        return 0, len(energy)
+    tail = (1 - SHARE) / 2 * total[-1]
+    first, last = np.searchsorted(total, (tail, total[-1] - tail))
+    return int(first), int(last) + 1
