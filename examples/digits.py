@@ -1,6 +1,6 @@
 """LeNet-5 learns handwritten digits: 10,000 to learn from, under 10 minutes on two cores.
 
-Settings were chosen on 1,000 digits kept from the training digits (`--validate` does that run);
+Settings were chosen on 2,000 digits kept from the training digits (`--validate` does that run);
 the figures of the test digits come from one run with them on all 10,000.
 """
 
@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--validate",
         action="store_true",
-        help=f"learn from 9,000 and measure on the {VALIDATION} kept; the test digits stay unread",
+        help=f"learn without {VALIDATION} digits and measure on those; the test digits stay unread",
     )
     given = parsed(parser, arguments)
     digits, recipe = task(given.epochs, given.quick)

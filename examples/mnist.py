@@ -17,7 +17,7 @@ from examples.running import ROOT
 from sweepnet_service.errors import InvalidInput, NotFound
 
 TRAINING, TEST = 10_000, 10_000
-VALIDATION = 1_000
+VALIDATION = 2_000
 """Kept from the training digits where settings are chosen."""
 
 NAMES = {"train": ("train-first10k", "train"), "test": ("t10k",)}

@@ -47,7 +47,7 @@ PRAISE = ("witty", "warm", "bright", "clever", "moving", "charming", "subtle", "
 BLAME = ("dull", "slow", "cold", "flat", "weak", "loud", "long", "stale")
 DENIAL = "not"
 BETWEEN = ("very", "too", "really", "so")
-"""What may stand between the denial and its word."""
+"""What may stand before a word, denied or not."""
 OTHER = (
     "the", "film", "is", "and", "its", "plot", "a", "story", "with", "music", "scenes", "rather",
     "an", "ending", "in", "parts", "quite", "actors", "dialogue", "of", "first", "half", "but",
@@ -82,8 +82,7 @@ def sentences(rng: np.random.Generator, count: int) -> Sentences:
 def _sentence(rng: np.random.Generator, praises: bool) -> list[int]:
     good, bad = rng.choice(PRAISE), rng.choice(BLAME)
     denied, said = (bad, good) if praises else (good, bad)
-    between = [rng.choice(BETWEEN)] if rng.random() < 0.5 else []
-    phrases = [[DENIAL, *between, denied], [said]]
+    phrases = [[DENIAL, *_between(rng), denied], [*_between(rng), said]]
     rng.shuffle(phrases)
     length = int(rng.integers(8, LENGTH + 1))
     room = length - sum(map(len, phrases))
@@ -91,6 +90,10 @@ def _sentence(rng: np.random.Generator, praises: bool) -> list[int]:
     fill = [str(word) for word in rng.choice(OTHER, room)]
     words = [*fill[:first], *phrases[0], *fill[first:second], *phrases[1], *fill[second:]]
     return [WORDS.index(word) for word in words] + [0] * (LENGTH - length)
+
+
+def _between(rng: np.random.Generator) -> list[str]:
+    return [str(rng.choice(BETWEEN))] if rng.random() < 0.5 else []
 
 
 def learn(
