@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from benchmarks.twin_plain import PLAIN, padded
 from benchmarks.twin_weighted import WEIGHTED, windows
 from cnn_core.arrays import Array
+from cnn_core.errors import GeometryError
 from cnn_core.geometry import Window, crop_offsets
 from cnn_core.layers import (
     Concat,
@@ -59,11 +60,18 @@ class BranchesTwin(nn.Module):
         super().__init__()
         self.branches = nn.ModuleList(map(twin, layer.branches))
         self.added = isinstance(layer, Sum)
-        axes = max(len(branch.windows) for branch in layer.branches)
+        self.drops = list(layer.drops or self._drops(layer))
+
+    @staticmethod
+    def _drops(layer: Sum | Concat) -> list[tuple[int, ...]]:
+        none: list[tuple[int, ...]] = [()] * len(layer.branches)
+        try:
+            axes = max(len(branch.windows) for branch in layer.branches)
+        except GeometryError:  # branches that join all places have none to crop
+            return none
         seen = [branch.windows or (Window(),) * axes for branch in layer.branches]
         by_axis = [crop_offsets(axis) for axis in zip(*seen, strict=True)]
-        found = list(zip(*by_axis, strict=True)) or [()] * len(layer.branches)
-        self.drops = list(layer.drops or found)
+        return list(zip(*by_axis, strict=True)) or none
 
     def forward(self, x: Tensor) -> Tensor:
         outputs = [branch(x) for branch in self.branches]
@@ -96,8 +104,8 @@ class DilatedTwin(nn.Module):
 
     def __init__(self, layer: Dilated) -> None:
         super().__init__()
-        self.layer, self.dilation = twin(layer.layer), layer.dilation
-        self.kernel = tuple(int(window.size) for window in layer.layer.windows)
+        self.layer, self.dilation = twin(layer.inner), layer.dilation
+        self.kernel = tuple(int(window.size) for window in layer.inner.windows)
 
     def forward(self, x: Tensor) -> Tensor:
         reach = [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
