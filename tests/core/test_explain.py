@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,10 +15,21 @@ from cnn_core.explain import (
     occlusion_map,
     project_back,
 )
-from cnn_core.layers import Conv1d, Conv2d, Dense, Flatten, MaxPool, Relu, Sequential
+from cnn_core.layers import (
+    Conv1d,
+    Conv2d,
+    Dense,
+    Flatten,
+    Identity,
+    MaxPool,
+    Relu,
+    Sequential,
+    Sum,
+)
 from cnn_core.tree import tree_map
 
 RNG = np.random.default_rng(0)
+RULES = ("gradient", "deconvnet", "guided")
 
 
 def double(net):
@@ -154,6 +167,22 @@ def test_without_a_relu_all_rules_are_the_gradient():
     x = RNG.standard_normal((2, 7, 7, 1))
     for rule in ("deconvnet", "guided"):
         np.testing.assert_array_equal(project_back(net, x, 1, rule=rule), gradient_map(net, x, 1))
+
+
+def test_where_all_is_positive_the_rules_agree_wherever_the_relu_is():
+    """ReLUs within branches are reached as well: with one sign turned, they differ."""
+
+    def net(sign):
+        conv = Conv1d.create(np.random.default_rng(8), 2, 2, 3, padding="same")
+        conv = replace(double(conv), weight=sign * np.abs(conv.weight).astype(np.float64))
+        return Sequential((Sum((Identity(), Sequential((conv, Relu(), conv)))), conv))
+
+    x = np.random.default_rng(9).uniform(0.5, 1, (1, 6, 2))
+    maps = {sign: [project_back(net(sign), x, 0, rule=rule) for rule in RULES] for sign in (1, -1)}
+
+    for found in maps[1][1:]:
+        np.testing.assert_array_equal(found, maps[1][0])
+    assert not np.array_equal(maps[-1][0], maps[-1][1])
 
 
 def test_what_cannot_be_asked_is_named():
