@@ -25,21 +25,21 @@ from cnn_core.layers.pooling import MeanPool
 class Dilated(Layer):
     """(N, *in, C) -> (N, *out, D): a layer of valid windows at stride 1, its places spread."""
 
-    layer: Layer
+    inner: Layer
     dilation: Sizes
 
     def __post_init__(self) -> None:
-        windows = self.layer.windows
+        windows = self.inner.windows
         if len(windows) != len(self.dilation) or min(self.dilation, default=0) < 1:
             raise GeometryError(
-                f"Dilated: got dilation {self.dilation} for {self.layer} of {len(windows)} axes; "
+                f"Dilated: got dilation {self.dilation} for {self.inner} of {len(windows)} axes; "
                 "expected a number >= 1 for each"
             )
         lengths = tuple(int(window.size) for window in windows)
         valid = all(window == Window(window.size) for window in windows)
-        if not valid or self.layer.lengths(lengths) != (1,) * len(windows):
+        if not valid or self.inner.lengths(lengths) != (1,) * len(windows):
             raise GeometryError(
-                f"Dilated: got {self.layer} with {windows}; expected valid windows at stride 1"
+                f"Dilated: got {self.inner} with {windows}; expected valid windows at stride 1"
             )
 
     @classmethod
@@ -49,20 +49,20 @@ class Dilated(Layer):
 
     @property
     def windows(self) -> Windows:
-        pairs = zip(self.layer.windows, self.dilation, strict=True)
+        pairs = zip(self.inner.windows, self.dilation, strict=True)
         return tuple(Window(d * (w.size - 1) + 1) for w, d in pairs)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        channels = self.layer.output_shape(shape)[-1]
+        channels = self.inner.output_shape(shape)[-1]
         return (shape[0], *self.lengths(shape[1:-1]), channels)
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
         phases = prod(self.dilation)
-        return self.layer.multiply_adds((shape[0] * phases, *self._fewer(shape[1:-1]), shape[-1]))
+        return self.inner.multiply_adds((shape[0] * phases, *self._fewer(shape[1:-1]), shape[-1]))
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         self._check(x)
-        y, pull = self.layer.vjp(self._phases(x), rng)
+        y, pull = self.inner.vjp(self._phases(x), rng)
         counts = self.lengths(x.shape[1:-1])
 
         def pull_phases(dy: Array) -> tuple[Array, Dilated]:
@@ -73,7 +73,7 @@ class Dilated(Layer):
 
     def forward(self, x: Array) -> Array:
         self._check(x)
-        y = self.layer.forward(self._phases(x))
+        y = self.inner.forward(self._phases(x))
         return self._together(y, self.lengths(x.shape[1:-1]))
 
     def _check(self, x: Array) -> None:
@@ -114,4 +114,4 @@ class Dilated(Layer):
         return np.ascontiguousarray(whole[(slice(None), *map(slice, lengths))])
 
     def __str__(self) -> str:
-        return f"Dilated({self.layer}, {'x'.join(map(str, self.dilation))})"
+        return f"Dilated({self.inner}, {'x'.join(map(str, self.dilation))})"

@@ -187,13 +187,13 @@ def side_by_side(loop: Loop, layer: Any, x: Any) -> Any:
 def spread(loop: Loop, layer: Any, x: Any) -> Any:
     """The inner layer on the places that each output sees, cut out one window at a time."""
     axes = len(layer.dilation)
-    kernel = tuple(int(window.size) for window in layer.layer.windows)
+    kernel = tuple(int(window.size) for window in layer.inner.windows)
     ones, none = (1,) * axes, ((0, 0),) * axes
     outputs = {}
     for place, seen in each_window(x.shape[1:-1], kernel, ones, layer.dilation, none):
         for n in range(len(x)):
             window = np.array([x[n, *p] for p in seen]).reshape(1, *kernel, x.shape[-1])
-            outputs[n, *place] = [float(v) for v in loop.run(layer.layer, window).ravel()]
+            outputs[n, *place] = [float(v) for v in loop.run(layer.inner, window).ravel()]
     return gather(outputs, len(x), axes, len(next(iter(outputs.values()))))
 
 

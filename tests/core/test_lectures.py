@@ -9,7 +9,28 @@ import pytest
 
 from cnn_core.geometry import Window, conv_window, same_padding
 from cnn_core.init import zeros
-from cnn_core.layers import BatchNorm, Conv1d, Conv2d, MaxPool, MeanPool
+from cnn_core.layers import (
+    BatchNorm,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Downsample,
+    Embedding,
+    GlobalMaxPool,
+    GlobalMeanPool,
+    LocalResponseNorm,
+    MaxPool,
+    MeanPool,
+    NetworkPool,
+    NormPool,
+    ScanningMlp,
+    Sequential,
+    Upsample,
+    UpsampleBilinear,
+    UpsampleZeros,
+    depthwise_separable,
+    distribute,
+)
 from cnn_core.tree import count_weights
 
 RNG = np.random.default_rng(0)
@@ -149,6 +170,20 @@ class TestPooling:
     def test_mean(self):
         assert self.pooled(MeanPool.create(2, axes=2)) == [[3.25, 5.25], [2, 2]]
 
+    def test_p_norm(self):
+        """p = 5 over 1, 1, 5, 6: ((1 + 1 + 3125 + 7776) / 4)^(1/5), near the maximum."""
+        assert self.pooled(NormPool.create(2, 5.0, axes=2))[0][0] == pytest.approx(4.865, abs=5e-4)
+        mean = self.pooled(NormPool.create(2, 1.0, axes=2))
+        np.testing.assert_allclose(mean, [[3.25, 5.25], [2, 2]])
+
+    def test_whole_picture(self):
+        assert GlobalMaxPool().forward(self.IMAGE[None, :, :, None]).tolist() == [[8]]
+        assert GlobalMeanPool().forward(self.IMAGE[None, :, :, None]).tolist() == [[3.125]]
+
+    def test_a_learned_pool_of_equal_weights_is_the_mean(self):
+        net = Dense(np.full((4, 1), 0.25), np.zeros(1))
+        assert self.pooled(NetworkPool.create(net, 2, axes=2)) == [[3.25, 5.25], [2, 2]]
+
     def test_the_gradient_of_the_maximum_goes_where_it_was(self):
         _, pull = MaxPool.create(2, axes=2).vjp(self.IMAGE[None, :, :, None])
         dx, _ = pull(np.array([[10.0, 20], [30, 40]])[None, :, :, None])
@@ -183,3 +218,76 @@ def test_normalised_batch_by_hand():
     np.testing.assert_allclose(y.ravel(), np.array([-3, -1, 1, 3]) / np.sqrt(5 + 1e-5))
     running = layer.mean - pull(y)[1].mean, layer.variance - pull(y)[1].variance
     np.testing.assert_allclose(running, [[0.1 * 4], [0.9 * 1 + 0.1 * 5]])
+
+
+class TestSeparable:
+    """Depth-wise, then 1x1: N M + M K^2 weights instead of N M K^2 (Howard et al. 2017)."""
+
+    def test_weights(self):
+        separable = depthwise_separable(RNG, 16, 32, 3)
+        full = Conv2d.create(RNG, 16, 32, 3, bias=False)
+
+        assert count_weights(separable) == 32 * 16 + 16 * 9 == 656
+        assert count_weights(full) == 32 * 16 * 9 == 4608
+
+    def test_multiplications_shrink_by_one_over_n_plus_one_over_k_squared(self):
+        shape = (1, 12, 12, 16)
+        separable = depthwise_separable(RNG, 16, 32, 3).multiply_adds(shape)
+        full = Conv2d.create(RNG, 16, 32, 3).multiply_adds(shape)
+
+        assert separable / full == pytest.approx(1 / 32 + 1 / 9)
+
+
+class TestResizing:
+    """Downsampling drops S - 1 of S, upsampling puts S - 1 zeros after each (CMU 11-785)."""
+
+    SIGNAL = np.arange(1.0, 7)[None, :, None]
+
+    def test_downsampling_after_a_convolution_is_its_stride(self):
+        dense = Conv1d.create(RNG, 1, 2, 3)
+        strided = replace(dense, stride=(2,))
+
+        np.testing.assert_array_equal(
+            Sequential((dense, Downsample.create(2, axes=1))).forward(self.SIGNAL),
+            strided.forward(self.SIGNAL),
+        )
+
+    def test_zeros_between(self):
+        y = UpsampleZeros.create(3, axes=1).forward(self.SIGNAL[:, :2])
+
+        assert y.ravel().tolist() == [1, 0, 0, 2, 0, 0]
+
+    def test_up_and_down_again(self):
+        for up in (UpsampleZeros, Upsample):
+            y = up.create(3, axes=1).forward(self.SIGNAL)
+            np.testing.assert_array_equal(Downsample.create(3, axes=1).forward(y), self.SIGNAL)
+
+    def test_bilinear_by_hand(self):
+        """0 and 4, twice as wide: places -1/4, 1/4, 3/4, 5/4; the ends go on."""
+        y = UpsampleBilinear.create(2, axes=1).forward(np.array([[[0.0], [4.0]]]))
+
+        assert y.ravel().tolist() == [0, 1, 3, 4]
+
+
+def test_response_normalisation_by_hand():
+    """Three channels 1, 2, 3, size 3, k = 1, alpha = 1, beta = 1 (Krizhevsky et al. 2012, 3.3)."""
+    y = LocalResponseNorm(size=3, alpha=1.0, beta=1.0, k=1.0).forward(np.array([[[1.0, 2, 3]]]))
+
+    np.testing.assert_allclose(y.ravel(), [1 / (1 + 5), 2 / (1 + 14), 3 / (1 + 13)])
+
+
+def test_a_scanned_network_is_a_stack_of_convolutions():
+    """Every window through the network, or layer by layer over the signal: the same numbers for
+    fewer multiplications (CMU 11-785, "Scanning for patterns")."""
+    scanner = ScanningMlp.create(RNG, (2, 8, 5, 1), 8, block=2)
+    layers, x = distribute(scanner), RNG.standard_normal((1, 50, 2))
+
+    np.testing.assert_allclose(layers.forward(x), scanner.forward(x))
+    assert layers.multiply_adds(x.shape) < scanner.multiply_adds(x.shape)
+
+
+def test_words_become_rows():
+    """Word numbers choose rows (Zhang and Wallace 2015, figure 1)."""
+    rows = np.arange(12.0).reshape(4, 3)
+
+    assert Embedding(rows).forward(np.array([[2, 0]])).tolist() == [[[6, 7, 8], [0, 1, 2]]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -120,3 +120,9 @@ def test_a_missing_file_is_named(tmp_path):
 def test_layers_name_themselves_in_errors():
     with pytest.raises(ValueError, match=r"Conv1d\(2 -> 3, kernel 3\): got an input of shape"):
         Conv1d.create(np.random.default_rng(0), 2, 3, 3).forward(np.zeros((1, 9, 4), np.float32))
+
+
+def test_no_setting_bears_a_name_of_the_format():
+    """A field called `layer` or `tensor` would be taken for the class name or an array."""
+    named = {field.name for layer in EXAMPLES for field in fields(layer)}
+    assert not named & {"layer", "tensor"}
