@@ -7,13 +7,14 @@ or "all" (every weight, as PyTorch does).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.tree import leaves, statistics, tree_map
+from cnn_core.tree import arrays, follows, tree_map, with_arrays
 
 Net = TypeVar("Net")
 DecayOn = Literal["filters", "all"]
@@ -56,13 +57,16 @@ class Sgd:
         self, net: Net, state: SgdState[Net], gradient: Net, rate: float
     ) -> tuple[Net, SgdState[Net]]:
         """The network after one step, and the state to go on with."""
-        pulled = _with_decay(net, gradient, self.weight_decay, self.decay_on)
-        velocity = tree_map(lambda v, g: self.momentum * v + g, state.velocity, pulled)
-        heading = velocity
-        if self.nesterov:
-            heading = tree_map(lambda g, v: g + self.momentum * v, pulled, velocity)
-        moved = tree_map(lambda w, h: (w - rate * h).astype(w.dtype, copy=False), net, heading)
-        return _follow(net, moved, gradient), SgdState(velocity)
+
+        def move(w: Array, g: Array, v: Array) -> tuple[Array, ...]:
+            if self.weight_decay and _decays(w, self.decay_on):
+                g = g + self.weight_decay * w
+            v = self.momentum * v
+            v += g
+            return w - rate * (g + self.momentum * v if self.nesterov else v), v
+
+        moved, velocity = _each_weight(move, net, gradient, state.velocity)
+        return moved, SgdState(velocity)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,30 +97,29 @@ class Adam:
         self, net: Net, state: AdamState[Net], gradient: Net, rate: float
     ) -> tuple[Net, AdamState[Net]]:
         """The network after one step, and the state to go on with."""
-        pulled = _with_decay(net, gradient, self.weight_decay, self.decay_on)
-        moved, state = self._move(net, state, pulled, rate)
-        return _follow(net, moved, gradient), state
-
-    def _move(
-        self, net: Net, state: AdamState[Net], gradient: Net, rate: float, shrink: float = 0.0
-    ) -> tuple[Net, AdamState[Net]]:
-        """Every weight made smaller by the share `shrink`, then moved."""
         steps = state.steps + 1
-        mean = tree_map(lambda m, g: self.beta1 * m + (1 - self.beta1) * g, state.mean, gradient)
-        square = tree_map(
-            lambda s, g: self.beta2 * s + (1 - self.beta2) * g * g, state.square, gradient
-        )
         # Both running means start at 0; dividing by these factors takes that start back out.
         first = float(1 - self.beta1 ** steps[0])
         second = float(1 - self.beta2 ** steps[0])
 
-        def move(w: Array, m: Array, s: Array) -> Array:
-            step = (rate / first) * m / (np.sqrt(s / second) + self.epsilon)
-            kept = w * (1 - shrink) if shrink and _decays(w, self.decay_on) else w
-            moved: Array = kept - step
-            return moved.astype(w.dtype, copy=False)
+        def move(w: Array, g: Array, m: Array, s: Array) -> tuple[Array, ...]:
+            w, g = self._decayed(w, g, rate)
+            m = self.beta1 * m
+            m += (1 - self.beta1) * g
+            s = self.beta2 * s
+            s += (1 - self.beta2) * g * g
+            root = np.sqrt(s / second)
+            root += self.epsilon
+            return w - (rate / first) * m / root, m, s
 
-        return tree_map(move, net, mean, square), AdamState(mean, square, steps)
+        moved, mean, square = _each_weight(move, net, gradient, state.mean, state.square)
+        return moved, AdamState(mean, square, steps)
+
+    def _decayed(self, w: Array, g: Array, rate: float) -> tuple[Array, Array]:
+        """Weight and gradient with the decay in one of them."""
+        if self.weight_decay and _decays(w, self.decay_on):
+            return w, g + self.weight_decay * w
+        return w, g
 
 
 @dataclass(frozen=True)
@@ -124,49 +127,41 @@ class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019): w -= rate * decay * w, apart
     from the gradient and its scaling."""
 
-    def step(
-        self, net: Net, state: AdamState[Net], gradient: Net, rate: float
-    ) -> tuple[Net, AdamState[Net]]:
-        """The network after one step, and the state to go on with."""
-        moved, state = self._move(net, state, gradient, rate, rate * self.weight_decay)
-        return _follow(net, moved, gradient), state
+    def _decayed(self, w: Array, g: Array, rate: float) -> tuple[Array, Array]:
+        share = rate * self.weight_decay
+        return (w * (1 - share), g) if share and _decays(w, self.decay_on) else (w, g)
 
 
 def _decays(w: Array, decay_on: DecayOn) -> bool:
     return decay_on == "all" or w.ndim >= 2
 
 
-def _with_decay(net: Net, gradient: Net, decay: float, decay_on: DecayOn) -> Net:
-    """The gradient with decay * w added where weights decay."""
-    if not decay:
-        return gradient
-    return tree_map(lambda w, g: g + decay * w if _decays(w, decay_on) else g, net, gradient)
+def _each_weight(
+    move: Callable[..., tuple[Array, ...]], net: Net, gradient: Net, *slots: Net
+) -> list[Net]:
+    """[network, *slots] with `move(weight, gradient, *its slots)` for each weight.
 
+    Running statistics take the step that their layer states, and their slots stay as they are.
+    """
 
-def _follow(net: Net, moved: Net, gradient: Net) -> Net:
-    """Weights as moved; running statistics by the step that their layer states."""
-    following = statistics(net)
-    if not following:
-        return moved
-    paths = iter([path for path, _ in leaves(net)])
-    return tree_map(
-        lambda w, m, g: (w - g).astype(w.dtype) if next(paths) in following else m,
-        net,
-        moved,
-        gradient,
-    )
+    def one(w: Array, g: Array, statistic: bool, *kept: Array) -> tuple[Array, ...]:
+        w_new, *slots_new = (w - g, *kept) if statistic else move(w, g, *kept)
+        return w_new.astype(w.dtype, copy=False), *slots_new
+
+    rows = list(map(one, arrays(net), arrays(gradient), follows(net), *map(arrays, slots)))
+    return [
+        with_arrays(tree, [row[place] for row in rows]) for place, tree in enumerate((net, *slots))
+    ]
 
 
 def clip_norm(gradient: Net, limit: float) -> tuple[Net, float]:
     """(gradient with a norm of at most `limit`, the norm it had); statistics stay as they are."""
-    following = statistics(gradient)
-    squares = [float(np.vdot(g, g)) for path, g in leaves(gradient) if path not in following]
-    norm = float(np.sqrt(sum(squares)))
+    pairs = list(zip(arrays(gradient), follows(gradient), strict=True))
+    norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g, follow in pairs if not follow)))
     if norm <= limit:
         return gradient, norm
-    paths = iter([path for path, _ in leaves(gradient)])
     factor = limit / norm
-    return tree_map(lambda g: g if next(paths) in following else g * factor, gradient), norm
+    return with_arrays(gradient, [g if follow else g * factor for g, follow in pairs]), norm
 
 
 def average(running: Net, net: Net, decay: float) -> Net:

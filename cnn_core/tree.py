@@ -7,8 +7,10 @@ is a setting and is left as it is. Leaves are visited in field order; a leaf's p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import Field, fields, is_dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from operator import is_
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,6 +33,22 @@ def statistics(tree: object) -> frozenset[str]:
     return frozenset(path for path, _, statistic in _walk(tree, "", False) if statistic)
 
 
+def arrays(tree: object) -> list[Array]:
+    """Every array of the tree, in the order of its leaves."""
+    return [array for _, array, _ in _walk(tree, "", False)]
+
+
+def follows(tree: object) -> list[bool]:
+    """For every array, in the order of the leaves, whether it is a statistic and no weight."""
+    return [statistic for _, _, statistic in _walk(tree, "", False)]
+
+
+def with_arrays(tree: Tree, replacing: Iterable[Array]) -> Tree:
+    """The tree with these arrays in the places of its own."""
+    each = iter(replacing)
+    return tree_map(lambda _: next(each), tree)
+
+
 def count_weights(tree: object) -> int:
     """How many numbers the tree holds, statistics not counted."""
     return sum(array.size for _, array, statistic in _walk(tree, "", False) if not statistic)
@@ -41,18 +59,17 @@ def tree_map(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     if isinstance(tree, np.ndarray):
         return function(tree, *others)  # type: ignore[no-any-return]
     if isinstance(tree, tuple):
-        mapped = (tree_map(function, *items) for items in zip(tree, *others, strict=True))
-        return tuple(mapped)  # type: ignore[return-value]
+        items = tuple(tree_map(function, *each) for each in zip(tree, *others, strict=True))
+        return tree if all(map(is_, items, tree)) else items  # type: ignore[return-value]
     if is_dataclass(tree) and not isinstance(tree, type):
-        changes = {
-            field.name: tree_map(
-                function,
-                getattr(tree, field.name),
-                *(getattr(other, field.name) for other in others),
-            )
-            for field in fields(tree)
-        }
-        return replace(tree, **changes)
+        changes = {}
+        for name, _ in _places(type(tree)):
+            old = getattr(tree, name)
+            new = tree_map(function, old, *(getattr(other, name) for other in others))
+            if new is not old:
+                changes[name] = new
+        # What holds no array stays the very same object: nothing is built or checked anew.
+        return replace(tree, **changes) if changes else tree
     return tree
 
 
@@ -63,12 +80,14 @@ def _walk(node: object, path: str, statistic: bool) -> Iterator[tuple[str, Array
         for index, item in enumerate(node):
             yield from _walk(item, _join(path, str(index)), statistic)
     elif is_dataclass(node) and not isinstance(node, type):
-        for field in fields(node):
-            yield from _walk(getattr(node, field.name), _join(path, field.name), _follows(field))
+        for name, follows_data in _places(type(node)):
+            yield from _walk(getattr(node, name), _join(path, name), follows_data)
 
 
-def _follows(field: Field[Any]) -> bool:
-    return bool(field.metadata.get("statistic", False))
+@cache
+def _places(kind: type[Any]) -> tuple[tuple[str, bool], ...]:
+    """Fields of a dataclass, and whether each holds a statistic."""
+    return tuple((f.name, bool(f.metadata.get("statistic", False))) for f in fields(kind))
 
 
 def _join(path: str, name: str) -> str:

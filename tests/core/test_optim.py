@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core.layers import BatchNorm, Dense, Sequential
+from cnn_core.layers import BatchNorm, Dense, Relu, Sequential
 from cnn_core.optim import Adam, AdamW, Sgd, average, clip_norm
 from cnn_core.tree import leaves, tree_map
 
@@ -53,7 +53,7 @@ def test_nesterov_is_momentum_at_the_point_ahead(seed, momentum):
     On the slope g(w) = w, where the gradient at the point ahead is known.
     """
     w = np.random.default_rng(seed).standard_normal(1)
-    layer = Dense(np.zeros((1, 0)), w)
+    layer = Dense(np.zeros((1, 1)), w)
     optimiser = Sgd(momentum, nesterov=True)
     state, rate, velocity = optimiser.init(layer), 0.1, np.zeros(1)
     for _ in range(5):
@@ -122,6 +122,14 @@ def test_decay_spares_biases_unless_told_otherwise(name):
     moved, _ = optimiser.step(layer, optimiser.init(layer), zero, 0.1)
     assert moved.weight.item() < 1
     assert moved.bias.item() == 1
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_network_without_weights_has_nothing_to_learn(name):
+    net = Sequential((Relu(),))
+    optimiser = OPTIMISERS[name]
+    moved, _ = optimiser.step(net, optimiser.init(net), net, 0.1)
+    assert len(moved.layers) == 1
 
 
 def test_sgd_gathers_momentum():
