@@ -25,6 +25,12 @@ peers: .peers/venv/ready ## the core's layers against PyTorch, forward and backw
 bench-core: .peers/venv/ready ## speed of both networks against PyTorch and ONNX Runtime; last line JSON
 	@.peers/venv/bin/python benchmarks/core.py
 
+bench-sweep: .peers/venv/ready ## what sweeping saves: dense scans against windows, live hops against peers; last line JSON
+	@.peers/venv/bin/python benchmarks/sweep.py $(SWEEP_FLAGS)
+
+bench-train: .peers/venv/ready ## speed of whole training steps against PyTorch, on one thread and on two; last line JSON
+	@.peers/venv/bin/python benchmarks/training.py
+
 bench-prompts: .venv/ready ## the spotter on every English prompt of a telephone system; last line JSON
 	@$(bin)/python benchmarks/prompts.py
 
@@ -43,4 +49,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/venv/ready: .venv/ready scripts/setup-peers
 	@bash scripts/setup-peers
 
-.PHONY: help demo examples test lint types peers bench-core bench-prompts bench-phones setup
+.PHONY: help demo examples test lint types peers bench-core bench-sweep bench-prompts bench-phones setup

@@ -1,0 +1,207 @@
+"""What sweeping saves: dense scans against windows one by one, live hops against peers' state."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from threadpoolctl import threadpool_limits
+
+from benchmarks.competitors import inference
+from benchmarks.hops import hop
+from benchmarks.measure import OURS, PEERS, Case, difference, seconds
+from benchmarks.networks import flower, spotter
+from cnn_core.arrays import Array
+from cnn_core.dense_scan import dense
+from cnn_core.fold import fold
+from cnn_core.layers import Layer
+from cnn_core.scan import scan
+from cnn_core.tiles import Tiling, tiling
+
+BANDS = 40
+HOUR_FRAMES = 360_000
+"""One hour of 10 ms frames."""
+HOP_FRAMES = 3
+STREAMS = (1, 8, 64, 512)
+WINDOWS, AT_ONCE = 1024, 256
+"""Windows of which the time of all is reckoned, and how many of them are one batch."""
+
+Row = dict[str, object]
+
+
+def gain_1d(name: str, net: Layer, frames: int, stride: int, repeats: int) -> Row:
+    """A signal scanned at a stride against its windows in batches of their own."""
+    x = _noise((1, frames, BANDS))
+    rewritten, size = dense(net, stride), int(net.windows[0].size)
+    count = (frames - size) // stride + 1
+    part = np.stack([x[0, i * stride : i * stride + size] for i in range(min(WINDOWS, count))])
+    batches = np.split(part, range(AT_ONCE, len(part), AT_ONCE))
+    alone = [partial(net.forward, batch) for batch in batches]
+    return _gain(
+        name,
+        windows=count,
+        dense_s=_median_s([lambda: scan(net, x, stride=stride)], repeats),
+        naive_s=_median_s(alone, repeats) * count / len(part),
+        dense_macs=rewritten.multiply_adds(x.shape),
+        naive_macs=net.multiply_adds((1, size, BANDS)) * count,
+        part=len(part),
+    )
+
+
+def gain_2d(name: str, net: Layer, side: int, repeats: int) -> Row:
+    """A picture scanned at the network's own stride against the field of every score by itself."""
+    x = _noise((1, side, side, 3))
+    step = int(net.windows[0].step)
+    cuts = list(_middle(tiling(net, x.shape[1:-1], step), 8))
+    alone = [partial(net.forward, np.ascontiguousarray(x[(slice(None), *c.inputs)])) for c in cuts]
+    shapes = [(1, *(s.stop - s.start for s in cut.inputs), 3) for cut in cuts]
+    count = int(np.prod(net.lengths(x.shape[1:-1])))
+    return _gain(
+        name,
+        windows=count,
+        dense_s=_median_s([lambda: scan(net, x)], repeats),
+        naive_s=_median_s(alone, repeats) * count / len(cuts),
+        dense_macs=net.multiply_adds(x.shape),
+        naive_macs=sum(map(net.multiply_adds, shapes)) * count // len(cuts),
+        part=len(cuts),
+    )
+
+
+def _middle(tiles: Tiling, many: int) -> Tiling:
+    """Tiles that no border cuts short, the same number along each axis."""
+    return Tiling(tuple(axis[len(axis) // 2 :][:many] for axis in tiles.axes))
+
+
+def _gain(
+    name: str,
+    *,
+    windows: int,
+    dense_s: float,
+    naive_s: float,
+    dense_macs: int,
+    naive_macs: int,
+    part: int,
+) -> Row:
+    times, work = naive_s / dense_s, naive_macs / dense_macs
+    return {
+        "case": name,
+        "windows": windows,
+        "reckoned_from": part,
+        "dense_s": _short(dense_s),
+        "naive_s": _short(naive_s),
+        "gain": _short(times),
+        "gain_in_multiply_adds": _short(work),
+        "realised": _short(times / work),
+    }
+
+
+def _median_s(runs: list[Callable[[], object]], repeats: int) -> float:
+    """Seconds of all runs together: medians, after one run that warms up."""
+    runs[0]()
+    taken = []
+    for _ in range(repeats):
+        start_s = time.perf_counter()
+        for run in runs:
+            run()
+        taken.append(time.perf_counter() - start_s)
+    return statistics.median(taken)
+
+
+def peers(case: Case, budget_s: float, repeats: int) -> Row:
+    """Medians in milliseconds and how many times slower than ours the others are."""
+    if repeats:
+        medians = {name: 1e3 * _median_s([run], repeats) for name, run in case.runs.items()}
+    else:
+        taken = seconds(case, budget_s)
+        medians = {name: 1e3 * statistics.median(each) for name, each in taken.items()}
+    return {
+        "case": case.name,
+        "ms": {name: _short(ms) for name, ms in medians.items()},
+        "times_ours": {n: _short(ms / medians[OURS]) for n, ms in medians.items() if n != OURS},
+        "difference": _short(difference(case)),
+    }
+
+
+def measure(budget_s: float, repeats: int, folder: Path) -> dict[str, list[Row]]:
+    word, photo = fold(spotter().net), fold(flower().net)
+    hour = _noise((1, HOUR_FRAMES, BANDS))
+    gains: list[Callable[[], Row]] = [
+        partial(gain_1d, "one hour, every frame", word, HOUR_FRAMES, 1, repeats),
+        partial(gain_1d, "one hour, own stride 3", word, HOUR_FRAMES, 3, repeats),
+        partial(gain_2d, "1024 x 1024, own stride 8", photo, 1024, repeats),
+    ]
+    whole = inference("one hour, own stride 3", word, hour, folder)
+    whole.runs[OURS] = lambda: scan(word, hour).scores
+    makers: list[Callable[[], Row]] = [lambda: peers(whole, budget_s, repeats)]
+    for streams in STREAMS:
+        name = f"hop of 30 ms, {streams} streams"
+        make = partial(hop, name, word, streams, HOP_FRAMES, BANDS, folder)
+        makers.append(lambda make=make: peers(make(), budget_s, 0))  # type: ignore[misc]
+    rows = [make() for make in track(gains + makers, "measuring", transient=True)]
+    return {"gains": rows[: len(gains)], "peers": rows[len(gains) :]}
+
+
+def show(found: dict[str, list[Row]]) -> None:
+    """The rows as two tables."""
+    gains = Table(title="one thread: a scan against every window by itself", box=None)
+    for key in found["gains"][0]:
+        gains.add_column(key.replace("_", " "), justify="left" if key == "case" else "right")
+    for each in found["gains"]:
+        gains.add_row(*map(str, each.values()))
+    beside = Table(title="milliseconds, and in brackets how many times ours", box=None)
+    columns = list(found["peers"][-1]["ms"])  # type: ignore[call-overload]
+    for heading in ("case", *columns, "differs"):
+        beside.add_column(heading, justify="left" if heading == "case" else "right")
+    for each in found["peers"]:
+        beside.add_row(
+            str(each["case"]), *(_cell(each, name) for name in columns), str(each["difference"])
+        )
+    console = Console(width=170)
+    console.print(gains)
+    console.print(beside)
+
+
+def _cell(row: Row, name: str) -> str:
+    ms: dict[str, float] = row["ms"]  # type: ignore[assignment]
+    times: dict[str, float] = row["times_ours"]  # type: ignore[assignment]
+    if name not in ms:
+        return "-"
+    return f"{ms[name]:.3g}" + (f" ({times[name]:.2g})" if name in times else "")
+
+
+def _noise(shape: tuple[int, ...]) -> Array:
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=4.0, help="time for each kind of hop")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each long case")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
+        found = measure(given.seconds, given.repeats, Path(folder))
+    show(found)
+    weights = {"spotter": spotter().weights, "flower": flower().weights}
+    versions = {name: version(name) for name in ("numpy", *PEERS)}
+    print(json.dumps({"bench": "sweep", "threads": 1, "weights": weights, **versions, **found}))
+
+
+if __name__ == "__main__":
+    main()
