@@ -49,4 +49,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/venv/ready: .venv/ready scripts/setup-peers
 	@bash scripts/setup-peers
 
-.PHONY: help demo examples test lint types peers bench-core bench-sweep bench-prompts bench-phones setup
+.PHONY: help demo examples test lint types peers bench-core bench-sweep bench-train bench-prompts bench-phones setup
