@@ -10,7 +10,8 @@ so that their rows stay in the processor's cache between being written and being
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
+from itertools import product
+from math import gcd, prod
 
 import numpy as np
 
@@ -21,8 +22,8 @@ from cnn_core.layers.patches import (
     Sizes,
     add_bias,
     cache_blocks,
-    fold,
     output_lengths,
+    pad,
     unfold,
 )
 from cnn_core.layers.scratch import Scratch
@@ -70,13 +71,45 @@ def weight_gradient(
 def spread(
     dy: Array, weight: Array, lengths: Sizes, stride: Sizes, dilation: Sizes, groups: int = 1
 ) -> Array:
-    """Each `dy` spread over its window with the weights, overlaps added: -> (N, *lengths, C)."""
-    kernel, channels = weight.shape[:-2], weight.shape[-2] * groups
-    columns = _by_group(weight.reshape(-1, weight.shape[-1]), groups)
-    rows = _by_group(dy.reshape(-1, dy.shape[-1]), groups) @ columns.swapaxes(-1, -2)
-    windows = rows.reshape(groups, -1, prod(kernel), weight.shape[-2])
-    windows = windows.transpose(1, 2, 0, 3).reshape(*dy.shape[:-1], *kernel, channels)
-    return fold(windows, lengths, stride, dilation)
+    """Each `dy` spread over its window with the weights, overlaps added: -> (N, *lengths, C).
+
+    Inputs a stride apart meet the same places of the kernel. So each such set of inputs is a
+    correlation at stride 1 of `dy` with the filters at these places, turned about.
+    """
+    dx = np.zeros((len(dy), *lengths, weight.shape[-2] * groups), dy.dtype)
+    for phase in product(*map(range, stride)):
+        met = list(map(_places_met, phase, weight.shape, stride, dilation))
+        filters = weight[tuple(places for places, _, _ in met)]
+        if filters.size == 0 or dy.size == 0:
+            continue
+        apart = tuple(step for _, step, _ in met)
+        reach = [(n - 1) * step for n, step in zip(filters.shape, apart, strict=False)]
+        padded = pad(dy, tuple((r, r) for r in reach))
+        ones = (1,) * len(phase)
+        part = correlate(padded, flipped(filters, groups), ones, apart, groups)
+        inputs = dx[(slice(None), *map(_every, phase, stride))]
+        firsts = [first for _, _, first in met]
+        inputs[(slice(None), *map(_run, firsts, part.shape[1:]))] = part
+    return dx
+
+
+def _places_met(first: int, kernel: int, stride: int, dilation: int) -> tuple[slice, int, int]:
+    """Places of the kernel that inputs first, first + stride, ... meet; how many outputs lie
+    between two of them; and the first of these inputs that the first output meets."""
+    common = gcd(stride, dilation)
+    step = stride // common
+    met = [k for k in range(min(step, kernel)) if (k * dilation - first) % stride == 0]
+    if not met:
+        return slice(0, 0), 1, 0
+    return slice(met[0], None, step), dilation // common, (met[0] * dilation - first) // stride
+
+
+def _every(first: int, step: int) -> slice:
+    return slice(first, None, step)
+
+
+def _run(first: int, length: int) -> slice:
+    return slice(first, first + length)
 
 
 def flipped(weight: Array, groups: int = 1) -> Array:
