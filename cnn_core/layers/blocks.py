@@ -3,18 +3,24 @@
 A batch is (N, *in, C). Of all blocks together the inputs at one place of the kernel are a strided
 slice, so that a reduction is one vectorised operation a place. Where it can be done axis by axis
 it takes the sum of the kernel's lengths, not their product. Padding is never written: a place
-outside the input is left out of the slice.
+outside the input is left out of the slice. Work goes piece by piece, so that what is made on the
+way stays in the processor's cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 
 import numpy as np
 
 from cnn_core.arrays import Array, Integers
-from cnn_core.layers.patches import Padding, Sizes
+from cnn_core.layers.patches import Padding, Sizes, cache_blocks
+
+PIECE_BYTES = 2 * 1024 * 1024
+"""What is worked on at a time: little enough for a cache, enough to be worth the calls."""
 
 Meeting = tuple[slice, slice]
 """Outputs along an axis, and the inputs that they meet at one place of the kernel."""
@@ -28,102 +34,150 @@ def block_counts(lengths: Sizes, kernel: Sizes, stride: Sizes, padding: Padding)
     )
 
 
-def meetings(
-    lengths: Sizes, kernel: Sizes, stride: Sizes, padding: Padding
-) -> tuple[list[Meeting], ...]:
-    """For each axis the meetings at all places of the kernel, in order."""
-    counts = block_counts(lengths, kernel, stride, padding)
-    settings = zip(lengths, counts, kernel, stride, padding, strict=True)
-    return tuple(
-        [_meeting(n, count, s, place - before) for place in range(k)]
-        for n, count, k, s, (before, _) in settings
-    )
+@dataclass(frozen=True)
+class Meetings:
+    """For each axis: how many outputs, how many inputs, and the meetings of the kernel's places.
+
+    Blocks are `apart` if no input is in two of them.
+    """
+
+    counts: Sizes
+    lengths: Sizes
+    axes: tuple[tuple[Meeting, ...], ...]
+    apart: bool
+
+    @classmethod
+    def of(cls, lengths: Sizes, kernel: Sizes, stride: Sizes, padding: Padding) -> Meetings:
+        counts = block_counts(lengths, kernel, stride, padding)
+        settings = zip(lengths, counts, kernel, stride, padding, strict=True)
+        axes = (
+            tuple(_meeting(n, count, s, place - before) for place in range(k))
+            for n, count, k, s, (before, _) in settings
+        )
+        apart = all(k <= s for k, s in zip(kernel, stride, strict=True))
+        return cls(counts, lengths, tuple(axes), apart)
+
+    def places(self) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+        """(outputs, inputs) as indices of batches, for each place of the kernel, row-major."""
+        for place in product(*self.axes):
+            outputs, inputs = zip(*place, strict=True)
+            yield (slice(None), *outputs), (slice(None), *inputs)
+
+    def pieces(self, x: Array) -> Iterator[tuple[slice, slice, Meetings]]:
+        """Samples and rows of outputs that fit into the cache, with what meets in them."""
+        share = max(1, prod(self.lengths) // max(1, prod(self.counts)))
+        item_bytes = (1 + share) * x.shape[-1] * x.itemsize
+        for samples, *rows in cache_blocks((len(x), *self.counts), item_bytes, PIECE_BYTES):
+            first, past, _ = (rows[0] if rows else slice(None)).indices(self.counts[0])
+            axes = (tuple(_within(each, first, past) for each in self.axes[0]), *self.axes[1:])
+            inner = replace(self, counts=(past - first, *self.counts[1:]), axes=axes)
+            yield samples, slice(first, past), inner
 
 
 def _meeting(length: int, count: int, stride: int, shift: int) -> Meeting:
     """Outputs o whose input o * stride + shift exists, and those inputs."""
     first = max(0, -(shift // stride))
     past = min(count, (length - 1 - shift) // stride + 1)
+    return _slices(first, past, stride, first * stride + shift)
+
+
+def _within(meeting: Meeting, first: int, past: int) -> Meeting:
+    """The meeting of the outputs first to past - 1, counted from the first."""
+    outputs, inputs = meeting
+    begin, end = max(first, outputs.start), min(past, outputs.stop)
+    stride = inputs.step or 1
+    shifted = inputs.start + (begin - outputs.start) * stride
+    return _slices(begin - first, end - first, stride, shifted)
+
+
+def _slices(first: int, past: int, stride: int, begin: int) -> Meeting:
     if first >= past:
         return slice(0, 0), slice(0, 0)
-    begin = first * stride + shift
     return slice(first, past), slice(begin, begin + (past - first - 1) * stride + 1, stride)
 
 
-def places(met: tuple[list[Meeting], ...]) -> Iterator[tuple[tuple[slice, ...], ...]]:
-    """(outputs, inputs) as an index of a batch, for each place of the kernel in row-major order."""
-    for place in product(*met):
-        outputs, inputs = zip(*place, strict=True)
-        yield (slice(None), *outputs), (slice(None), *inputs)
-
-
-def reduce_blocks(
-    x: Array, met: tuple[list[Meeting], ...], counts: Sizes, combine: np.ufunc, nothing: float
-) -> Array:
+def reduce_blocks(x: Array, met: Meetings, combine: np.ufunc, nothing: float) -> Array:
     """`combine` over every block, axis by axis: (N, *in, C) -> (N, *out, C).
 
-    `nothing` changes no result: 0 for sums, minus infinity for maxima. May be a view of `x`.
+    `nothing` changes no result: 0 for sums, minus infinity for maxima.
     """
-    for axis, (meeting, count) in enumerate(zip(met, counts, strict=True), start=1):
-        x = _reduce_axis(x, axis, meeting, count, combine, nothing)
-    return x
-
-
-def _reduce_axis(
-    x: Array, axis: int, meeting: list[Meeting], count: int, combine: np.ufunc, nothing: float
-) -> Array:
-    before = (slice(None),) * axis
-    whole = [inputs for outputs, inputs in meeting if outputs == slice(0, count)]
-    if len(whole) == len(meeting) == 1:
-        return x[(*before, whole[0])]
-    shape = (*x.shape[:axis], count, *x.shape[axis + 1 :])
-    if len(whole) == len(meeting):
-        first, second, *meeting = meeting
-        y: Array = combine(x[(*before, first[1])], x[(*before, second[1])])
-    else:
-        y = np.full(shape, nothing, x.dtype)
-    for outputs, inputs in meeting:
-        part = y[(*before, outputs)]
-        combine(part, x[(*before, inputs)], out=part)
+    y = np.empty((len(x), *met.counts, x.shape[-1]), x.dtype)
+    for samples, rows, inner in met.pieces(x):
+        piece = x[samples]
+        for axis, meeting in enumerate(inner.axes, start=1):
+            shape = (*piece.shape[:axis], inner.counts[axis - 1], *piece.shape[axis + 1 :])
+            last = axis == len(inner.axes)
+            into = y[samples, rows] if last else np.empty(shape, x.dtype)
+            _reduce_axis(piece, axis, meeting, combine, nothing, into)
+            piece = into
     return y
 
 
-def largest_places(
-    x: Array, met: tuple[list[Meeting], ...], counts: Sizes
-) -> tuple[Array, Integers]:
+def _reduce_axis(
+    x: Array, axis: int, meeting: tuple[Meeting, ...], combine: np.ufunc, nothing: float, y: Array
+) -> None:
+    """Writes `combine` along one axis into `y`."""
+    along = (slice(None),) * axis
+    whole = slice(0, y.shape[axis])
+    first, *rest = sorted(meeting, key=lambda each: each[0] != whole)
+    if first[0] == whole and rest and rest[0][0] == whole:
+        second, *rest = rest
+        combine(x[(*along, first[1])], x[(*along, second[1])], out=y)
+    elif first[0] == whole:
+        y[...] = x[(*along, first[1])]
+    else:
+        y.fill(nothing)
+        rest = [first, *rest]
+    for outputs, inputs in rest:
+        part = y[(*along, outputs)]
+        combine(part, x[(*along, inputs)], out=part)
+
+
+def largest_places(x: Array, met: Meetings) -> tuple[Array, Integers]:
     """The maximum of every block and its place in the kernel, row-major: both (N, *out, C).
 
     Of equal inputs the first counts. No branches: a larger input brings a larger number of a place.
     """
-    each = list(places(met))
-    shape = (x.shape[0], *counts, x.shape[-1])
-    best = np.full(shape, -np.inf, x.dtype)
-    place = np.zeros(shape, np.min_scalar_type(len(each)))
-    for number, (outputs, inputs) in enumerate(each):
-        seen, part = x[inputs], best[outputs]
-        number_where_larger = np.greater(seen, part).astype(place.dtype)
-        number_where_larger *= place.dtype.type(number)
-        np.maximum(place[outputs], number_where_larger, out=place[outputs])
-        np.maximum(part, seen, out=part)
-    return best, place
+    y = np.full((len(x), *met.counts, x.shape[-1]), -np.inf, x.dtype)
+    place = np.zeros(y.shape, np.min_scalar_type(prod(map(len, met.axes))))
+    for samples, rows, inner in met.pieces(x):
+        seen, largest, number = x[samples], y[samples, rows], place[samples, rows]
+        for count, (outputs, inputs) in enumerate(inner.places()):
+            larger = np.greater(seen[inputs], largest[outputs]).astype(place.dtype)
+            larger *= place.dtype.type(count)
+            np.maximum(number[outputs], larger, out=number[outputs])
+            np.maximum(largest[outputs], seen[inputs], out=largest[outputs])
+    return y, place
 
 
-def spread_to_places(
-    dy: Array, place: Integers, met: tuple[list[Meeting], ...], shape: tuple[int, ...]
-) -> Array:
-    """Each dy (N, *out, C) added to the input that was the maximum: -> `shape` (N, *in, C)."""
-    dx = np.zeros(shape, dy.dtype)
-    for number, (outputs, inputs) in enumerate(places(met)):
-        dx[inputs] += dy[outputs] * (place[outputs] == number)
+def spread_to_places(dy: Array, place: Integers, met: Meetings) -> Array:
+    """Each dy (N, *out, C) added to the input that was the maximum: -> (N, *in, C)."""
+    dx = np.zeros((len(dy), *met.lengths, dy.shape[-1]), dy.dtype)
+    for samples, rows, inner in met.pieces(dx):
+        share, chosen, into = dy[samples, rows], place[samples, rows], dx[samples]
+        for number, (outputs, inputs) in enumerate(inner.places()):
+            part = (chosen[outputs] == number).astype(dy.dtype)
+            if met.apart:
+                np.multiply(part, share[outputs], out=into[inputs])
+            else:
+                part *= share[outputs]
+                into[inputs] += part
     return dx
 
 
-def spread_evenly(dy: Array, met: tuple[list[Meeting], ...], lengths: Sizes) -> Array:
-    """Each dy (N, *out, C) added to every input of its block: -> (N, *lengths, C)."""
-    for axis, (meeting, length) in reversed(list(enumerate(zip(met, lengths, strict=True), 1))):
-        before = (slice(None),) * axis
-        dx = np.zeros((*dy.shape[:axis], length, *dy.shape[axis + 1 :]), dy.dtype)
-        for outputs, inputs in meeting:
-            dx[(*before, inputs)] += dy[(*before, outputs)]
-        dy = dx
-    return dy
+def spread_evenly(dy: Array, met: Meetings) -> Array:
+    """Each dy (N, *out, C) added to every input of its block: -> (N, *in, C)."""
+    dx = np.zeros((len(dy), *met.lengths, dy.shape[-1]), dy.dtype)
+    for samples, rows, inner in met.pieces(dx):
+        piece = dy[samples, rows]
+        for axis in range(len(met.lengths), 0, -1):
+            shape = (*piece.shape[:axis], met.lengths[axis - 1], *piece.shape[axis + 1 :])
+            into = np.zeros(shape, dy.dtype) if axis > 1 else dx[samples]
+            along = (slice(None),) * axis
+            for outputs, inputs in inner.axes[axis - 1]:
+                if met.apart:
+                    into[(*along, inputs)] = piece[(*along, outputs)]
+                else:
+                    into[(*along, inputs)] += piece[(*along, outputs)]
+            piece = into
+    return dx

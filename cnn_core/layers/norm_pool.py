@@ -11,7 +11,7 @@ import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.errors import GeometryError
-from cnn_core.layers.blocks import places, reduce_blocks
+from cnn_core.layers.blocks import Meetings, reduce_blocks
 from cnn_core.layers.layer import Pull
 from cnn_core.layers.patches import Padding, Sizes
 from cnn_core.layers.pooling import PlainPool, block_geometry
@@ -59,23 +59,37 @@ class NormPool(PlainPool):
         yield cls.create((2, 3), 40.5, stride=1, axes=2), (1, 4, 5, 2)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        met, counts = self._met(x), self.lengths(x.shape[1:-1])
-        size = np.abs(x)
-        # Relative to the block's largest no power overflows, whatever p.
-        largest = reduce_blocks(size, met, counts, np.maximum, 0.0)
-        scale = np.where(largest > 0, largest, 1).astype(x.dtype)
-        total = np.zeros_like(scale)
-        for outputs, inputs in places(met):
-            total[outputs] += (size[inputs] / scale[outputs]) ** self.p
-        y = largest * (total / prod(self.kernel)) ** (1 / self.p)
-        norm = np.where(y > 0, y, 1).astype(x.dtype)
+        met = self._met(x)
+        y = np.empty((len(x), *met.counts, x.shape[-1]), x.dtype)
+        for samples, rows, inner in met.pieces(x):
+            self._norms(np.abs(x[samples]), inner, y[samples, rows])
 
         def pull(dy: Array) -> tuple[Array, NormPool]:
-            share = dy / prod(self.kernel)
             dx = np.zeros(x.shape, dy.dtype)
-            for outputs, inputs in places(met):
-                steepness = (size[inputs] / norm[outputs]) ** (self.p - 1)
-                dx[inputs] += share[outputs] * steepness
-            return dx * np.sign(x), self
+            for samples, rows, inner in met.pieces(x):
+                piece = (np.abs(x[samples]), y[samples, rows], dy[samples, rows])
+                self._spread(*piece, inner, dx[samples])
+            dx *= np.sign(x)
+            return dx, self
 
         return y, pull
+
+    def _norms(self, size: Array, met: Meetings, y: Array) -> None:
+        """Writes the norms of the blocks of `size` into `y`."""
+        # Relative to the block's largest no power overflows, whatever p.
+        largest = reduce_blocks(size, met, np.maximum, 0.0)
+        scale = np.where(largest > 0, largest, 1).astype(size.dtype)
+        total = np.zeros_like(scale)
+        for outputs, inputs in met.places():
+            total[outputs] += (size[inputs] / scale[outputs]) ** self.p
+        total /= prod(self.kernel)
+        np.multiply(largest, total ** (1 / self.p), out=y)
+
+    def _spread(self, size: Array, y: Array, dy: Array, met: Meetings, dx: Array) -> None:
+        """Adds dy * (size / y)^(p - 1) / places to `dx`."""
+        norm = np.where(y > 0, y, 1).astype(y.dtype)
+        share = dy / prod(self.kernel)
+        for outputs, inputs in met.places():
+            steepness = (size[inputs] / norm[outputs]) ** (self.p - 1)
+            steepness *= share[outputs]
+            dx[inputs] += steepness

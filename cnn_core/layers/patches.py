@@ -159,8 +159,10 @@ def places(
         )
 
 
-def cache_blocks(counts: Sizes, item_bytes: int) -> Iterator[tuple[slice, ...]]:
-    """(batch, first axis, ...) cut along these two into blocks of at most BLOCK_BYTES.
+def cache_blocks(
+    counts: Sizes, item_bytes: int, block_bytes: int = BLOCK_BYTES
+) -> Iterator[tuple[slice, ...]]:
+    """(batch, first axis, ...) cut along these two into blocks of at most `block_bytes`.
 
     `item_bytes` is the size of one item of `counts`; a row of items is never cut.
     """
@@ -168,11 +170,11 @@ def cache_blocks(counts: Sizes, item_bytes: int) -> Iterator[tuple[slice, ...]]:
         return
     batch, length = counts[0], prod(counts[1:2])
     row_bytes = max(1, prod(counts[2:]) * item_bytes)
-    if length * row_bytes <= BLOCK_BYTES:
-        samples = BLOCK_BYTES // (length * row_bytes)
+    if length * row_bytes <= block_bytes:
+        samples = block_bytes // (length * row_bytes)
         rows = length
     else:
-        samples, rows = 1, max(1, BLOCK_BYTES // row_bytes)
+        samples, rows = 1, max(1, block_bytes // row_bytes)
     for n in range(0, batch, samples):
         for first in range(0, length, rows):
             block = slice(n, min(batch, n + samples)), slice(first, min(length, first + rows))

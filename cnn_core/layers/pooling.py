@@ -13,10 +13,9 @@ from cnn_core.arrays import Array
 from cnn_core.errors import GeometryError, ShapeError
 from cnn_core.geometry import Windows, conv_window
 from cnn_core.layers.blocks import (
-    Meeting,
+    Meetings,
     block_counts,
     largest_places,
-    meetings,
     reduce_blocks,
     spread_evenly,
     spread_to_places,
@@ -61,11 +60,11 @@ class Pool(Layer, abstract=True):
     def stepped(self) -> Self:
         return replace(self, padding=())
 
-    def _met(self, x: Array) -> tuple[list[Meeting], ...]:
+    def _met(self, x: Array) -> Meetings:
         """Where the places of the kernel meet the batch, if it fits the layer."""
         axes = len(self.kernel)
         self._expect(x.ndim == axes + 2, x, f"{axes + 2} axes")
-        return meetings(x.shape[1:-1], self.kernel, self.stride, self.padding)
+        return Meetings.of(x.shape[1:-1], self.kernel, self.stride, self.padding)
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({'x'.join(map(str, self.kernel))})"
@@ -127,7 +126,7 @@ class MaxPool(PlainPool):
     """
 
     def forward(self, x: Array) -> Array:
-        return reduce_blocks(x, self._met(x), self.lengths(x.shape[1:-1]), np.maximum, -np.inf)
+        return reduce_blocks(x, self._met(x), np.maximum, -np.inf)
 
     def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
         tail = super().tails(shape, dtype)
@@ -135,9 +134,9 @@ class MaxPool(PlainPool):
         return tail
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        met, shape = self._met(x), x.shape
-        y, place = largest_places(x, met, self.lengths(x.shape[1:-1]))
-        return y, lambda dy: (spread_to_places(dy, place, met, shape), self)
+        met = self._met(x)
+        y, place = largest_places(x, met)
+        return y, lambda dy: (spread_to_places(dy, place, met), self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +144,8 @@ class SumPool(PlainPool):
     """The sum of each block; padding counts as zero."""
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        met, lengths = self._met(x), x.shape[1:-1]
-        y = reduce_blocks(x, met, self.lengths(x.shape[1:-1]), np.add, 0.0)
-        return y, lambda dy: (spread_evenly(dy, met, lengths), self)
+        met = self._met(x)
+        return reduce_blocks(x, met, np.add, 0.0), lambda dy: (spread_evenly(dy, met), self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +153,7 @@ class MeanPool(PlainPool):
     """The mean of each block; padding counts as zero, and is counted."""
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        met, lengths, share = self._met(x), x.shape[1:-1], 1 / prod(self.kernel)
-        total = reduce_blocks(x, met, self.lengths(x.shape[1:-1]), np.add, 0.0)
-        return total * share, lambda dy: (spread_evenly(dy * share, met, lengths), self)
+        met, share = self._met(x), 1 / prod(self.kernel)
+        y = reduce_blocks(x, met, np.add, 0.0)
+        y *= share
+        return y, lambda dy: (spread_evenly(dy * share, met), self)
