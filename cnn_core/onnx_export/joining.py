@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
-
+from cnn_core.errors import ShapeError
 from cnn_core.layers import Concat, Flatten, GlobalMaxPool, GlobalMeanPool, Layer, Sequential, Sum
 from cnn_core.onnx_export.branches import aligned
 from cnn_core.onnx_export.graph import Graph, Value
@@ -21,28 +20,25 @@ def _(layer: Sequential, graph: Graph, x: Value) -> Value:
 def _(layer: Sum, graph: Graph, x: Value) -> Value:
     outputs = [write(branch, graph, x) for branch in layer.branches]
     name = graph.add("Sum", *aligned(graph, layer, x.shape, outputs))
-    return _like(outputs[0], layer, x, name)
+    return Value(name, shape_after(layer, x))
 
 
 @write.register
 def _(layer: Concat, graph: Graph, x: Value) -> Value:
     outputs = [write(branch, graph, x) for branch in layer.branches]
     name = graph.add("Concat", *aligned(graph, layer, x.shape, outputs), axis=1)
-    return _like(outputs[0], layer, x, name)
-
-
-def _like(output: Value, layer: Layer, x: Value, name: str) -> Value:
-    """What branches gave together: as many axes as one of them has."""
-    if len(output.shape) != len(x.shape):
-        return Value(name, (x.shape[0], *(None for _ in output.shape[1:])))
     return Value(name, shape_after(layer, x))
 
 
 @write.register
 def _(layer: Flatten, graph: Graph, x: Value) -> Value:
-    sizes = [size for size in x.shape[1:] if size is not None]
-    joined = prod(sizes) if len(sizes) == len(x.shape) - 1 else None
-    return Value(graph.add("Flatten", graph.channels_last(x), axis=1), (x.shape[0], joined))
+    if None in x.shape[1:]:
+        raise ShapeError(
+            f"{layer}: got an input of shape {x.shape}; it joins all places of one size, so give "
+            "to_onnx the sizes instead of None"
+        )
+    name = graph.add("Flatten", graph.channels_last(x), axis=1)
+    return Value(name, shape_after(layer, x))
 
 
 @write.register(GlobalMaxPool)
@@ -51,4 +47,4 @@ def _(layer: Layer, graph: Graph, x: Value) -> Value:
     operator = "ReduceMax" if isinstance(layer, GlobalMaxPool) else "ReduceMean"
     places = graph.integers(*range(2, x.axes + 2))
     name = graph.add(operator, x.name, places, keepdims=0)
-    return Value(name, (x.shape[0], x.shape[-1]))
+    return Value(name, shape_after(layer, x))

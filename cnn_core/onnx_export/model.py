@@ -7,16 +7,18 @@ from pathlib import Path
 
 from onnx import ModelProto, TensorProto, checker, helper
 
-from cnn_core.errors import ShapeError
+from cnn_core.errors import ExportError, ShapeError
 from cnn_core.fold import fold
 from cnn_core.layers import Embedding, Layer, Sequential
 from cnn_core.modelfile import write_whole
 from cnn_core.onnx_export.graph import Graph, Sizes, Value
 from cnn_core.onnx_export.write import write
+from cnn_core.tree import leaves
 
 OPSET = 18
 IR_VERSION = 8
 """The first that carries this opset: older runtimes read it too."""
+LARGEST_BYTES = 2_000_000_000
 
 
 def to_onnx(
@@ -30,10 +32,9 @@ def to_onnx(
     `metadata` becomes the model's own entries.
 
     Raises ShapeError for a shape that the network does not take, and ExportError for a layer that
-    ONNX has no form for.
+    ONNX has no form for, or weights beyond 2 GB.
     """
-    if len(input_shape) < 2:
-        raise ShapeError(f"to_onnx: got input shape {input_shape}; expected (N, *in, C)")
+    _check(net, input_shape)
     net, graph = fold(net), Graph()
     x = Value("x", tuple(input_shape))
     inside = x.named(graph.channels_second("x", x.axes))
@@ -55,6 +56,19 @@ def to_onnx(
     helper.set_model_props(model, dict(metadata or {}))
     checker.check_model(model, full_check=True)
     return model
+
+
+def _check(net: Layer, input_shape: Sizes) -> None:
+    size_bytes = sum(array.nbytes for _, array in leaves(net))
+    if size_bytes >= LARGEST_BYTES:
+        raise ExportError(
+            f"to_onnx: got {size_bytes} bytes of weights; an ONNX file holds less than 2 GB"
+        )
+    words = _type(net) == TensorProto.INT64
+    if len(input_shape) < 2 or (input_shape[-1] is None and not words):
+        raise ShapeError(
+            f"to_onnx: got input shape {input_shape}; expected (N, *in, C), the channels given"
+        )
 
 
 def save(

@@ -17,11 +17,12 @@ from cnn_core.layers import (
 )
 from cnn_core.onnx_export.graph import Graph, Value
 from cnn_core.onnx_export.wordpath import best_path
-from cnn_core.onnx_export.write import shape_after, write
+from cnn_core.onnx_export.write import expect_channels, shape_after, write
 
 
 @write.register
 def _(layer: Conv, graph: Graph, x: Value) -> Value:
+    expect_channels(layer, x, layer.channels_in)
     inputs = [x.name, graph.constant(np.moveaxis(layer.weight, (-1, -2), (0, 1)))]
     if layer.bias is not None:
         inputs.append(graph.constant(layer.bias))
@@ -39,6 +40,7 @@ def _(layer: Conv, graph: Graph, x: Value) -> Value:
 
 @write.register
 def _(layer: Dense, graph: Graph, x: Value) -> Value:
+    expect_channels(layer, x, len(layer.weight))
     bias = () if layer.bias is None else (graph.constant(layer.bias),)
     if x.axes == 0:
         name = graph.add("Gemm", x.name, graph.constant(layer.weight), *bias)
@@ -50,12 +52,14 @@ def _(layer: Dense, graph: Graph, x: Value) -> Value:
 
 @write.register
 def _(layer: Bias, graph: Graph, x: Value) -> Value:
+    expect_channels(layer, x, len(layer.bias))
     bias = layer.bias.reshape(-1, *(1,) * x.axes)
     return x.named(graph.add("Add", x.name, graph.constant(bias)))
 
 
 @write.register
 def _(layer: BatchNorm, graph: Graph, x: Value) -> Value:
+    expect_channels(layer, x, len(layer.scale))
     arrays = (layer.scale, layer.shift, layer.mean, layer.variance)
     constants = (graph.constant(array) for array in arrays)
     name = graph.add("BatchNormalization", x.name, *constants, epsilon=layer.epsilon)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import onnx
 import pytest
@@ -199,6 +201,34 @@ def test_a_file_holds_the_model_and_what_is_told_of_it(tmp_path):
     assert_equal(net, model, np.ones((1, 8, 2), np.float32))
 
 
-def test_a_shape_without_channels_is_refused():
-    with pytest.raises(ShapeError, match=r"to_onnx: got input shape \(3,\); expected"):
-        onnx_export.to_onnx(Dense.create(np.random.default_rng(0), 3, 2), (3,))
+def _net(*layers):
+    return Sequential(layers)
+
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "words"),
+    [
+        (Dense.create(RNG, 3, 2), (3,), "to_onnx: got input shape (3,); expected (N, *in, C)"),
+        (Dense.create(RNG, 3, 2), (None, None), "expected (N, *in, C), the channels given"),
+        (_net(Conv1d.create(RNG, 2, 3, 3)), (None, None, 5), "expected 2 channels last"),
+        (_net(Conv2d.create(RNG, 2, 3, 3)), (None, None, 2), "expected 2 swept axes"),
+        (_net(Upsample.create(2)), (None, None, 2), "expected 2 axes"),
+        (_net(BatchNorm.create(3)), (None, None, 2), "expected 3 channels last"),
+        (_net(Flatten(), Dense.create(RNG, 6, 2)), (None, 4, 2), "expected 6 channels last"),
+        (_net(Flatten(), Dense.create(RNG, 6, 2)), (None, None, 2), "instead of None"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_refused(net, shape, words):
+    """By the core, in its words, before the checker of ONNX sees it."""
+    with pytest.raises(ShapeError, match=re.escape(words)):
+        onnx_export.to_onnx(net, shape)
+
+
+def test_more_than_a_file_can_hold_is_refused():
+    big = Dense(np.broadcast_to(np.float32(0), (1 << 15, 1 << 14)), None)
+
+    with pytest.raises(ExportError, match="2147483648 bytes of weights; an ONNX file holds less"):
+        onnx_export.to_onnx(big, (None, 1 << 15))
