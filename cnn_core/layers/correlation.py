@@ -143,9 +143,10 @@ def _row_blocks(
     windows = unfold(x, kernel, stride, dilation)
     windows = windows.reshape(*windows.shape[:-1], groups, x.shape[-1] // groups)
     counts, window = windows.shape[: 1 + len(kernel)], windows.shape[1 + len(kernel) :]
+    groups_first = (windows.ndim - 2, *range(windows.ndim - 2), windows.ndim - 1)
     scratch = Scratch(x.dtype)
     for place in cache_blocks(counts, prod(window) * x.itemsize):
-        block = np.moveaxis(windows[place], -2, 0)
+        block = windows[place].transpose(groups_first)
         rows = scratch.take("rows", *block.shape)
         np.copyto(rows, block)
         yield place, rows.reshape(groups, -1, prod(window) // groups)
