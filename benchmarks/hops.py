@@ -66,7 +66,7 @@ class HopTwin(nn.Module):
 
     def _sum(self, layer: Sum, x: Tensor, tails: Tails, after: list[Tensor]) -> Tensor:
         outputs = []
-        for branch, (_, wait) in zip(layer.branches, layer._delays, strict=True):
+        for branch, (_, wait) in zip(layer.branches, layer.delays, strict=True):
             y = self._step(branch, x, tails, after)
             if wait:
                 seen = torch.cat((next(tails), y), dim=2)
@@ -89,7 +89,7 @@ def _tails(layer: Layer, channels: int) -> list[tuple[int, int]]:
             shapes += _tails(each, channels)
             channels = each.output_shape((1, 0, channels))[-1]
     elif isinstance(layer, Sum):
-        for branch, (_, wait) in zip(layer.branches, layer._delays, strict=True):
+        for branch, (_, wait) in zip(layer.branches, layer.delays, strict=True):
             shapes += _tails(branch, channels)
             if wait:
                 shapes.append((branch.output_shape((1, 0, channels))[-1], wait))

@@ -69,7 +69,7 @@ def _branched(layer: Branches, grid: Grid, wanted: Sizes) -> tuple[Layer, Grid]:
     dilation = grids[0].dilation
     drops = tuple(
         tuple(drop * d for drop, d in zip(lost, dilation, strict=True))
-        for lost in layer._drops(len(dilation))
+        for lost in layer.offsets(len(dilation))
     )
     return replace(layer, branches=branches, drops=drops), grids[0]
 

@@ -157,14 +157,14 @@ class Branches(Layer, abstract=True):
     @property
     def windows(self) -> Windows:
         by_axis = self._by_axis()
-        drops = zip(*self._drops(len(by_axis)), strict=True)
+        drops = zip(*self.offsets(len(by_axis)), strict=True)
         return tuple(cover(axis, lost) for axis, lost in zip(by_axis, drops, strict=True))
 
     def lengths(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
         outputs = [branch.lengths(lengths) for branch in self.branches]
         cropped = [
             [length - drop for length, drop in zip(output, drops, strict=True)]
-            for output, drops in zip(outputs, self._drops(len(lengths)), strict=True)
+            for output, drops in zip(outputs, self.offsets(len(lengths)), strict=True)
         ]
         return tuple(max(0, min(axis)) for axis in zip(*cropped, strict=True))
 
@@ -210,7 +210,7 @@ class Branches(Layer, abstract=True):
 
     def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
         tails = []
-        for branch, (_, wait) in zip(self.branches, self._delays, strict=True):
+        for branch, (_, wait) in zip(self.branches, self.delays, strict=True):
             channels = branch.output_shape((shape[0], 0, shape[2]))[-1]
             waiting = np.zeros((shape[0], wait, channels), dtype)
             tails.append((branch.tails(shape, dtype), waiting))
@@ -219,7 +219,7 @@ class Branches(Layer, abstract=True):
     def step(self, tails: Tails, chunk: Chunk) -> tuple[Tails, Chunk]:
         # A branch with a shorter window answers earlier: its outputs wait for the others.
         stepped = [b.step(t, chunk) for b, (t, _) in zip(self.branches, tails, strict=True)]
-        drops = [drop for drop, _ in self._delays]
+        drops = [drop for drop, _ in self.delays]
         chunks = [y for _, y in stepped]
         before = least([y.before - drop for y, drop in zip(chunks, drops, strict=True)])
         new = least([y.before + y.count - d for y, d in zip(chunks, drops, strict=True)]) - before
@@ -232,9 +232,9 @@ class Branches(Layer, abstract=True):
         return tuple(states), Chunk(self.join(outputs), before, new)
 
     @cached_property
-    def _delays(self) -> tuple[tuple[int, int], ...]:
+    def delays(self) -> tuple[tuple[int, int], ...]:
         """For each branch of a stream: first outputs that it drops, and most that wait."""
-        drops = [drop for (drop,) in self._drops(1)]
+        drops = [drop for (drop,) in self.offsets(1)]
         windows = [branch.windows[0] if branch.windows else Window() for branch in self.branches]
         return tuple(zip(drops, waiting(windows, drops), strict=True))
 
@@ -246,7 +246,7 @@ class Branches(Layer, abstract=True):
             raise GeometryError(f"{self}: its branches sweep different numbers of axes")
         return list(zip(*windows, strict=True))
 
-    def _drops(self, axes: int) -> list[tuple[int, ...]]:
+    def offsets(self, axes: int) -> list[tuple[int, ...]]:
         """How many first outputs each branch drops, an axis each."""
         if self.drops is not None:
             fit = len(self.drops) == len(self.branches) and all(
@@ -269,7 +269,7 @@ class Branches(Layer, abstract=True):
             raise GeometryError(
                 f"{self}: got outputs of shapes {list(shapes)}; expected equally many axes"
             )
-        drops = self._drops(axes) if axes else [() for _ in shapes]
+        drops = self.offsets(axes) if axes else [() for _ in shapes]
         sizes = [
             min(shape[1 + a] - d[a] for shape, d in zip(shapes, drops, strict=True))
             for a in range(axes)

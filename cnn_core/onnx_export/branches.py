@@ -9,7 +9,6 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil, lcm
 
-from cnn_core.geometry import Window, crop_offsets
 from cnn_core.layers import Concat, Layer, Sum
 from cnn_core.onnx_export.graph import TO_THE_END, Graph, Sizes, Value
 
@@ -22,7 +21,7 @@ def aligned(graph: Graph, layer: Sum | Concat, x: Sizes, outputs: list[Value]) -
     axes = outputs[0].axes
     if axes == 0:
         return [y.name for y in outputs]
-    drops = _drops(layer, axes)
+    drops: Offsets = [list(drop) for drop in layer.offsets(axes)]
     lengths = [size for size in x[1:-1] if size is not None]
     if len(lengths) == len(x) - 2 == axes:
         excess: Offsets | None = _excess(layer.branches, drops, tuple(lengths))
@@ -37,15 +36,6 @@ def aligned(graph: Graph, layer: Sum | Concat, x: Sizes, outputs: list[Value]) -
         else y.name
         for y, drop, over in zip(outputs, drops, excess, strict=True)
     ]
-
-
-def _drops(layer: Sum | Concat, axes: int) -> Offsets:
-    """How many first outputs each branch drops."""
-    if layer.drops is not None:
-        return [list(drop) for drop in layer.drops]
-    windows = [branch.windows or (Window(),) * axes for branch in layer.branches]
-    by_axis = [crop_offsets(axis) for axis in zip(*windows, strict=True)]
-    return [list(drop) for drop in zip(*by_axis, strict=True)]
 
 
 def _excess(branches: tuple[Layer, ...], drops: Offsets, lengths: tuple[int, ...]) -> Offsets:
