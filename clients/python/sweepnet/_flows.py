@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from sweepnet import _calls, _convert
+from sweepnet import _calls, _convert, _convert_models
 from sweepnet._calls import Call
 from sweepnet._sources import Source, picture_bytes
 from sweepnet.options import DetectOptions
@@ -44,8 +44,8 @@ def models() -> Flow[tuple[Model, ...]]:
     found: list[Model] = []
     token = ""
     while True:
-        page = yield Step(_calls.LIST_MODELS, _convert.models_request(token))
-        found += map(_convert.model, page.models)
+        page = yield Step(_calls.LIST_MODELS, _convert_models.models_request(token))
+        found += map(_convert_models.model, page.models)
         token = page.next_page_token
         if not token:
             return tuple(found)
@@ -53,29 +53,33 @@ def models() -> Flow[tuple[Model, ...]]:
 
 def model(name: str) -> Flow[Model]:
     """One model."""
-    return _convert.whole_model((yield Step(_calls.GET_MODEL, _convert.model_request(name))))
+    return _convert_models.whole_model(
+        (yield Step(_calls.GET_MODEL, _convert_models.model_request(name)))
+    )
 
 
 def train(kind: str, data_folder: str, name: str, settings: Mapping[str, Any]) -> Flow[Training]:
     """A training that was just started."""
-    request = _convert.training_request(kind, data_folder, name, settings)
-    return _convert.training((yield Step(_calls.START_TRAINING, request)))
+    request = _convert_models.training_request(kind, data_folder, name, settings)
+    return _convert_models.training((yield Step(_calls.START_TRAINING, request)))
 
 
 def training(name: str) -> Flow[Training]:
     """A training as it is."""
-    return _convert.training((yield Step(_calls.GET_OPERATION, _convert.watch_request(name))))
+    return _convert_models.training(
+        (yield Step(_calls.GET_OPERATION, _convert_models.watch_request(name)))
+    )
 
 
 def wait_training(name: str, timeout_s: float | None) -> Flow[Training]:
     """A training that has ended, or as it is after `timeout_s`."""
-    request = _convert.wait_request(name, timeout_s)
-    return _convert.training((yield Step(_calls.WAIT_OPERATION, request)))
+    request = _convert_models.wait_request(name, timeout_s)
+    return _convert_models.training((yield Step(_calls.WAIT_OPERATION, request)))
 
 
 def cancel_training(name: str) -> Flow[None]:
     """Asks a training to stop."""
-    yield Step(_calls.CANCEL_OPERATION, _convert.cancel_request(name))
+    yield Step(_calls.CANCEL_OPERATION, _convert_models.cancel_request(name))
 
 
 def trainings() -> Flow[tuple[Training, ...]]:
@@ -83,8 +87,8 @@ def trainings() -> Flow[tuple[Training, ...]]:
     found: list[Training] = []
     token = ""
     while True:
-        page = yield Step(_calls.LIST_OPERATIONS, _convert.trainings_request(token))
-        found += map(_convert.training, page.operations)
+        page = yield Step(_calls.LIST_OPERATIONS, _convert_models.trainings_request(token))
+        found += map(_convert_models.training, page.operations)
         token = page.next_page_token
         if not token:
             return tuple(found)
