@@ -112,7 +112,7 @@ def verdict(panel: SubFigure, net: Sequential, digits: Digits) -> None:
     for axes, (name, found) in zip(panel.subplots(1, len(maps)), maps.items(), strict=True):
         how: dict[str, Any] = {"vmin": 0, "vmax": 1} if name == "digit" else symmetric(found)
         picture(axes, found, name, **how)
-    headline(panel, "Why this is a 3: the score projected back, and occluded 5 x 5 px at a time")
+    headline(panel, "Why this is a 3: its score projected back; 5 x 5 px covered")
 
 
 def fields(panel: SubFigure, nets: dict[str, tuple[Layer, Array]]) -> None:

@@ -94,11 +94,11 @@ class Course:
 
 
 def save(figure: Figure, path: Path, dpi: int = 100) -> None:
-    """Write the picture in at most 256 colours, whole or not at all, and say where it is."""
+    """Write the picture, whole or not at all, and say where it is."""
     FigureCanvasAgg(figure)
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, dpi=dpi, format="png")
-    Image.open(drawn).convert("RGB").quantize(256).save(small, format="png", optimize=True)
+    Image.open(drawn).convert("RGB").save(small, format="png", optimize=True)
     write_whole(path, small.getvalue())
     print(f"picture: {path}")
 
