@@ -34,6 +34,9 @@ bench-train: .peers/venv/ready ## speed of whole training steps against PyTorch,
 bench-prompts: .venv/ready ## the spotter on every English prompt of a telephone system; last line JSON
 	@$(bin)/python benchmarks/prompts.py
 
+bench-extents: .venv/ready ## how far the words told lie from the true ones; last line JSON
+	@$(bin)/python benchmarks/extents.py
+
 bench-phones: .venv/ready ## phone errors of the spotter's trunk on unheard readers; last line JSON
 	@$(bin)/python benchmarks/phones.py
 
@@ -49,4 +52,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/venv/ready: .venv/ready scripts/setup-peers
 	@bash scripts/setup-peers
 
-.PHONY: help demo examples test lint types peers bench-core bench-sweep bench-train bench-prompts bench-phones setup
+.PHONY: help demo examples test lint types peers bench-core bench-sweep bench-train bench-prompts bench-extents bench-phones setup
