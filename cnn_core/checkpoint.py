@@ -10,7 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnn_core.errors import ModelFileError
-from cnn_core.modelfile import LARGEST_BYTES, read_json, read_tensors, write_tensors
+from cnn_core.modelfile import (
+    LARGEST_BYTES,
+    read_json,
+    read_metadata,
+    read_tensors,
+    write_tensors,
+)
 from cnn_core.tree import leaves, tree_map
 
 Tree = TypeVar("Tree")
@@ -53,4 +59,4 @@ def load(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
 
 def record(path: Path) -> dict[str, Any]:
     """The record of a checkpoint alone."""
-    return read_json(path, read_tensors(path)[0], "record")
+    return read_json(path, read_metadata(path), "record")

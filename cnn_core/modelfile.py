@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -135,14 +137,25 @@ def read_tensors(
     path: Path, largest_bytes: int = LARGEST_BYTES
 ) -> tuple[dict[str, str], dict[str, Array]]:
     """Header entries and arrays of a safetensors file of at most `largest_bytes`."""
+    with _opened(path, largest_bytes) as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in list(file.keys())}
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Header entries of a safetensors file alone, however large it is."""
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
+@contextmanager
+def _opened(path: Path, largest_bytes: float = inf) -> Iterator[Any]:
+    """The file open for reading; whatever its reading raises is told as one error."""
     try:
         size = path.stat().st_size
         if size > largest_bytes:
             raise ModelFileError(f"{path.name}: {size} bytes; expected at most {largest_bytes}")
         with safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}, {
-                name: file.get_tensor(name) for name in list(file.keys())
-            }
+            yield file
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file") from None
     except ModelFileError:

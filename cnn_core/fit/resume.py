@@ -30,14 +30,8 @@ def resume(task: Task, path: Path | None, fresh: State[Net]) -> State[Net]:
     """The state kept at `path`; the fresh one where there is none yet."""
     if path is None or not path.exists():
         return fresh
+    _expect_same(path, checkpoint.record(path).get("settings"), task.settings())
     trees, record = checkpoint.load(path, _trees(fresh))
-    kept, ours = record.get("settings", {}), task.settings()
-    if kept != ours:
-        differ = sorted(name for name in {*kept, *ours} if kept.get(name) != ours.get(name))
-        raise TrainingError(
-            f"fit: {path.name} belongs to a training with other settings ({', '.join(differ)}); "
-            "choose another checkpoint or delete it"
-        )
     try:
         return State(
             step=int(record["step"]),
@@ -50,6 +44,16 @@ def resume(task: Task, path: Path | None, fresh: State[Net]) -> State[Net]:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path.name}: not a checkpoint of fit: {error!r}") from None
+
+
+def _expect_same(path: Path, kept: object, ours: dict[str, Any]) -> None:
+    found = kept if isinstance(kept, dict) else {}
+    differ = sorted(name for name in {*found, *ours} if found.get(name) != ours.get(name))
+    if differ:
+        raise TrainingError(
+            f"fit: {path.name} belongs to a training with other settings ({', '.join(differ)}); "
+            "choose another checkpoint or delete it"
+        )
 
 
 def _trees(state: State[Any]) -> dict[str, Any]:

@@ -70,6 +70,8 @@ class Task:
             raise TrainingError("fit: got no examples; expected at least one")
         if self.shards < 1:
             raise TrainingError(f"fit: got shards {self.shards}; expected 1 or more")
+        if self.seed < 0:
+            raise TrainingError(f"fit: got seed {self.seed}; expected 0 or more")
 
     @property
     def epoch_steps(self) -> int:
@@ -112,4 +114,6 @@ def _plain(value: Any) -> Any:
         return {"kind": type(value).__name__, **settings}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
     return value if isinstance(value, int | float | str | None) else type(value).__name__

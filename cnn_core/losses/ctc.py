@@ -54,13 +54,13 @@ def _check(logits: Array, lengths: Integers, labels: Sequence[Integers], blank: 
         raise ShapeError(
             f"ctc: got lengths from {lengths.min()} to {lengths.max()}; expected 1 to {steps}"
         )
-    for number, sequence in enumerate(labels):
-        for label in sequence:
-            if not 0 <= label < classes or label == blank:
-                raise TrainingError(
-                    f"ctc: got label {label} in sequence {number}; "
-                    f"expected classes of {classes} other than the blank, {blank}"
-                )
+    for number, sequence in enumerate(map(np.asarray, labels)):
+        strange = sequence[(sequence < 0) | (sequence >= classes) | (sequence == blank)]
+        if len(strange):
+            raise TrainingError(
+                f"ctc: got label {strange[0]} in sequence {number}; "
+                f"expected classes of {classes} other than the blank, {blank}"
+            )
 
 
 def greedy_decode(logits: Array, blank: int = 0) -> list[int]:

@@ -166,6 +166,9 @@ def test_a_checkpoint_of_other_settings_is_refused_and_left_alone(tmp_path):
     before = path.read_bytes()
     with pytest.raises(TrainingError, match=r"other settings \(epochs, seed\); choose another"):
         fit(small_net(), train, recipe, checkpoint=path, seed=1, **settings)
+    plain = replace(recipe, epochs=1, optimiser=Sgd())
+    with pytest.raises(TrainingError, match=r"other settings \(optimiser\); choose another"):
+        fit(small_net(), train, plain, checkpoint=path, **settings)
     other = Sequential((Flatten(), Dense.create(np.random.default_rng(0), 64, 2)))
     with pytest.raises(ModelFileError, match="belongs to another network"):
         fit(other, train, replace(recipe, epochs=1), checkpoint=path, **settings)
@@ -330,6 +333,11 @@ BAD = {
         lambda: task_of(count=0),
         TrainingError,
         "fit: got no examples; expected at least one",
+    ),
+    "a negative seed": (
+        lambda: replace(task_of(), seed=-1),
+        TrainingError,
+        "fit: got seed -1; expected 0 or more",
     ),
     "no shard": (lambda: task_of(shards=0), TrainingError, "got shards 0; expected 1 or more"),
     "no batch": (lambda: task_of(batch=0), TrainingError, "Recipe: got batch 0; expected 1"),
