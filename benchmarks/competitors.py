@@ -68,7 +68,8 @@ def training(name: str, net: Layer, x: Array) -> Case:
         y.backward(their_dy)
         return channels_last(y)
 
-    return Case(name, {OURS: ours, "torch": by_torch}, warm_up=1)
+    random = any(isinstance(part, torch.nn.Dropout) for part in module.modules())
+    return Case(name, {OURS: ours, "torch": by_torch}, warm_up=1, random=random)
 
 
 def exported(net: Layer, x: Array, folder: Path) -> onnxruntime.InferenceSession | None:

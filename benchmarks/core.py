@@ -26,6 +26,7 @@ from benchmarks.networks import flower, spotter
 from cnn_core.arrays import Array
 from cnn_core.fold import fold
 from cnn_core.layers import Layer
+from tests.core.cases import vocabulary
 
 BANDS = 40
 LIVE_FRAMES = 9
@@ -56,11 +57,12 @@ def detectors() -> Makers:
 
 
 def layers() -> Makers:
-    """Each kind of layer: forward, then forward and backward."""
+    """Each kind of layer and each small network: forward, then forward and backward."""
     rng = np.random.default_rng(0)
     makers: Makers = {}
     for name, layer, shape in sized():
-        x = _noise(rng, shape)
+        words = vocabulary(layer)
+        x = _noise(rng, shape) if words is None else rng.integers(0, words, shape)
         makers[name] = partial(inference, name, layer, x)
         both = f"{name}, backward"
         makers[both] = partial(_trained, both, layer, x)
@@ -103,7 +105,7 @@ def _weighed(pattern: str) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2.0, help="time for each case")
+    parser.add_argument("--seconds", type=float, default=1.5, help="time for each case")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="cases, such as 'flower*'")
     parser.add_argument("--weigh", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()

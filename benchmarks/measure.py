@@ -26,6 +26,8 @@ class Case:
     name: str
     runs: dict[str, Callable[[], Array]]
     warm_up: int = 2
+    random: bool = False
+    """Whether each run draws anew, so that outputs may differ."""
 
 
 def seconds(case: Case, budget_s: float) -> dict[str, list[float]]:
@@ -89,7 +91,8 @@ def row(case: Case, budget_s: float, peaks_mb: dict[str, float]) -> dict[str, ob
     numbers["speed_of_best_peer"] = best_ms / medians[OURS]
     numbers |= {f"{name}_peak_mb": value for name, value in peaks_mb.items()}
     rounded = {k: float(f"{v:.4g}") for k, v in numbers.items()}
-    return {"case": case.name, **rounded, "difference": float(f"{difference(case):.1e}")}
+    deviation = None if case.random else float(f"{difference(case):.1e}")
+    return {"case": case.name, **rounded, "difference": deviation}
 
 
 COLUMNS = {
@@ -115,10 +118,10 @@ def show(rows: list[dict[str, object]]) -> None:
     for heading in ("", *COLUMNS):
         table.add_column(heading, justify="left" if not heading else "right")
     for each in rows:
-        cells = [_short(each.get(key, "-")) for key in COLUMNS.values()]
+        cells = [_short(each.get(key)) for key in COLUMNS.values()]
         table.add_row(str(each["case"]), *cells)
     Console(width=150).print(table)
 
 
 def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return "-" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
