@@ -15,8 +15,8 @@ from cnn_core.geometry import output_length, same_padding
 BLOCK_BYTES = 512 * 1024
 """What is computed at a time: half of a common second-level cache."""
 
-LONG_ROW = 1024
-"""Numbers from which on a row costs what its numbers cost, and no longer what starting it does."""
+SHORT_ROW, LONG_ROW = 64, 1024
+"""Rows of so few numbers cost more to begin than to compute; of so many, the beginning is free."""
 
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
@@ -104,13 +104,14 @@ def add_bias(y: Array, bias: Array | None) -> None:
     """Adds (D,) to a contiguous (..., D) in place, many short rows at a time."""
     if bias is None:
         return
-    rows, channels = y.reshape(-1, len(bias)), len(bias)
-    together = LONG_ROW // channels
-    whole = len(rows) // together * together if together else 0
-    if whole:
-        long = rows[:whole].reshape(-1, together * channels)
-        long += np.tile(bias, together)
-    rows[whole:] += bias
+    rows = y.reshape(-1, len(bias))
+    together = LONG_ROW // len(bias) if len(bias) <= SHORT_ROW else 1
+    whole = len(rows) // together * together
+    if together > 1 and whole:
+        long = rows[:whole].reshape(-1, together * len(bias))
+        long += bias[None].repeat(together, axis=0).reshape(-1)
+        rows = rows[whole:]
+    rows += bias
 
 
 def unfold(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Array:
