@@ -16,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 from sweepnet.cli import main
 from sweepnet_service.detectors.image import ImageDetector
+from sweepnet_service.detectors.image.pixels import Picture
 from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.store import SHIPPED, Library
 
@@ -83,6 +84,58 @@ def test_the_file_says_what_goes_around_the_network(export: Export, tmp_path: Pa
     assert flower["input"]["size_px"] == finder.size_px
     assert flower["output"]["stride_px"] == 8
     assert word["operating_points"]["welcome"][0]["miss_rate"] >= 0
+
+
+def log_mel(samples: Any, told: dict[str, Any]) -> Any:
+    """Features from what the file tells alone, as a stranger would write them."""
+    hop, width, bands = told["hop_samples"], told["width_samples"], told["bands"]
+    count = (len(samples) - width) // hop + 1
+    frames = np.stack([samples[i * hop : i * hop + width] for i in range(count)])
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(width) / width)
+    power = np.abs(np.fft.rfft(frames * hann, told["fft_samples"])) ** 2
+    low, high = (2595 * np.log10(1 + told[k] / 700) for k in ("low_hz", "high_hz"))
+    points = 700 * (10 ** (np.linspace(low, high, bands + 2) / 2595) - 1)
+    hertz = np.arange(told["fft_samples"] // 2 + 1) * told["rate_hz"] / told["fft_samples"]
+    triangles = [np.interp(hertz, points[i : i + 3], (0, 1, 0), 0, 0) for i in range(bands)]
+    return (np.log(power @ np.transpose(triangles) + 1e-5) / 4 + 0.3).astype(np.float32)
+
+
+def test_a_keyword_can_be_heard_with_what_the_file_tells(export: Export, tmp_path: Path) -> None:
+    """No code of ours between the samples and the scores."""
+    assert export("welcome", "--onnx", "--out", tmp_path / "net.onnx")[0] == 0
+    model = onnx.load(tmp_path / "net.onnx")
+    told = metadata(model)
+    detector = cast("KeywordDetector", Library().load("detectors/welcome"))
+    noise = 0.1 * np.random.default_rng(0).standard_normal(2 * told["input"]["rate_hz"])
+    signal = np.concatenate([np.zeros(told["output"]["padding_samples"]), noise])
+
+    features = log_mel(signal, told["input"])[None]
+    scores = ReferenceEvaluator(model).run(None, {"x": features})[0]
+    ours = detector.net.forward(detector.features.frames(signal.astype(np.float32))[None])
+    np.testing.assert_allclose(scores, ours, atol=1e-5)
+    windows = (features.shape[1] - told["output"]["size_frames"]) // told["output"]["step_frames"]
+    assert scores.shape == (1, windows + 1, len(told["labels"]))
+
+
+def test_a_flower_can_be_boxed_with_what_the_file_tells(export: Export, tmp_path: Path) -> None:
+    """Scores and boxes of every cell, from pixels, as the detector has them."""
+    assert export("flower", "--onnx", "--out", tmp_path / "net.onnx")[0] == 0
+    model = onnx.load(tmp_path / "net.onnx")
+    told = metadata(model)
+    detector = cast("ImageDetector", Library().load("detectors/flower"))
+    size = told["input"]["size_px"]
+    pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3)).astype(np.uint8)
+
+    x = (pixels.astype(np.float32) - told["input"]["mean"]) / told["input"]["scale"]
+    (y,) = ReferenceEvaluator(model).run(None, {"x": x[None].astype(np.float32)})[0]
+    limit = told["output"]["log_side_limit"]
+    sides = told["output"]["side_unit_px"] * np.exp(np.clip(y[..., 1:], -limit, limit))
+    centre = (np.arange(size // told["output"]["stride_px"]) + 0.5) * told["output"]["stride_px"]
+    left, top = centre[None, :] - sides[..., 0], centre[:, None] - sides[..., 1]
+    swept = detector.sweep(Picture(pixels, size, size))
+    np.testing.assert_allclose(1 / (1 + np.exp(-y[..., 0])), swept.scores, atol=1e-5)
+    np.testing.assert_allclose(left, swept.input_boxes[..., 0], rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(top, swept.input_boxes[..., 1], rtol=1e-3, atol=1e-2)
 
 
 def test_a_model_file_is_exported_by_its_path(
