@@ -22,8 +22,8 @@ types: .venv/ready ## strict types
 peers: .peers/venv/ready ## the core's layers against PyTorch, forward and backward
 	@.peers/venv/bin/pytest -q benchmarks
 
-bench-core: .peers/venv/ready ## speed of both networks against PyTorch and ONNX Runtime; last line JSON
-	@.peers/venv/bin/python benchmarks/core.py
+bench-core: .peers/venv/ready ## speed and memory of layers and networks against PyTorch and ONNX Runtime; last line JSON
+	@.peers/venv/bin/python benchmarks/core.py $(CORE_FLAGS)
 
 bench-sweep: .peers/venv/ready ## what sweeping saves: dense scans against windows, live hops against peers; last line JSON
 	@.peers/venv/bin/python benchmarks/sweep.py $(SWEEP_FLAGS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -76,10 +78,11 @@ def exported(net: Layer, x: Array, folder: Path) -> onnxruntime.InferenceSession
     """The network in ONNX Runtime on one thread, through PyTorch's exporter, if that knows it."""
     path, given = folder / "net.onnx", (channels_second(x),)
     try:
-        with warnings.catch_warnings():
+        # The exporter prints the graph of what it does not know.
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
             warnings.simplefilter("ignore")
             torch.onnx.export(twin(net).eval(), given, path, input_names=["x"], dynamo=False)
-    except torch.onnx.errors.UnsupportedOperatorError:
+    except torch.onnx.errors.OnnxExporterError:
         return None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -56,13 +56,13 @@ class Function(nn.Module):
 
 def padded(x: Tensor, padding: Any, value: float = 0.0) -> Tensor:
     """PyTorch's pools pad both sides alike and at most by half the kernel, so it is done here."""
+    if not any(map(any, padding)):
+        return x
     return F.pad(x, tuple(n for pair in reversed(padding) for n in pair), value=value)
 
 
 def max_pool(layer: MaxPool) -> nn.Module:
     pool: Any = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(layer.kernel) - 1]
-    if not any(map(any, layer.padding)):
-        return Function(lambda x: pool(x, layer.kernel, layer.stride))
     return Function(
         lambda x: pool(padded(x, layer.padding, -torch.inf), layer.kernel, layer.stride)
     )
