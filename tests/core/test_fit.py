@@ -98,11 +98,12 @@ cuts_of = st.lists(st.integers(1, STEPS), min_size=1, max_size=3, unique=True).m
 
 
 @effort(deadline=None, max_examples=12)
-@given(cuts=cuts_of, each=st.booleans())
-def test_stopped_anywhere_and_resumed_is_undisturbed(tmp_path_factory, cuts, each):
+@given(cuts=cuts_of, each=st.booleans(), shards=st.integers(1, 2))
+def test_stopped_anywhere_and_resumed_is_undisturbed(tmp_path_factory, cuts, each, shards):
     """Law 9, through every epoch's end: weights, average, slots, schedule, history."""
     path = tmp_path_factory.mktemp("fit") / "c.safetensors"
     train, recipe, settings = everything()
+    settings["shards"] = shards
     whole = fit(small_net(), train, recipe, **settings)
     settings |= {"checkpoint": path, "checkpoint_every_s": 0.0 if each else 1e9}
     for cut in cuts:
