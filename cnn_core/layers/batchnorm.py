@@ -11,6 +11,7 @@ import numpy as np
 from cnn_core.arrays import Array
 from cnn_core.layers.checks import check_setting, check_shape
 from cnn_core.layers.layer import Layer, Pull
+from cnn_core.layers.rows import LongRows
 from cnn_core.tree import STATISTIC
 
 
@@ -74,34 +75,52 @@ class BatchNorm(Layer):
     def forward(self, x: Array) -> Array:
         self._check(x)
         factor, offset = self.affine()
-        y = x * factor
-        y += offset
-        return y
+        rows = LongRows.of(x)
+        y = rows.values * rows.wide(factor)
+        y += rows.wide(offset)
+        return y.reshape(x.shape)
+
+    def forward_over(self, x: Array) -> Array:
+        self._check(x)
+        factor, offset = self.affine()
+        rows = LongRows.of(x)
+        if factor.dtype != x.dtype or not np.may_share_memory(rows.values, x):
+            return self.forward(x)
+        np.multiply(rows.values, rows.wide(factor), out=rows.values)
+        np.add(rows.values, rows.wide(offset), out=rows.values)
+        return x
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         self._check(x)
-        channels = self.scale.shape[0]
-        rows = x.reshape(-1, channels)
-        training = rng is not None
-        self._expect(not training or len(rows) > 0, x, "at least one sample to train on")
+        rows, training = LongRows.of(x), rng is not None
+        self._expect(not training or rows.places > 0, x, "at least one sample to train on")
         mean, variance = _moments(rows) if training else (self.mean, self.variance)
         spread = 1.0 / np.sqrt(variance + self.epsilon)
-        normal = rows - mean
-        normal *= spread
-        y = normal * self.scale
-        y += self.shift
+        factor, centre = self.scale * spread, rows.wide(mean)
 
         def pull(dy: Array) -> tuple[Array, BatchNorm]:
-            dy = dy.reshape(-1, channels)
-            dscale, dshift = _sum_rows(dy * normal), _sum_rows(dy)
-            factor = self.scale * spread
-            dx = dy * factor
-            if training:
-                # The batch's own mean and variance depend on x: take their share back out.
-                dx -= normal * (factor * dscale / len(dy))
-                dx -= factor * dshift / len(dy)
+            dys = dy.reshape(rows.values.shape)
+            dshift = rows.sum(lambda block: dys[block])
+            dscale = rows.sum(lambda block: (rows.values[block] - centre) * dys[block]) * spread
+            dx, scale = np.empty_like(dys), rows.wide(factor)
+            slope = rows.wide(spread * dscale / max(1, rows.places))
+            level = rows.wide(dshift / max(1, rows.places))
+            for block in rows.blocks():
+                part = np.multiply(dys[block], scale, out=dx[block])
+                if training:
+                    # The batch's own mean and variance depend on x: their share is taken out.
+                    share = rows.values[block] - centre
+                    share *= slope
+                    share += level
+                    share *= scale
+                    part -= share
             return dx.reshape(x.shape), self._gradient(dscale, dshift, mean, variance)
 
+        y, scale, shift = np.empty_like(rows.values), rows.wide(factor), rows.wide(self.shift)
+        for block in rows.blocks():
+            part = np.subtract(rows.values[block], centre, out=y[block])
+            part *= scale
+            part += shift
         return y.reshape(x.shape), pull
 
     def _check(self, x: Array) -> None:
@@ -120,13 +139,8 @@ class BatchNorm(Layer):
         )
 
 
-def _sum_rows(rows: Array) -> Array:
-    """Column sums as a product with ones: faster than a reduction, and summed in blocks."""
-    return np.ones(len(rows), rows.dtype) @ rows
-
-
-def _moments(rows: Array) -> tuple[Array, Array]:
-    mean = _sum_rows(rows) / len(rows)
-    centred = rows - mean
-    centred *= centred
-    return mean, _sum_rows(centred) / len(rows)
+def _moments(rows: LongRows) -> tuple[Array, Array]:
+    """Mean and variance of each channel; the variance in a second pass, so that nothing cancels."""
+    mean = rows.sum(lambda block: rows.values[block]) / rows.places
+    centre = rows.wide(mean)
+    return mean, rows.sum(lambda block: (rows.values[block] - centre) ** 2) / rows.places

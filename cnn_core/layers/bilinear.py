@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from math import floor
 from typing import Any
 
@@ -45,15 +46,17 @@ class UpsampleBilinear(Enlargement):
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         self._check(x)
-        axes = [(axis, f) for axis, f in enumerate(self.factor, start=1) if f > 1]
-        y = x
-        for axis, factor in axes:
-            y = _enlarged(y, axis, factor)
+        # From the last axis on, while there is little: rows are long, and quick, columns are not.
+        axes = [(axis, factor) for axis, factor in enumerate(self.factor) if factor > 1]
+        y = np.empty(self.output_shape(x.shape), x.dtype)
+        for sample, into in zip(x, y, strict=True):
+            into[...] = reduce(_enlarged, reversed(axes), sample)
 
         def pull(dy: Array) -> tuple[Array, Layer]:
-            for axis, factor in reversed(axes):
-                dy = _gathered(dy, axis, factor)
-            return dy, self
+            dx = np.empty(x.shape, dy.dtype)
+            for share, into in zip(dy, dx, strict=True):
+                into[...] = reduce(_gathered, axes, share)
+            return dx, self
 
         return y, pull
 
@@ -72,29 +75,32 @@ def _taps(factor: int, length: int) -> Iterator[tuple[slice, slice, slice, float
         )
 
 
-def _enlarged(x: Array, axis: int, factor: int) -> Array:
+def _enlarged(x: Array, along: tuple[int, int]) -> Array:
+    """One sample (*in, C) enlarged along one (axis, factor)."""
+    axis, factor = along
     first, last = (np.take(x, [0], axis), np.take(x, [-1], axis)) if x.shape[axis] else (x, x)
     extended = np.concatenate((first, x, last), axis=axis)
     y = np.empty((*x.shape[:axis], x.shape[axis] * factor, *x.shape[axis + 1 :]), x.dtype)
-    along = (slice(None),) * axis
-    for outputs, before, after, nearness in _taps(factor, x.shape[axis]):
-        part = y[(*along, outputs)]
-        np.multiply(extended[(*along, before)], 1 - nearness, out=part)
-        part += extended[(*along, after)] * nearness
+    before = (slice(None),) * axis
+    for outputs, earlier, later, nearness in _taps(factor, x.shape[axis]):
+        part = y[(*before, outputs)]
+        np.multiply(extended[(*before, earlier)], 1 - nearness, out=part)
+        part += extended[(*before, later)] * nearness
     return y
 
 
-def _gathered(dy: Array, axis: int, factor: int) -> Array:
+def _gathered(dy: Array, along: tuple[int, int]) -> Array:
     """The transpose of `_enlarged`."""
+    axis, factor = along
     length = dy.shape[axis] // factor
     extended = np.zeros((*dy.shape[:axis], length + 2, *dy.shape[axis + 1 :]), dy.dtype)
-    along = (slice(None),) * axis
-    for outputs, before, after, nearness in _taps(factor, length):
-        part = dy[(*along, outputs)]
-        extended[(*along, before)] += part * (1 - nearness)
-        extended[(*along, after)] += part * nearness
-    dx = extended[(*along, slice(1, -1))]
+    before = (slice(None),) * axis
+    for outputs, earlier, later, nearness in _taps(factor, length):
+        part = dy[(*before, outputs)]
+        extended[(*before, earlier)] += part * (1 - nearness)
+        extended[(*before, later)] += part * nearness
+    dx = extended[(*before, slice(1, -1))]
     if length:
-        dx[(*along, slice(0, 1))] += extended[(*along, slice(0, 1))]
-        dx[(*along, slice(-1, None))] += extended[(*along, slice(-1, None))]
+        dx[(*before, slice(0, 1))] += extended[(*before, slice(0, 1))]
+        dx[(*before, slice(-1, None))] += extended[(*before, slice(-1, None))]
     return dx

@@ -50,7 +50,7 @@ class Embedding(Layer):
         def pull(dy: Array) -> tuple[Array, Embedding]:
             return np.zeros(x.shape, dy.dtype), Embedding(self._gather(words, dy))
 
-        return self.weight[words], pull
+        return np.take(self.weight, words, axis=0, mode="clip"), pull
 
     def _checked(self, x: Array) -> Integers:
         vocabulary = len(self.weight)
