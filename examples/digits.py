@@ -25,7 +25,7 @@ from cnn_core.networks import lenet5
 from cnn_core.optim import AdamW
 from cnn_core.recipes import Recipe
 from cnn_core.schedules import Cosine
-from examples.mnist import VALIDATION, Digits, test_digits, training_digits, viewed
+from examples.mnist import TEST, VALIDATION, Digits, test_digits, training_digits, viewed
 from examples.running import BLUE, Course, flags, metered, parsed, picture, plain, run, save, share
 
 RECIPE = Recipe(
@@ -151,7 +151,7 @@ def test(given: argparse.Namespace, digits: Digits, recipe: Recipe) -> None:
     start_s = time.monotonic()
     fitted = learn(digits, None, given.out, recipe, given.seed)
     spent_s = time.monotonic() - start_s
-    examined = test_digits()
+    examined = test_digits().part(slice(0, 500 if given.quick else TEST))
     logits = predict(fitted.net, examined.pictures)
     right = int((logits.argmax(axis=1) == examined.labels).sum())
     modelfile.save(given.out / MODEL, fitted.net, {"seed": given.seed, "epochs": recipe.epochs})
