@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from cnn_core.layers import Conv1d
 from sweepnet_service.detectors.image import ImageDetector
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, NotFound
@@ -230,3 +232,15 @@ def test_a_detector_that_cannot_be_read_fails_where_it_is_named(
     assert len(tries) == 1
     assert warnings == ["detectors/blobs"]
     engine.close()
+
+
+def test_a_network_that_takes_no_picture_is_told_of(tiny_models: Path, tmp_path: Path) -> None:
+    """One for signals in a model of kind image: the model says so, and no network is shown."""
+    good = ImageDetector.load(tiny_models / "blobs.safetensors")
+    for_signals = Conv1d.create(np.random.default_rng(0), 3, 5, 3)
+    replace(good, net=for_signals).save(tmp_path / "odd.safetensors")
+
+    told = convert_models.whole_model(Library(tmp_path), "detectors/odd")
+
+    assert not told.HasField("network")
+    assert "its network takes no input of shape (1, 64, 64, 3): Conv1d" in told.model.error

@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, status_pb2
 
+from cnn_core.errors import CoreError
 from cnn_core.summary import Summary, summary
 from sweepnet_protos.v1 import model_pb2, trainer_pb2
 from sweepnet_service.errors import InvalidInput, SweepnetError, shown
@@ -53,11 +54,18 @@ def model(library: Library, name: str) -> model_pb2.Model:
 
 
 def whole_model(library: Library, name: str) -> model_pb2.GetModelResponse:
-    """A model with its network; without one where the model cannot be used."""
+    """A model with its network; without one where the model cannot be used.
+
+    A network that takes no such input is an error of the model.
+    """
     told = model_pb2.GetModelResponse(model=model(library, name))
-    if not told.model.error:
-        detector = library.load(name)
+    if told.model.error:
+        return told
+    detector = library.load(name)
+    try:
         told.network.CopyFrom(_network(summary(detector.net, detector.input_shape)))
+    except CoreError as error:
+        told.model.error = f"its network takes no input of shape {detector.input_shape}: {error}"
     return told
 
 
