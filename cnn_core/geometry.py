@@ -104,13 +104,18 @@ def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
 
 
 def crop_offsets(windows: Sequence[Window]) -> tuple[int, ...]:
-    """How many first outputs each branch drops, so that equal indices are centred alike."""
+    """How many first outputs each branch drops, so that equal indices are centred alike.
+
+    Windows that end alike stay so: those of causal branches see nothing later than each other.
+    """
     steps = {window.step for window in windows}
     if len(steps) != 1:
         raise GeometryError(
             f"branches: got steps {sorted(map(float, steps))}; expected one step for all, "
             "so that their outputs can be added"
         )
+    if len({window.start + window.size for window in windows}) == 1:
+        return (0,) * len(windows)
     step = windows[0].step
     last = max(window.centre for window in windows)
     return tuple(floor((last - window.centre) / step) for window in windows)

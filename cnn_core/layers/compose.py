@@ -133,8 +133,9 @@ class Identity(Layer):
 class Branches(Layer, abstract=True):
     """Layers side by side that see the same input; a subclass says how their outputs are joined.
 
-    Outputs are joined where their windows are centred alike; what one branch has beyond the
-    others is cropped. So a skip past valid convolutions is the cropped input. In a stream the
+    Outputs are joined where their windows are centred alike, or end alike, as those of causal
+    branches do; what one branch has beyond the others is cropped. So a skip past valid
+    convolutions is the cropped input, and one past causal ones the whole. In a stream the
     branch that answers earlier waits. Branches may also end without places, (N, D) each.
     """
 
@@ -310,6 +311,7 @@ class Sum(Branches):
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
         conv = Conv1d.create(rng, 3, 3, 3, dilation=2)
         yield cls((Identity(), Sequential((conv, Relu())))), (2, 11, 3)
+        yield cls((Identity(), Conv1d.create(rng, 2, 2, 3, padding="causal"))), (2, 7, 2)
         strided = Conv1d.create(rng, 2, 3, 5, stride=3), Conv1d.create(rng, 2, 3, 1, stride=3)
         yield cls(strided), (2, 17, 2)
         yield cls((Identity(), Conv2d.create(rng, 2, 2, 3))), (2, 6, 5, 2)
