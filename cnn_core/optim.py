@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from math import inf
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 
 from cnn_core.arrays import Array
+from cnn_core.errors import TrainingError
 from cnn_core.tree import arrays, follows, tree_map, with_arrays
 
 Net = TypeVar("Net")
@@ -49,6 +51,10 @@ class Sgd:
     nesterov: bool = False
     weight_decay: float = 0.0
     decay_on: DecayOn = "filters"
+
+    def __post_init__(self) -> None:
+        _expect(self, "momentum", 0 <= self.momentum < 1, "0 to below 1")
+        _expect_decay(self)
 
     def init(self, net: Net) -> SgdState[Net]:
         return SgdState(tree_map(np.zeros_like, net))
@@ -88,6 +94,12 @@ class Adam:
     epsilon: float = 1e-8
     weight_decay: float = 0.0
     decay_on: DecayOn = "filters"
+
+    def __post_init__(self) -> None:
+        _expect(self, "beta1", 0 <= self.beta1 < 1, "0 to below 1")
+        _expect(self, "beta2", 0 <= self.beta2 < 1, "0 to below 1")
+        _expect(self, "epsilon", self.epsilon > 0, "a number above 0")
+        _expect_decay(self)
 
     def init(self, net: Net) -> AdamState[Net]:
         zeros = tree_map(np.zeros_like, net)
@@ -130,6 +142,19 @@ class AdamW(Adam):
     def _decayed(self, w: Array, g: Array, rate: float) -> tuple[Array, Array]:
         share = rate * self.weight_decay
         return (w * (1 - share), g) if share and _decays(w, self.decay_on) else (w, g)
+
+
+def _expect(optimiser: object, name: str, fine: bool, expected: str) -> None:
+    if not fine:
+        raise TrainingError(
+            f"{type(optimiser).__name__}: got {name} {getattr(optimiser, name)!r}; "
+            f"expected {expected}"
+        )
+
+
+def _expect_decay(optimiser: Sgd | Adam) -> None:
+    _expect(optimiser, "weight_decay", 0 <= optimiser.weight_decay < inf, "0 or more")
+    _expect(optimiser, "decay_on", optimiser.decay_on in get_args(DecayOn), '"filters" or "all"')
 
 
 def _decays(w: Array, decay_on: DecayOn) -> bool:

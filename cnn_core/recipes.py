@@ -42,7 +42,7 @@ def alexnet(epochs: int = 90, patience: int = 3) -> Recipe:
     """The lectures' recipe for AlexNet (Krizhevsky et al. 2012): batches of 128, momentum 0.9,
     decay 5e-4, rate 0.01 divided by 10 when validation stops improving.
 
-    The paper divides by hand; here it is done after `patience` epochs without improvement.
+    The paper divides by hand; here it is done once more than `patience` epochs bring nothing.
     """
     return Recipe(128, epochs, Sgd(0.9, weight_decay=5e-4), ReduceOnPlateau(0.01, 0.1, patience))
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnn_core.errors import TrainingError
 from cnn_core.layers import BatchNorm, Dense, Relu, Sequential
 from cnn_core.optim import Adam, AdamW, Sgd, average, clip_norm
 from cnn_core.tree import leaves, tree_map
@@ -192,3 +193,19 @@ def test_the_average_of_what_never_changes_is_itself(seed, decay):
 def test_the_average_follows_by_one_minus_its_decay():
     a, b = Dense(np.zeros((1, 1)), np.zeros(1)), Dense(np.ones((1, 1)), np.ones(1))
     assert average(a, b, 0.9).bias.item() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Sgd(1.0), "Sgd: got momentum 1.0; expected 0 to below 1"),
+        (lambda: Sgd(weight_decay=-1), "Sgd: got weight_decay -1; expected 0 or more"),
+        (lambda: Sgd(decay_on="weights"), 'got decay_on \'weights\'; expected "filters" or "all"'),
+        (lambda: Adam(beta1=1.0), "Adam: got beta1 1.0; expected 0 to below 1"),
+        (lambda: AdamW(beta2=-0.1), "AdamW: got beta2 -0.1; expected 0 to below 1"),
+        (lambda: Adam(epsilon=0), "Adam: got epsilon 0; expected a number above 0"),
+    ],
+)
+def test_what_no_optimiser_can_use_is_refused_by_name(make, message):
+    with pytest.raises(TrainingError, match=message):
+        make()
