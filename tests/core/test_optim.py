@@ -200,7 +200,7 @@ def test_the_average_follows_by_one_minus_its_decay():
     [
         (lambda: Sgd(1.0), "Sgd: got momentum 1.0; expected 0 to below 1"),
         (lambda: Sgd(weight_decay=-1), "Sgd: got weight_decay -1; expected 0 or more"),
-        (lambda: Sgd(decay_on="weights"), 'got decay_on \'weights\'; expected "filters" or "all"'),
+        (lambda: Sgd(decay_on="any"), "got decay_on 'any'; expected .filters. or .all."),
         (lambda: Adam(beta1=1.0), "Adam: got beta1 1.0; expected 0 to below 1"),
         (lambda: AdamW(beta2=-0.1), "AdamW: got beta2 -0.1; expected 0 to below 1"),
         (lambda: Adam(epsilon=0), "Adam: got epsilon 0; expected a number above 0"),
