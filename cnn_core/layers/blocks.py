@@ -119,15 +119,12 @@ def _reduce_axis(
     """Writes `combine` along one axis into `y`."""
     along = (slice(None),) * axis
     whole = slice(0, y.shape[axis])
-    first, *rest = sorted(meeting, key=lambda each: each[0] != whole)
-    if first[0] == whole and rest and rest[0][0] == whole:
-        second, *rest = rest
-        combine(x[(*along, first[1])], x[(*along, second[1])], out=y)
-    elif first[0] == whole:
-        y[...] = x[(*along, first[1])]
+    rest = list(meeting)
+    if len(rest) > 1 and rest[0][0] == rest[1][0] == whole:
+        (_, first), (_, second), *rest = rest
+        combine(x[(*along, first)], x[(*along, second)], out=y)
     else:
         y.fill(nothing)
-        rest = [first, *rest]
     for outputs, inputs in rest:
         part = y[(*along, outputs)]
         combine(part, x[(*along, inputs)], out=part)
