@@ -148,5 +148,24 @@ def _row_blocks(
     for place in cache_blocks(counts, prod(window) * x.itemsize):
         block = windows[place].transpose(groups_first)
         rows = scratch.take("rows", *block.shape)
-        np.copyto(rows, block)
+        _copy(block, rows, len(kernel) - 1)
         yield place, rows.reshape(groups, -1, prod(window) // groups)
+
+
+def _copy(windows: Array, rows: Array, outer: int) -> None:
+    """Windows (..., *kernel, C) into memory of their shape; the kernel has `outer` axes + 1.
+
+    What a window sees along its last axis lies together, unless dilated or grouped. In pictures
+    it is copied as one piece, one place of the outer axes at a time: NumPy likes long loops.
+    """
+    length, channels = windows.shape[-2:]
+    if outer == 0 or windows.strides[-2:] != (channels * rows.itemsize, rows.itemsize):
+        np.copyto(rows, windows)
+        return
+    piece = np.dtype((np.void, length * channels * rows.itemsize))
+    source, target = (
+        array.reshape(*array.shape[:-2], length * channels).view(piece)[..., 0]
+        for array in (windows, rows)
+    )
+    for place in np.ndindex(*source.shape[source.ndim - outer :]):
+        target[(..., *place)] = source[(..., *place)]
