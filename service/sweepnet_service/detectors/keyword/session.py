@@ -18,7 +18,7 @@ import soxr
 from cnn_core.aggregate import Aggregate as Running
 from cnn_core.aggregate import Max, Mean, SoftmaxMean
 from cnn_core.arrays import Array
-from cnn_core.decide import Hysteresis, Peak
+from cnn_core.decide import EachLabel, Hysteresis, Peak
 from cnn_core.errors import CoreError
 from cnn_core.stream import open_stream
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
@@ -99,8 +99,8 @@ class SpotSession:
         self._frames = LogMelStream(detector.features)
         self._explainer = Explainer(detector) if options.explanations else None
         self._net = open_stream(detector.net)
-        self._deciders = deciders(detector, options)
-        self._decided = [decider.init() for decider in self._deciders]
+        self._decider = EachLabel(deciders(detector, options))
+        self._decided = self._decider.init()
         self._aggregates = aggregates(detector, options)
         self._totals = [aggregate.init(len(detector.labels)) for aggregate in self._aggregates]
         self._values: tuple[Aggregate, ...] = ()
@@ -132,9 +132,8 @@ class SpotSession:
     def replay(self, label: str, scores: Array, samples: int) -> list[KeywordEvent]:
         """The events of a finished stream of so many samples from one label's scores (t,)."""
         self._read = samples
-        decider = self._deciders[self.detector.labels.index(label)]
-        state, peaks = decider.step(decider.init(), scores)
-        return [self._event(label, peak) for peak in [*peaks, *decider.finish(state)]]
+        rule = self._decider.rules[self.detector.labels.index(label)]
+        return [self._event(label, peak) for peak in rule.peaks(scores)]
 
     def _resample(self, samples: Array, last: bool = False) -> Array:
         if self._resampler is None:
@@ -204,14 +203,9 @@ class SpotSession:
 
     def _decide(self, scores: Array) -> list[tuple[str, Peak]]:
         """The peaks that ended, with their labels."""
-        peaks: list[tuple[str, Peak]] = []
-        for place, (label, decider) in enumerate(
-            zip(self.detector.labels, self._deciders, strict=True)
-        ):
-            self._decided[place], ended = decider.step(self._decided[place], scores[:, place])
-            ended += decider.finish(self._decided[place]) if self._finished else []
-            peaks += [(label, peak) for peak in ended]
-        return peaks
+        self._decided, ended = self._decider.step(self._decided, scores)
+        ended += self._decider.finish(self._decided) if self._finished else []
+        return [(self.detector.labels[place], peak) for place, peak in ended]
 
     def _event(self, label: str, peak: Peak) -> KeywordEvent:
         first, _ = self.detector.window.span(peak.peak)
@@ -266,7 +260,7 @@ def resampler(rate_hz: int, to_hz: int) -> soxr.ResampleStream | None:
     return soxr.ResampleStream(rate_hz, to_hz, 1, dtype="float32", quality="HQ")
 
 
-def deciders(detector: KeywordDetector, options: SpotOptions) -> list[Hysteresis]:
+def deciders(detector: KeywordDetector, options: SpotOptions) -> tuple[Hysteresis, ...]:
     """One decision a label. Raises InvalidInput for thresholds that cannot be."""
     unknown = set(options.thresholds) - set(detector.labels)
     if unknown:
@@ -274,7 +268,8 @@ def deciders(detector: KeywordDetector, options: SpotOptions) -> list[Hysteresis
             "thresholds",
             f"got {sorted(unknown)}; the model knows {list(detector.labels)}",
         )
-    return [decider(detector, label, options.thresholds.get(label)) for label in detector.labels]
+    chosen = options.thresholds
+    return tuple(decider(detector, label, chosen.get(label)) for label in detector.labels)
 
 
 def decider(detector: KeywordDetector, label: str, threshold: float | None) -> Hysteresis:
