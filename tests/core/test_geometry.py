@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_core.errors import GeometryError
-from cnn_core.geometry import Window, compose, conv_window, crop_offsets, same_padding
+from cnn_core.geometry import (
+    Window,
+    compose,
+    conv_window,
+    crop_offsets,
+    output_length,
+    same_padding,
+)
 
 windows = st.builds(
     Window, size=st.integers(1, 9), step=st.integers(1, 5), start=st.integers(-4, 4)
@@ -41,6 +48,32 @@ def test_count_is_how_many_spans_fit(kernel, stride, dilation, length):
     count = window.count(length)
     assert count == sum(window.span(i)[1] <= length for i in range(length + 1))
     assert 0 <= window.uncovered(length) <= length
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(0, 60))
+def test_the_plain_formula_counts_as_windows_do(kernel, stride, dilation, length):
+    assert output_length(length, kernel, stride, dilation) == conv_window(
+        kernel, stride, dilation
+    ).count(length)
+
+
+@given(
+    st.integers(1, 6), st.integers(1, 5), st.integers(0, 3), st.integers(0, 3), st.integers(0, 40)
+)
+def test_uncovered_inputs_are_those_behind_the_last_window(kernel, stride, before, after, length):
+    """Padding behind the signal may carry a window past its end: then nothing is left over."""
+    window = conv_window(kernel, stride, 1, before)
+    padding = before + after
+    windows = window.count(length, padding)
+    seen = [i for index in range(windows) for i in range(*window.span(index))]
+    behind = [i for i in range(length) if not seen or i > max(seen)]
+    assert window.uncovered(length, padding) == len(behind)
+
+
+def test_seven_inputs_under_three_at_stride_three():
+    """Unpadded the last input is left over; one zero on both sides, and all are seen."""
+    assert conv_window(3, 3).uncovered(7) == 1
+    assert conv_window(3, 3, 1, 1).uncovered(7, 2) == 0
 
 
 @given(st.integers(1, 12), st.integers(1, 4), st.integers(1, 50))
