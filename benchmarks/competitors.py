@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph
 
 from benchmarks.measure import OURS, Case
 from benchmarks.twin import channels_last, channels_second, twin
@@ -75,18 +76,17 @@ def training(name: str, net: Layer, x: Array) -> Case:
 
 
 def exported(net: Layer, x: Array, folder: Path) -> onnxruntime.InferenceSession | None:
-    """The network in ONNX Runtime on one thread, through PyTorch's exporter, if that knows it."""
+    """The network in ONNX Runtime on one thread, if PyTorch's exporter has a sound form for it."""
     path, given = folder / "net.onnx", (channels_second(x),)
     try:
         # The exporter prints the graph of what it does not know.
         with warnings.catch_warnings(), redirect_stdout(StringIO()):
             warnings.simplefilter("ignore")
             torch.onnx.export(twin(net).eval(), given, path, input_names=["x"], dynamo=False)
-    except torch.onnx.errors.OnnxExporterError:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        providers = ["CPUExecutionProvider"]
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
+    except (torch.onnx.errors.OnnxExporterError, Fail, InvalidGraph):
         return None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        path.read_bytes(), options, providers=["CPUExecutionProvider"]
-    )
