@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
+from itertools import islice
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,9 @@ from benchmarks.networks import flower, spotter
 from cnn_core.arrays import Array
 from cnn_core.dense_scan import dense
 from cnn_core.fold import fold
+from cnn_core.fully_convolutional import fully_convolutional
 from cnn_core.layers import Layer
+from cnn_core.networks import lenet5
 from cnn_core.scan import scan
 from cnn_core.tiles import Tiling, tiling
 
@@ -41,33 +45,38 @@ WINDOWS, AT_ONCE = 1024, 256
 Row = dict[str, object]
 
 
-def gain_1d(name: str, net: Layer, frames: int, stride: int, repeats: int) -> Row:
-    """A signal scanned at a stride against its windows in batches of their own."""
-    x = _noise((1, frames, BANDS))
-    rewritten, size = dense(net, stride), int(net.windows[0].size)
-    count = (frames - size) // stride + 1
-    part = np.stack([x[0, i * stride : i * stride + size] for i in range(min(WINDOWS, count))])
+def by_windows(name: str, net: Layer, x: Array, stride: int, repeats: int) -> Row:
+    """A scan at a stride against every window cut out, in batches."""
+    rewritten, sizes = dense(net, stride), [int(window.size) for window in net.windows]
+    counts = [(n - size) // stride + 1 for n, size in zip(x.shape[1:-1], sizes, strict=True)]
+    corners = np.array(list(islice(np.ndindex(*counts), WINDOWS))) * stride
+    part = np.concatenate([x[(slice(None), *_box(corner, sizes))] for corner in corners])
     batches = np.split(part, range(AT_ONCE, len(part), AT_ONCE))
-    alone = [partial(net.forward, batch) for batch in batches]
+    count = prod(counts)
     return _gain(
         name,
         windows=count,
         dense_s=_median_s([lambda: scan(net, x, stride=stride)], repeats),
-        naive_s=_median_s(alone, repeats) * count / len(part),
+        naive_s=_median_s([partial(net.forward, batch) for batch in batches], repeats)
+        * (count / len(part)),
         dense_macs=rewritten.multiply_adds(x.shape),
-        naive_macs=net.multiply_adds((1, size, BANDS)) * count,
+        naive_macs=net.multiply_adds((1, *sizes, x.shape[-1])) * count,
         part=len(part),
     )
 
 
-def gain_2d(name: str, net: Layer, side: int, repeats: int) -> Row:
+def _box(corner: Array, sizes: list[int]) -> tuple[slice, ...]:
+    return tuple(slice(at, at + size) for at, size in zip(corner.tolist(), sizes, strict=True))
+
+
+def by_fields(name: str, net: Layer, side: int, repeats: int) -> Row:
     """A picture scanned at the network's own stride against the field of every score by itself."""
     x = _noise((1, side, side, 3))
     step = int(net.windows[0].step)
     cuts = list(_middle(tiling(net, x.shape[1:-1], step), 8))
     alone = [partial(net.forward, np.ascontiguousarray(x[(slice(None), *c.inputs)])) for c in cuts]
     shapes = [(1, *(s.stop - s.start for s in cut.inputs), 3) for cut in cuts]
-    count = int(np.prod(net.lengths(x.shape[1:-1])))
+    count = prod(net.lengths(x.shape[1:-1]))
     return _gain(
         name,
         windows=count,
@@ -136,11 +145,13 @@ def peers(case: Case, budget_s: float, repeats: int) -> Row:
 
 def measure(budget_s: float, repeats: int, folder: Path) -> dict[str, list[Row]]:
     word, photo = fold(spotter().net), fold(flower().net)
-    hour = _noise((1, HOUR_FRAMES, BANDS))
+    digits = fully_convolutional(lenet5(np.random.default_rng(0)), (32, 32), 1)
+    hour, page = _noise((1, HOUR_FRAMES, BANDS)), _noise((1, 512, 512, 1))
     gains: list[Callable[[], Row]] = [
-        partial(gain_1d, "one hour, every frame", word, HOUR_FRAMES, 1, repeats),
-        partial(gain_1d, "one hour, own stride 3", word, HOUR_FRAMES, 3, repeats),
-        partial(gain_2d, "1024 x 1024, own stride 8", photo, 1024, repeats),
+        partial(by_windows, "spotter: one hour, every frame", word, hour, 1, repeats),
+        partial(by_windows, "spotter: one hour, own stride 3", word, hour, 3, repeats),
+        partial(by_windows, "LeNet-5: 512 x 512, every pixel", digits, page, 1, repeats),
+        partial(by_fields, "flower: 1024 x 1024, own stride 8", photo, 1024, repeats),
     ]
     whole = inference("one hour, own stride 3", word, hour, folder)
     whole.runs[OURS] = lambda: scan(word, hour).scores

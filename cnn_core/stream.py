@@ -113,7 +113,8 @@ class Stream:
 class StreamBatch:
     """Streams of one network that are stepped together: their tails are one array a layer.
 
-    A score does not depend on which streams share a step, nor on where they stand.
+    A score does not depend on which streams share a step, nor on where they stand. Not to be
+    shared by threads.
     """
 
     def __init__(self, net: Layer) -> None:

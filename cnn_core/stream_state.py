@@ -22,6 +22,7 @@ from cnn_core.tree import leaves, tree_map
 
 FORMAT_VERSION = 1
 LARGEST_BYTES = 64 * 1024 * 1024
+MOST_CHANNELS = 65_536
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def from_bytes(net: Layer, content: bytes) -> tuple[Place, SavedTails | None]:
         )
     try:
         place = Place(**{key: int(header[key]) for key in asdict(Place())})
+        if not (0 <= place.begin <= place.read and 0 <= place.given <= place.written):
+            raise StreamError(f"stream state: got {place}, which no stream comes to")
         return place, _saved(net, header, tensors) if "channels" in header else None
     except (KeyError, ValueError, TypeError) as error:
         if isinstance(error, CoreError):
@@ -122,6 +125,8 @@ def _parsed(content: bytes) -> tuple[dict[str, str], dict[str, Array]]:
 
 def _saved(net: Layer, header: dict[str, str], tensors: dict[str, Array]) -> SavedTails:
     channels, dtype = int(header["channels"]), np.dtype(header["dtype"])
+    if not 0 < channels <= MOST_CHANNELS:
+        raise StreamError(f"stream state: got {channels} channels; expected 1 to {MOST_CHANNELS}")
     fresh = net.tails((1, 0, channels), dtype)
     names = [f"tail.{path}" for path, _ in leaves(fresh)]
     expected = {name: a.shape for name, (_, a) in zip(names, leaves(fresh), strict=True)}

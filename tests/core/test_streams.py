@@ -274,6 +274,9 @@ def test_a_state_fed_to_another_network_is_an_error():
     for damaged in (b"", saved[:50], saved[:-1], b"\xff" * 200):
         with pytest.raises(StreamError, match="stream state"):
             restore_stream(one, damaged)
+    for old, new in ((b'"read":"2"', b'"read":"-"'), (b'"begin":"0"', b'"begin":"9"')):
+        with pytest.raises(StreamError, match=r"header is damaged|no stream comes to"):
+            restore_stream(one, saved.replace(old, new))
     poisoned = saved.replace(np.float32(1).tobytes() * 2, np.float32("nan").tobytes() * 2)
     with pytest.raises(StreamError, match="NaN or infinite"):
         restore_stream(one, poisoned)
