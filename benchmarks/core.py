@@ -25,7 +25,7 @@ from benchmarks.measure import CLEAR, PEERS, Case, peak_mb, row, show
 from benchmarks.networks import flower, spotter
 from cnn_core.arrays import Array
 from cnn_core.fold import fold
-from cnn_core.layers import Layer
+from cnn_core.layers import Layer, Sequential
 from tests.core.cases import vocabulary
 
 BANDS = 40
@@ -57,13 +57,15 @@ def detectors() -> Makers:
 
 
 def layers() -> Makers:
-    """Each kind of layer and each small network: forward, then forward and backward."""
+    """Each kind of layer and each small network (for inference with batch norm folded): forward,
+    then forward and backward."""
     rng = np.random.default_rng(0)
     makers: Makers = {}
     for name, layer, shape in sized():
         words = vocabulary(layer)
         x = _noise(rng, shape) if words is None else rng.integers(0, words, shape)
-        makers[name] = partial(inference, name, layer, x)
+        served = fold(layer) if isinstance(layer, Sequential) else layer
+        makers[name] = partial(inference, name, served, x)
         both = f"{name}, backward"
         makers[both] = partial(_trained, both, layer, x)
     return makers

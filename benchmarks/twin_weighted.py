@@ -117,7 +117,7 @@ class BiasTwin(nn.Module):
         self.bias = parameter(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x.movedim(1, -1) + self.bias).movedim(-1, 1)
+        return x + self.bias.reshape(-1, *(1 for _ in x.shape[2:]))  # type: ignore[union-attr]
 
     def gradients(self) -> list[Tensor]:
         return [self.bias.grad]  # type: ignore[union-attr, list-item]
@@ -129,7 +129,7 @@ class EmbeddingTwin(nn.Module):
         self.weight = parameter(layer.weight)
 
     def forward(self, words: Tensor) -> Tensor:
-        return F.embedding(words, self.weight).movedim(-1, 1)  # type: ignore[arg-type]
+        return F.embedding(words, self.weight).transpose(1, 2)  # type: ignore[arg-type]
 
     def gradients(self) -> list[Tensor]:
         return [self.weight.grad]  # type: ignore[union-attr, list-item]
