@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, reduce
-from math import lcm
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.errors import GeometryError
-from cnn_core.geometry import Window, Windows, compose, cover, crop_offsets
+from cnn_core.errors import ShapeError
+from cnn_core.geometry import Windows, compose
 from cnn_core.layers.activations import Relu
-from cnn_core.layers.checks import check_setting
-from cnn_core.layers.chunks import Chunk, cut, joined, kept, largest, least, waiting
+from cnn_core.layers.branches import Branches, added, common_periods
+from cnn_core.layers.chunks import Chunk
 from cnn_core.layers.conv import Conv1d, Conv2d
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.layer import Layer, Pull, Tails
@@ -98,7 +97,7 @@ class Sequential(Layer):
         windows: Windows = ()
         periods: tuple[int, ...] = ()
         for layer in self.layers:
-            periods = _common(periods, _scaled(windows, layer.periods))
+            periods = common_periods(periods, _scaled(windows, layer.periods))
             windows = compose((windows, layer.windows))
         return periods
 
@@ -130,177 +129,6 @@ class Identity(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Branches(Layer, abstract=True):
-    """Layers side by side that see the same input; a subclass says how their outputs are joined.
-
-    Outputs are joined where their windows are centred alike, or end alike, as those of causal
-    branches do; what one branch has beyond the others is cropped. So a skip past valid
-    convolutions is the cropped input, and one past causal ones the whole. In a stream the
-    branch that answers earlier waits. Branches may also end without places, (N, D) each.
-    """
-
-    branches: tuple[Layer, ...]
-    drops: tuple[tuple[int, ...], ...] | None = None
-    """First outputs that each branch loses, an axis each, where centres are not to decide."""
-
-    def __post_init__(self) -> None:
-        if not self.branches:
-            raise GeometryError(f"{self}: got no branches; expected at least one")
-
-    def join(self, outputs: Sequence[Array]) -> Array:
-        """One output from those of the branches, which have equal lengths."""
-        raise NotImplementedError
-
-    def split(self, dy: Array, channels: Sequence[int]) -> Sequence[Array]:
-        """What each branch has to answer for, by the channels of their outputs."""
-        raise NotImplementedError
-
-    @property
-    def windows(self) -> Windows:
-        by_axis = self._by_axis()
-        drops = zip(*self.offsets(len(by_axis)), strict=True)
-        return tuple(cover(axis, lost) for axis, lost in zip(by_axis, drops, strict=True))
-
-    def lengths(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
-        outputs = [branch.lengths(lengths) for branch in self.branches]
-        cropped = [
-            [length - drop for length, drop in zip(output, drops, strict=True)]
-            for output, drops in zip(outputs, self.offsets(len(lengths)), strict=True)
-        ]
-        return tuple(max(0, min(axis)) for axis in zip(*cropped, strict=True))
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        shapes = [branch.output_shape(shape) for branch in self.branches]
-        channels = self._channels([shape[-1] for shape in shapes])
-        if len(shapes[0]) == 2:
-            return (shape[0], channels)
-        return (shape[0], *self.lengths(shape[1:-1]), channels)
-
-    def multiply_adds(self, shape: tuple[int, ...]) -> int:
-        return sum(branch.multiply_adds(shape) for branch in self.branches)
-
-    def forward(self, x: Array) -> Array:
-        return self._joined([branch.forward(x) for branch in self.branches])
-
-    def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        outputs, pulls = zip(*(branch.vjp(x, rng) for branch in self.branches), strict=True)
-        spread = self._spread(outputs)
-
-        def pull_all(dy: Array) -> tuple[Array, Layer]:
-            pulled = [pull(part) for pull, part in zip(pulls, spread(dy), strict=True)]
-            dx, gradients = zip(*pulled, strict=True)
-            return added(dx), replace(self, branches=gradients)
-
-        return self._joined(outputs), pull_all
-
-    def vjp_weights(
-        self, x: Array, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Callable[[Array], Layer]]:
-        outputs, pulls = zip(*(branch.vjp_weights(x, rng) for branch in self.branches), strict=True)
-        spread = self._spread(outputs)
-
-        def pull_all(dy: Array) -> Layer:
-            gradients = (pull(part) for pull, part in zip(pulls, spread(dy), strict=True))
-            return replace(self, branches=tuple(gradients))
-
-        return self._joined(outputs), pull_all
-
-    @property
-    def periods(self) -> tuple[int, ...]:
-        return reduce(_common, (branch.periods for branch in self.branches), ())
-
-    def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
-        tails = []
-        for branch, (_, wait) in zip(self.branches, self.delays, strict=True):
-            channels = branch.output_shape((shape[0], 0, shape[2]))[-1]
-            waiting = np.zeros((shape[0], wait, channels), dtype)
-            tails.append((branch.tails(shape, dtype), waiting))
-        return tuple(tails)
-
-    def step(self, tails: Tails, chunk: Chunk) -> tuple[Tails, Chunk]:
-        # A branch with a shorter window answers earlier: its outputs wait for the others.
-        stepped = [b.step(t, chunk) for b, (t, _) in zip(self.branches, tails, strict=True)]
-        drops = [drop for drop, _ in self.delays]
-        chunks = [y for _, y in stepped]
-        before = least([y.before - drop for y, drop in zip(chunks, drops, strict=True)])
-        new = least([y.before + y.count - d for y, d in zip(chunks, drops, strict=True)]) - before
-        outputs, states = [], []
-        for (state, y), (_, wait), drop in zip(stepped, tails, drops, strict=True):
-            seen = joined(wait, y.x)
-            first = before + drop - y.before + wait.shape[1]
-            outputs.append(cut(seen, first, largest(new)))
-            states.append((state, kept(seen, y.count, wait.shape[1])))
-        return tuple(states), Chunk(self.join(outputs), before, new)
-
-    @cached_property
-    def delays(self) -> tuple[tuple[int, int], ...]:
-        """For each branch of a stream: first outputs that it drops, and most that wait."""
-        drops = [drop for (drop,) in self.offsets(1)]
-        windows = [branch.windows[0] if branch.windows else Window() for branch in self.branches]
-        return tuple(zip(drops, waiting(windows, drops), strict=True))
-
-    def _by_axis(self) -> list[tuple[Window, ...]]:
-        """Windows of all branches, axis by axis; a pointwise branch joins with the identity."""
-        axes = max((len(branch.windows) for branch in self.branches), default=0)
-        windows = [branch.windows or (Window(),) * axes for branch in self.branches]
-        if any(len(w) != axes for w in windows):
-            raise GeometryError(f"{self}: its branches sweep different numbers of axes")
-        return list(zip(*windows, strict=True))
-
-    def offsets(self, axes: int) -> list[tuple[int, ...]]:
-        """How many first outputs each branch drops, an axis each."""
-        if self.drops is not None:
-            fit = len(self.drops) == len(self.branches) and all(
-                len(drop) == axes and min(drop, default=0) >= 0 for drop in self.drops
-            )
-            expected = f"{axes} numbers >= 0 for each of {len(self.branches)} branches"
-            check_setting(f"{self}: drops", fit, self.drops, expected)
-            return list(self.drops)
-        return self._aligning or [(0,) * axes for _ in self.branches]
-
-    @cached_property
-    def _aligning(self) -> list[tuple[int, ...]]:
-        """First outputs to drop so that all are centred alike; empty if no branch has windows."""
-        by_axis = [crop_offsets(axis) for axis in self._by_axis()]
-        return list(zip(*by_axis, strict=True))
-
-    def _crops(self, shapes: Sequence[tuple[int, ...]]) -> list[tuple[slice, ...]]:
-        axes = len(shapes[0]) - 2
-        if any(len(shape) != axes + 2 for shape in shapes):
-            raise GeometryError(
-                f"{self}: got outputs of shapes {list(shapes)}; expected equally many axes"
-            )
-        drops = self.offsets(axes) if axes else [() for _ in shapes]
-        sizes = [
-            min(shape[1 + a] - d[a] for shape, d in zip(shapes, drops, strict=True))
-            for a in range(axes)
-        ]
-        return [
-            (slice(None), *(slice(d, d + max(0, n)) for d, n in zip(drop, sizes, strict=True)))
-            for drop in drops
-        ]
-
-    def _joined(self, outputs: Sequence[Array]) -> Array:
-        crops = self._crops([y.shape for y in outputs])
-        return self.join([y[crop] for y, crop in zip(outputs, crops, strict=True)])
-
-    def _spread(self, outputs: Sequence[Array]) -> Callable[[Array], list[Array]]:
-        """The transpose of `_joined`: the gradient of each output, zeros where it was cropped."""
-        shapes = [y.shape for y in outputs]
-        crops, channels = self._crops(shapes), [shape[-1] for shape in shapes]
-
-        def spread(dy: Array) -> list[Array]:
-            parts = self.split(dy, channels)
-            return [_uncrop(*each) for each in zip(parts, crops, shapes, strict=True)]
-
-        return spread
-
-    def _channels(self, channels: Sequence[int]) -> int:
-        """Channels of the joined output, from those of the branches."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, eq=False)
 class Sum(Branches):
     """Branches side by side, their outputs added: (N, *in, C) -> (N, *out, D).
 
@@ -325,6 +153,8 @@ class Sum(Branches):
         return [dy for _ in channels]
 
     def _channels(self, channels: Sequence[int]) -> int:
+        if len(set(channels)) > 1:
+            raise ShapeError(f"{self}: got branches with {list(channels)} channels; expected equal")
         return channels[0]
 
 
@@ -355,29 +185,8 @@ class Concat(Branches):
         return sum(channels)
 
 
-def added(arrays: Sequence[Array]) -> Array:
-    """The sum of arrays of equal shapes; a single one as it is."""
-    total = arrays[0] + arrays[1] if len(arrays) > 1 else arrays[0]
-    for array in arrays[2:]:
-        total += array
-    return total
-
-
 def _scaled(windows: Windows, periods: tuple[int, ...]) -> tuple[int, ...]:
     """Periods of a layer that reads the outputs of `windows`, in inputs of those windows."""
     if not windows or not periods:
         return periods or tuple(max(1, Fraction(w.step).numerator) for w in windows)
     return tuple((Fraction(w.step) * p).numerator for w, p in zip(windows, periods, strict=True))
-
-
-def _common(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(map(lcm, a, b)) if a and b else a or b
-
-
-def _uncrop(dy: Array, crop: tuple[slice, ...], shape: tuple[int, ...]) -> Array:
-    """The gradient of a crop: zeros where outputs were dropped."""
-    if dy.shape == shape:
-        return dy
-    full = np.zeros(shape, dy.dtype)
-    full[crop] = dy
-    return full

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnn_core.errors import GeometryError
+from cnn_core.errors import GeometryError, ShapeError
 from cnn_core.layers import (
     Concat,
     Conv1d,
@@ -141,6 +141,14 @@ def test_branches_within_branches():
 def test_no_branches_are_refused(cls):
     with pytest.raises(GeometryError, match=rf"{cls.__name__}: .*no branches"):
         cls(())
+
+
+def test_a_sum_of_unequal_channels_is_refused():
+    """One channel would otherwise be added to all of three."""
+    rng = np.random.default_rng(0)
+    net = Sum((Conv1d.create(rng, 2, 1, 3), Conv1d.create(rng, 2, 3, 3)))
+    with pytest.raises(ShapeError, match=r"Sum: got branches with \[1, 3\] channels"):
+        net.forward(np.zeros((1, 6, 2)))
 
 
 def test_branches_that_do_not_meet_are_refused():

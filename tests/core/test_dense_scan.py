@@ -50,8 +50,8 @@ def random_net(rng, axes, channels=2, depth=3, most=3):
         elif kind == 2:
             inner = random_net(rng, axes, channels, depth=2, most=2)
             steps = tuple(int(w.step) for w in inner.windows) or (1,) * axes
-            side = conv.create(rng, channels, channels, _sizes(rng, axes, 2), stride=steps)
-            layers += [Sum((inner, side))]
+            side = conv.create(rng, channels, 1, _sizes(rng, axes, 2), stride=steps)
+            layers += [Sum((inner, side)), conv.create(rng, 1, channels, 1)]
         elif kind == 3:
             wide = conv.create(rng, channels, 1, _sizes(rng, axes, 4))
             layers += [Concat((Identity(), wide)), conv.create(rng, channels + 1, channels, 1)]

@@ -7,7 +7,7 @@ import pytest
 
 from cnn_core.errors import CoreError, GeometryError, ShapeError
 from cnn_core.layers import BatchNorm
-from cnn_core.layers.compose import Branches
+from cnn_core.layers.branches import Branches
 from cnn_core.tree import leaves, statistics, tree_map
 from tests.core.cases import CASES, LAYERS, double, draw, vocabulary
 
