@@ -43,7 +43,7 @@ def correlate(
         add_bias(y, bias)
         return y
     if winograd.pays(x, weight, stride, dilation, groups):
-        return winograd.correlate_3x3(x, weight, bias)
+        return winograd.correlate_threes(x, weight, bias)
     counts = output_lengths(x.shape[1:-1], weight.shape[:-2], stride, dilation)
     y = np.empty((x.shape[0], *counts, weight.shape[-1]), np.result_type(x, weight))
     columns = _by_group(weight.reshape(-1, weight.shape[-1]), groups)

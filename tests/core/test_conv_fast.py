@@ -27,20 +27,21 @@ def by_plain_rows(function):
         return function()
 
 
-shapes = st.tuples(*(st.integers(low, high) for low, high in ((1, 3), (2, 9), (2, 9), (1, 5))))
+lengths = st.lists(st.integers(2, 9), min_size=1, max_size=3).map(tuple)
 
 
 @settings(deadline=None, max_examples=60)
-@given(shapes, st.integers(1, 4), st.booleans(), st.integers(1, 4000))
-def test_fewer_products_give_the_same_sums(shape, channels_out, with_bias, block_bytes):
-    """Odd sizes, no outputs at all, any number of samples and blocks."""
-    rng = np.random.default_rng(1)
-    x, weight = rng.standard_normal(shape), rng.standard_normal((3, 3, shape[-1], channels_out))
-    bias = rng.standard_normal(channels_out) if with_bias else None
-    plain = by_plain_rows(lambda: correlate(x, weight, (1, 1), (1, 1), bias=bias))
+@given(lengths, st.integers(1, 3), st.booleans(), st.integers(1, 4000))
+def test_fewer_products_give_the_same_sums(lengths, samples, with_bias, block_bytes):
+    """Odd sizes, no outputs at all, one to three axes, any number of samples and blocks."""
+    rng, ones = np.random.default_rng(1), (1,) * len(lengths)
+    x = rng.standard_normal((samples, *lengths, 5))
+    weight = rng.standard_normal((*(3,) * len(lengths), 5, 4))
+    bias = rng.standard_normal(4) if with_bias else None
+    plain = by_plain_rows(lambda: correlate(x, weight, ones, ones, bias=bias))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(patches, "BLOCK_BYTES", block_bytes)
-        y = winograd.correlate_3x3(x, weight, bias)
+        y = winograd.correlate_threes(x, weight, bias)
     np.testing.assert_allclose(y, plain, atol=1e-12)
 
 
@@ -81,12 +82,23 @@ def test_in_single_precision_they_keep_the_bound_of_the_laws():
         Conv2d.create(np.random.default_rng(0), 32, 32, 3, dilation=2),
         Conv2d.create(np.random.default_rng(0), 64, 64, 3, groups=2),
         Conv2d.create(np.random.default_rng(0), 32, 32, (3, 1)),
-        Conv1d.create(np.random.default_rng(0), 32, 32, 3),
+        Conv1d.create(np.random.default_rng(0), 32, 64, 3),
+        Conv1d.create(np.random.default_rng(0), 64, 64, 5),
     ],
 )
 def test_other_filters_go_the_plain_way(layer):
     x = np.zeros((1, *(99,) * layer.axes, layer.channels_in))
     assert not winograd.pays(x, layer.weight, layer.stride, layer.dilation, layer.groups)
+
+
+@pytest.mark.parametrize(("cls", "lengths"), [(Conv1d, (61,)), (Conv3d, (9, 8, 7))])
+def test_signals_and_volumes_take_the_fast_way_too(cls, lengths):
+    rng = np.random.default_rng(4)
+    layer = double(cls.create(rng, 64, 64, 3))
+    x = rng.standard_normal((2, *lengths, 64))
+    assert winograd.pays(x, layer.weight, layer.stride, layer.dilation, layer.groups)
+    plain = by_plain_rows(lambda: layer.forward(x))
+    np.testing.assert_allclose(layer.forward(x), plain, atol=1e-11)
 
 
 def test_small_maps_go_the_plain_way():
