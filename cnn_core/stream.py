@@ -33,19 +33,31 @@ MOST_PLACES = 8192
 class StreamScores:
     """Scores (t, L) that a chunk completed; score i saw the inputs `window.span(i)`.
 
-    Inputs are counted since the stream was opened, gaps included; the signal begins with input
-    `begin`: with the first one, or the first after the last gap.
+    Inputs are counted since the stream was opened, gaps included.
     """
 
     scores: Array
-    window: Window
-    begin: int = 0
+    first: Window
+    """What the first score since the signal began saw, counted from there."""
+    place: Place
+    """Where the stream stood before the chunk."""
+
+    @property
+    def begin(self) -> int:
+        """The signal's first input: that of the stream, or the one after the last gap."""
+        return self.place.begin
+
+    @property
+    def window(self) -> Window:
+        start = self.begin + self.first.start + self.place.given * self.first.step
+        return Window(self.first.size, self.first.step, start, self.first.slack)
 
     @property
     def warming(self) -> Flags:
         """(t,): where the window reaches back before the signal's beginning."""
-        first = float(self.window.start - self.window.slack)
-        return first + float(self.window.step) * np.arange(len(self.scores)) < self.begin
+        window = self.window
+        earliest = float(window.start - window.slack)
+        return earliest + float(window.step) * np.arange(len(self.scores)) < self.begin
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,8 @@ class StreamBatch:
 
         Raises as `Stream.step`; no stream has moved then.
         """
-        given = {s: self._checked(s, f"stream {i}", x) for i, (s, x) in enumerate(chunks.items())}
+        given = {s: self._checked(s, i, x) for i, (s, x) in enumerate(chunks.items())}
+        _check_finite(given)
         places = {stream: stream.place for stream in given}
         heard: dict[Stream, list[Array]] = {stream: [] for stream in given}
         for part in _parts(given):
@@ -192,22 +205,19 @@ class StreamBatch:
 
     def _scores(self, place: Place, pieces: list[Array]) -> StreamScores:
         scores = np.concatenate(pieces) if pieces else self._nothing
-        start = place.begin + self.window.start + place.given * self.window.step
-        window = Window(self.window.size, self.window.step, start, self.window.slack)
-        return StreamScores(scores, window, place.begin)
+        return StreamScores(scores, self.window, place)
 
-    def _checked(self, stream: Stream, name: str, chunk: Array) -> Array:
-        where = f"Stream.step, {name}"
+    def _checked(self, stream: Stream, index: int, chunk: Array) -> Array:
         if stream.batch is not self:
-            raise StreamError(f"{where}: it belongs to another batch of streams")
+            raise StreamError(f"{_name(index)}: it belongs to another batch of streams")
         stream.check("step")
         chunk = np.asarray(chunk)
         if chunk.ndim != 2:
-            raise ShapeError(f"{where}: got shape {chunk.shape}; expected (time, channels)")
-        if not np.issubdtype(chunk.dtype, np.floating):
+            raise ShapeError(f"{_name(index)}: got shape {chunk.shape}; expected (time, channels)")
+        if chunk.dtype.kind != "f":
             chunk = chunk.astype(np.float32)
-        self._ready(where, chunk)
-        check_finite(where, chunk, (stream.read,))
+        if self._slots is None or self._slots.channels != chunk.shape[1]:
+            self._ready(_name(index), chunk)
         return chunk
 
 
@@ -219,6 +229,18 @@ def open_stream(net: Layer) -> Stream:
 def restore_stream(net: Layer, content: bytes) -> Stream:
     """The stream that `Stream.save` wrote, here or elsewhere; StreamError for another network's."""
     return StreamBatch(net).restore(content)
+
+
+def _name(index: int) -> str:
+    return f"Stream.step, stream {index}"
+
+
+def _check_finite(chunks: Mapping[Stream, Array]) -> None:
+    """All chunks at once, for few are ever refused; then one by one, to say which."""
+    if len(chunks) > 1 and np.isfinite(np.concatenate(list(chunks.values()))).all():
+        return
+    for index, (stream, chunk) in enumerate(chunks.items()):
+        check_finite(_name(index), chunk, (stream.read,))
 
 
 def _parts(chunks: Mapping[Stream, Array]) -> Iterator[dict[Stream, Array]]:
