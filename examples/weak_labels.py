@@ -186,7 +186,8 @@ def distances(scan: Swept, rows: Recordings) -> Array:
 
 def report(outcomes: list[Outcome]) -> None:
     """The figures as a table, with 95 % intervals."""
-    table = Table("", "network", "first half (as in training)", "second half (new)", box=None)
+    columns = ("", "network", "right in the first half (as in training)", "in the second (new)")
+    table = Table(*columns, box=None)
     for outcome in outcomes:
         for name in (SCAN, MLP):
             halves = [outcome.right[name, half] for half in ("first half", "second half")]

@@ -16,15 +16,13 @@ import numpy as np
 from cnn_core.arrays import Array, Integers
 from cnn_core.errors import CoreError
 from cnn_core.layers import Layer
-from sweepnet_service.detectors.keyword.augment import LEVEL_DB, set_level
+from sweepnet_service.detectors.keyword.augment import LEVEL_DB, loud_span_s, set_level
 from sweepnet_service.detectors.keyword.dataset import (
     RATE_HZ,
-    Recording,
     Spoken,
     read_clips,
     read_continuous,
     read_samples,
-    relative_word,
 )
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.progress import Progress, Report
@@ -71,8 +69,8 @@ class Heard:
         return np.concatenate((values, real), axis=-1).astype(np.float32)
 
 
-def surroundings(data: Path, split: str, seed: int, report: Report) -> list[Array]:
-    """Readers' sentences of a split, long enough, without the word; (n,) each."""
+def surroundings(data: Path, split: str, most: int, seed: int, report: Report) -> list[Array]:
+    """At most so many sentences of a split, long enough and without the word; (n,) each."""
     rows = [
         row
         for row in read_continuous(data)
@@ -81,14 +79,14 @@ def surroundings(data: Path, split: str, seed: int, report: Report) -> list[Arra
         and WORD not in row.text
         and (row.end_s or 0) - row.start_s > SHORTEST_S
     ]
-    chosen = np.random.default_rng(seed).permutation(len(rows))[: SENTENCES[split]]
+    chosen = np.random.default_rng(seed).permutation(len(rows))[: min(most, SENTENCES[split])]
     kept = [rows[index] for index in sorted(chosen)]
     return [samples for _, samples in counted(read_samples(kept), len(kept), split, report)]
 
 
 def words(data: Path, split: str) -> tuple[list[Spoken], list[Spoken]]:
-    """Clips of the word, and of the other words, whose own extent is known roughly."""
-    rows = [row for row in read_clips(data) if row.split == split and row.word_s]
+    """Clips of the word, and of the other words."""
+    rows = [row for row in read_clips(data) if row.split == split]
     named = [[row for row in rows if row.text in texts] for texts in ((WORD,), OTHERS)]
     found, others = (list(read_samples(part)) for part in named)
     return found, others
@@ -110,7 +108,7 @@ def compose(rng: np.random.Generator, speech: Sequence[Array], spoken: Spoken, h
     first = int(rng.integers(0, len(sentence) - length + 1))
     around = set_level(sentence[first : first + length], LEVEL_DB).copy()
     recording, samples = spoken
-    clip, start_s, end_s = word_of(recording, samples)
+    clip, start_s, end_s = word_of(samples)
     at = int(rng.integers(0, length - len(clip)))
     fade = np.clip(np.minimum(np.arange(len(clip)), np.arange(len(clip))[::-1])
                    / (FADE_S * RATE_HZ), 0, 1)  # fmt: skip
@@ -120,20 +118,20 @@ def compose(rng: np.random.Generator, speech: Sequence[Array], spoken: Spoken, h
     return Made(around, holds, recording.text, span_s)
 
 
-def word_of(
-    recording: Recording, samples: Array, margin_s: float = 0.1
-) -> tuple[Array, float, float]:
-    """The part of a clip that holds the word, at the level of speech, and the word in it."""
-    start_s, end_s = relative_word(recording) or (0.0, len(samples) / RATE_HZ)
+def word_of(samples: Array, margin_s: float = 0.05) -> tuple[Array, float, float]:
+    """The loud part of a clip with a margin, at the level of speech, and the word's times in it.
+
+    The manifest's times are of the whole clip where it is noisy; so the word is where it is loud.
+    """
+    start_s, end_s = loud_span_s(samples)
     first = max(0, round((start_s - margin_s) * RATE_HZ))
-    part = samples[first : round((end_s + margin_s) * RATE_HZ)][: 3 * RATE_HZ]
-    end_s = min(end_s, first / RATE_HZ + len(part) / RATE_HZ)
+    part = samples[first : round((end_s + margin_s) * RATE_HZ)]
     return set_level(part, LEVEL_DB), start_s - first / RATE_HZ, end_s - first / RATE_HZ
 
 
 def made(data: Path, split: str, count: int, seed: int, report: Report) -> list[Made]:
     """Recordings of a split; every second one holds the word."""
-    speech = surroundings(data, split, seed, report)
+    speech = surroundings(data, split, count, seed, report)
     found, others = words(data, split)
     if not found or not others or not speech:
         raise CoreError(f"{data}: holds no clips of {WORD!r} or no speech in split {split}")

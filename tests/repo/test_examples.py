@@ -22,7 +22,7 @@ def run_quickly(name: str, out: Path) -> None:
         assert min(picture.size) > 300
 
 
-@pytest.mark.parametrize("name", ["sentences", "video"])
+@pytest.mark.parametrize("name", ["sentences", "video", "weak_labels"])
 def test_examples_that_make_their_own_task(name: str, tmp_path: Path, capsys) -> None:
     """They need nothing but the package."""
     run_quickly(name, tmp_path)
