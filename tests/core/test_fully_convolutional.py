@@ -23,7 +23,7 @@ from cnn_core.layers import (
     Sequential,
     Softmax,
 )
-from cnn_core.networks import lenet5
+from cnn_core.networks import alexnet, lenet5, resnet18, vgg16
 from cnn_core.scan import scan
 from cnn_core.tree import count_weights, tree_map
 
@@ -92,3 +92,20 @@ def test_lenet_reads_every_window_of_a_page():
         top, left = last * stride
         alone = net.forward(x[:, top : top + 32, left : left + 32])[0]
         np.testing.assert_allclose(scores[tuple(last)], alone, atol=1e-10)
+
+
+@pytest.mark.parametrize("build", [alexnet, resnet18, vgg16])
+def test_published_networks_sweep_whole_in_tiles_and_denser(build):
+    """Their own window's score, and at half their stride of 32 every other score is theirs."""
+    rng = np.random.default_rng(2)
+    net = double(build(rng, classes=3, width=1 / 32))
+    side = 227 if build is alexnet else 224
+    sweep = fully_convolutional(net, (side, side), 3)
+    x = rng.standard_normal((1, side + 64, side + 32, 3))
+    own = x[:, :side, :side]
+    np.testing.assert_allclose(sweep.forward(own)[0, 0, 0], net.forward(own)[0], rtol=1e-9)
+    whole = scan(sweep, x).scores
+    assert whole.shape[1] > 2
+    np.testing.assert_allclose(scan(sweep, x, tile=64).scores, whole, rtol=1e-9, atol=1e-12)
+    finer = scan(sweep, x, stride=16).scores[:, ::2, ::2]
+    np.testing.assert_allclose(finer, whole, rtol=1e-9, atol=1e-12)
