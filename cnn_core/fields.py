@@ -10,8 +10,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-LARGEST_SETTING = 1 << 16
-"""Beyond every kernel, stride, padding or size in use: what is larger would only cost memory."""
+LARGEST_SETTING = 4096
+"""Beyond every kernel, stride, padding or size in use: larger ones only cost time and memory."""
 
 
 def misfits(cls: type, values: Mapping[str, Any]) -> str:

@@ -162,6 +162,10 @@ class TestEntries:
     def test_json_that_is_none(self, model, entry, text, message):
         refused(model(**{entry: text}), message)
 
+    def test_a_million_layers(self, model):
+        many = ",".join(['{"layer":"Relu"}'] * 1_000_000)
+        refused(model(architecture=f'{{"layer":"Sequential","layers":[{many}]}}'), "at most")
+
     def test_a_description_that_is_no_json_is_not_written(self, tmp_path):
         for wrong in (float("nan"), {1, 2}):
             with pytest.raises(ModelFileError, match="nothing was written"):
