@@ -79,7 +79,11 @@ def pad(x: Array, padding: Padding) -> Array:
     if not any(before or after for before, after in padding):
         return x
     shape = [n + before + after for n, (before, after) in zip(x.shape[1:-1], padding, strict=True)]
-    padded = np.zeros((x.shape[0], *shape, x.shape[-1]), x.dtype)
+    padded = np.empty((x.shape[0], *shape, x.shape[-1]), x.dtype)
+    for axis, (before, after) in enumerate(padding, start=1):
+        outer = (slice(None),) * axis
+        padded[(*outer, slice(before))] = 0
+        padded[(*outer, slice(padded.shape[axis] - after, None))] = 0
     padded[_inside(x, padding)] = x
     return padded
 
