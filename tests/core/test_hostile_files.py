@@ -40,6 +40,14 @@ def model(tmp_path):
     return write
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """One sound model file."""
+    path = tmp_path_factory.mktemp("sound") / "m"
+    modelfile.save(path, small_net(), {})
+    return path
+
+
 def refused(path, message):
     """The error says what is wrong, and is short enough for one line of a log."""
     with pytest.raises(ModelFileError, match=message) as caught:
@@ -104,11 +112,9 @@ class TestHeader:
 
     @given(at=st.integers(0, 2000), byte=st.integers(0, 255))
     @settings(max_examples=200, deadline=None)
-    def test_any_byte_changed(self, tmp_path_factory, at, byte):
+    def test_any_byte_changed(self, sound, at, byte):
         """Either the file is refused, or what is loaded is a whole network with finite weights."""
-        path = tmp_path_factory.mktemp("byte") / "m"
-        modelfile.save(path, small_net(), {})
-        content = bytearray(path.read_bytes())
+        path, content = sound.with_name("changed"), bytearray(sound.read_bytes())
         content[at % len(content)] = byte
         path.write_bytes(content)
         try:
@@ -119,10 +125,8 @@ class TestHeader:
 
     @given(length=st.integers(0, 2000))
     @settings(max_examples=50, deadline=None)
-    def test_any_truncation(self, tmp_path_factory, length):
-        path = tmp_path_factory.mktemp("cut") / "m"
-        modelfile.save(path, small_net(), {})
-        content = path.read_bytes()
+    def test_any_truncation(self, sound, length):
+        path, content = sound.with_name("cut"), sound.read_bytes()
         path.write_bytes(content[: length % len(content)])
         with pytest.raises(ModelFileError):
             modelfile.load(path)
