@@ -22,6 +22,7 @@ from cnn_core.layers.patches import Padding, Sizes, cache_blocks
 PIECE_BYTES = 2 * 1024 * 1024
 """What is worked on at a time: little enough for a cache, enough to be worth the calls."""
 
+Index = tuple[slice, ...]
 Meeting = tuple[slice, slice]
 """Outputs along an axis, and the inputs that they meet at one place of the kernel."""
 
@@ -57,12 +58,6 @@ class Meetings:
         apart = all(k <= s for k, s in zip(kernel, stride, strict=True))
         return cls(counts, lengths, tuple(axes), apart)
 
-    def places(self) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-        """(outputs, inputs) as indices of batches, for each place of the kernel, row-major."""
-        for place in product(*self.axes):
-            outputs, inputs = zip(*place, strict=True)
-            yield (slice(None), *outputs), (slice(None), *inputs)
-
     def pieces(self, x: Array) -> Iterator[tuple[slice, slice, Meetings]]:
         """Samples and rows of outputs that fit into the cache, with what meets in them."""
         share = max(1, prod(self.lengths) // max(1, prod(self.counts)))
@@ -72,6 +67,15 @@ class Meetings:
             axes = (tuple(_within(each, first, past) for each in self.axes[0]), *self.axes[1:])
             inner = replace(self, counts=(past - first, *self.counts[1:]), axes=axes)
             yield samples, slice(first, past), inner
+
+    def places(self, x: Array) -> Iterator[tuple[int, Index, Index]]:
+        """The kernel's places by number, row-major, with the outputs and the inputs that meet
+        there as indices of batches; piece by piece."""
+        for samples, rows, inner in self.pieces(x):
+            for number, place in enumerate(product(*inner.axes)):
+                (first, *outputs), inputs = zip(*place, strict=True)
+                row = slice(first.start + rows.start, first.stop + rows.start)
+                yield number, (samples, row, *outputs), (samples, *inputs)
 
 
 def _meeting(length: int, count: int, stride: int, shift: int) -> Meeting:
@@ -137,28 +141,25 @@ def largest_places(x: Array, met: Meetings) -> tuple[Array, Integers]:
     """
     y = np.full((len(x), *met.counts, x.shape[-1]), -np.inf, x.dtype)
     place = np.zeros(y.shape, np.min_scalar_type(prod(map(len, met.axes))))
-    for samples, rows, inner in met.pieces(x):
-        seen, largest, number = x[samples], y[samples, rows], place[samples, rows]
-        for count, (outputs, inputs) in enumerate(inner.places()):
-            larger = np.greater(seen[inputs], largest[outputs]).astype(place.dtype)
-            larger *= place.dtype.type(count)
-            np.maximum(number[outputs], larger, out=number[outputs])
-            np.maximum(largest[outputs], seen[inputs], out=largest[outputs])
+    for number, outputs, inputs in met.places(x):
+        seen, largest, found = x[inputs], y[outputs], place[outputs]
+        larger = np.greater(seen, largest).astype(place.dtype)
+        larger *= place.dtype.type(number)
+        np.maximum(found, larger, out=found)
+        np.maximum(largest, seen, out=largest)
     return y, place
 
 
 def spread_to_places(dy: Array, place: Integers, met: Meetings) -> Array:
     """Each dy (N, *out, C) added to the input that was the maximum: -> (N, *in, C)."""
     dx = np.zeros((len(dy), *met.lengths, dy.shape[-1]), dy.dtype)
-    for samples, rows, inner in met.pieces(dx):
-        share, chosen, into = dy[samples, rows], place[samples, rows], dx[samples]
-        for number, (outputs, inputs) in enumerate(inner.places()):
-            part = (chosen[outputs] == number).astype(dy.dtype)
-            if met.apart:
-                np.multiply(part, share[outputs], out=into[inputs])
-            else:
-                part *= share[outputs]
-                into[inputs] += part
+    for number, outputs, inputs in met.places(dx):
+        part = (place[outputs] == number).astype(dy.dtype)
+        if met.apart:
+            np.multiply(part, dy[outputs], out=dx[inputs])
+        else:
+            part *= dy[outputs]
+            dx[inputs] += part
     return dx
 
 

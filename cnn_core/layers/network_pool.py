@@ -12,7 +12,7 @@ import numpy as np
 from cnn_core.arrays import Array
 from cnn_core.errors import ShapeError
 from cnn_core.layers.activations import Relu
-from cnn_core.layers.compose import Identity, Sequential
+from cnn_core.layers.compose import Sequential
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.layer import Layer, Pull
 from cnn_core.layers.patches import Padding, Sizes, fold, pad, unfold, unpad
@@ -27,7 +27,7 @@ class NetworkPool(Pool):
     equal weights it is `MeanPool`.
     """
 
-    net: Layer = field(default=Identity(), kw_only=True)
+    net: Layer = field(kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.errors import GeometryError
-from cnn_core.layers.blocks import Meetings, reduce_blocks
+from cnn_core.layers.blocks import reduce_blocks
 from cnn_core.layers.layer import Pull
 from cnn_core.layers.patches import Padding, Sizes
 from cnn_core.layers.pooling import PlainPool, block_geometry
@@ -59,37 +59,29 @@ class NormPool(PlainPool):
         yield cls.create((2, 3), 40.5, stride=1, axes=2), (1, 4, 5, 2)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        met = self._met(x)
-        y = np.empty((len(x), *met.counts, x.shape[-1]), x.dtype)
-        for samples, rows, inner in met.pieces(x):
-            self._norms(np.abs(x[samples]), inner, y[samples, rows])
+        met, size, share = self._met(x), np.abs(x), 1 / prod(self.kernel)
+        # Relative to the block's largest no power overflows, whatever p.
+        largest = reduce_blocks(size, met, np.maximum, 0.0)
+        scale = _divisor(largest)
+        y = np.zeros_like(largest)
+        for _, outputs, inputs in met.places(x):
+            y[outputs] += (size[inputs] / scale[outputs]) ** self.p
+        y *= share
+        y **= 1 / self.p
+        y *= largest
 
         def pull(dy: Array) -> tuple[Array, NormPool]:
-            dx = np.zeros(x.shape, dy.dtype)
-            for samples, rows, inner in met.pieces(x):
-                piece = (np.abs(x[samples]), y[samples, rows], dy[samples, rows])
-                self._spread(*piece, inner, dx[samples])
-            dx *= np.sign(x)
+            norm, dx = _divisor(y), np.zeros(x.shape, dy.dtype)
+            for _, outputs, inputs in met.places(x):
+                slope = (size[inputs] / norm[outputs]) ** (self.p - 1)
+                slope *= dy[outputs]
+                dx[inputs] += slope
+            dx *= share * np.sign(x)
             return dx, self
 
         return y, pull
 
-    def _norms(self, size: Array, met: Meetings, y: Array) -> None:
-        """Writes the norms of the blocks of `size` into `y`."""
-        # Relative to the block's largest no power overflows, whatever p.
-        largest = reduce_blocks(size, met, np.maximum, 0.0)
-        scale = np.where(largest > 0, largest, 1).astype(size.dtype)
-        total = np.zeros_like(scale)
-        for outputs, inputs in met.places():
-            total[outputs] += (size[inputs] / scale[outputs]) ** self.p
-        total /= prod(self.kernel)
-        np.multiply(largest, total ** (1 / self.p), out=y)
 
-    def _spread(self, size: Array, y: Array, dy: Array, met: Meetings, dx: Array) -> None:
-        """Adds dy * (size / y)^(p - 1) / places to `dx`."""
-        norm = np.where(y > 0, y, 1).astype(y.dtype)
-        share = dy / prod(self.kernel)
-        for outputs, inputs in met.places():
-            steepness = (size[inputs] / norm[outputs]) ** (self.p - 1)
-            steepness *= share[outputs]
-            dx[inputs] += steepness
+def _divisor(sizes: Array) -> Array:
+    """The sizes, with 1 in the place of 0."""
+    return np.where(sizes > 0, sizes, sizes.dtype.type(1))

@@ -120,7 +120,7 @@ class PlainPool(Pool, abstract=True):
 
 @dataclass(frozen=True, eq=False)
 class MaxPool(PlainPool):
-    """The largest of each block; its gradient goes to the (first) place of the maximum.
+    """The largest of each block; its gradient goes to the first place of the maximum.
 
     Padding never wins: it counts as minus infinity.
     """
