@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from math import prod
 
@@ -48,6 +49,7 @@ class Meetings:
     apart: bool
 
     @classmethod
+    @lru_cache(maxsize=256)
     def of(cls, lengths: Sizes, kernel: Sizes, stride: Sizes, padding: Padding) -> Meetings:
         counts = block_counts(lengths, kernel, stride, padding)
         settings = zip(lengths, counts, kernel, stride, padding, strict=True)
@@ -62,6 +64,9 @@ class Meetings:
         """Samples and rows of outputs that fit into the cache, with what meets in them."""
         share = max(1, prod(self.lengths) // max(1, prod(self.counts)))
         item_bytes = (1 + share) * x.shape[-1] * x.itemsize
+        if len(x) * prod(self.counts) * item_bytes <= PIECE_BYTES:
+            yield slice(None), slice(0, self.counts[0]), self
+            return
         for samples, *rows in cache_blocks((len(x), *self.counts), item_bytes, PIECE_BYTES):
             first, past, _ = (rows[0] if rows else slice(None)).indices(self.counts[0])
             axes = (tuple(_within(each, first, past) for each in self.axes[0]), *self.axes[1:])
