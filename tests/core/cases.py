@@ -51,19 +51,23 @@ def draw(layer: Layer, shape: Shape, rng: np.random.Generator) -> Array:
 
 
 @st.composite
-def convolutions(draw: Any) -> tuple[Conv, Shape]:
-    """Any kernel, stride (beyond the kernel too), dilation, padding, groups; short inputs too."""
+def convolutions(draw: Any, *, plain: bool = False) -> tuple[Conv, Shape]:
+    """Any kernel, stride (beyond the kernel too), dilation, padding, groups; short inputs too.
+
+    A plain one has a kernel of 3, and no stride, dilation or groups.
+    """
     cls = draw(st.sampled_from((Conv1d, Conv2d, Conv3d)))
     axes, largest = cls.axes, (0, 6, 4, 3)[cls.axes]
 
     def numbers(low: int, high: int) -> tuple[int, ...]:
         return tuple(draw(st.lists(st.integers(low, high), min_size=axes, max_size=axes)))
 
-    groups = draw(st.integers(1, 3))
+    groups, ones = 1 if plain else draw(st.integers(1, 3)), (1,) * axes
     c, d = groups * draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
     layer = cls.create(
-        np.random.default_rng(draw(st.integers(0, 9))), c, d, numbers(1, 3),
-        stride=numbers(1, 4), dilation=numbers(1, 2), groups=groups, bias=draw(st.booleans()),
+        np.random.default_rng(draw(st.integers(0, 9))), c, d,
+        (3,) * axes if plain else numbers(1, 3), groups=groups, bias=draw(st.booleans()),
+        stride=ones if plain else numbers(1, 4), dilation=ones if plain else numbers(1, 2),
         padding=tuple(zip(numbers(0, 3), numbers(0, 3), strict=True)),
     )  # fmt: skip
     return double(layer), (draw(st.integers(1, 2)), *numbers(0, largest), c)

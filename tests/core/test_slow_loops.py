@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from cnn_core.layers import Layer
+from cnn_core.layers import Layer, patches, winograd
 from cnn_core.tree import leaves
 from tests.core.cases import CASES, convolutions, double, draw, pools
 from tests.core.slow_loops import REFERENCES, Loop
@@ -35,17 +38,57 @@ def test_a_layer_computes_its_definition(layer, shape):
     assert layer.multiply_adds(shape) == multiplications
 
 
+@contextmanager
+def small_blocks():
+    """What is cut into blocks for the cache is cut at every row."""
+    with patch.object(patches.cache_blocks, "__defaults__", (1,)):
+        yield
+
+
+@contextmanager
+def few_products():
+    """Narrow and short convolutions take the way that is meant for wide and long ones."""
+    ones = dict.fromkeys((1, 2, 3), 1)
+    with (
+        patch.object(winograd, "FEWEST_CHANNELS", ones),
+        patch.object(winograd, "FEWEST_TILES", dict.fromkeys(ones, 0.01)),
+    ):
+        yield
+
+
+@pytest.mark.parametrize("way", [nullcontext, small_blocks])
 @settings(deadline=None, max_examples=150)
 @given(case=convolutions())
-def test_any_convolution_computes_its_definition(case):
+def test_any_convolution_computes_its_definition(way, case):
     """Strides beyond the kernel, padding beyond the input, inputs shorter than the kernel."""
     layer, shape = case
     x = np.random.default_rng(1).standard_normal(shape)
     expected, multiplications = by_loops(layer, x)
+    with way():
+        y = layer.forward(x)
 
-    assert layer.output_shape(shape) == layer.forward(x).shape
-    np.testing.assert_allclose(layer.forward(x), expected.reshape(layer.output_shape(shape)))
+    assert y.shape == layer.output_shape(shape)
+    np.testing.assert_allclose(y, expected.reshape(y.shape))
     assert layer.multiply_adds(shape) == multiplications
+
+
+@settings(deadline=None, max_examples=80)
+@given(case=convolutions(plain=True))
+def test_fewer_products_give_the_same(case):
+    """Forward and backward by Winograd's sums, odd sizes and single places included."""
+    layer, shape = case
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal(shape)
+    expected, _ = by_loops(layer, x)
+    dy = rng.standard_normal(expected.reshape(layer.output_shape(shape)).shape)
+    dx, gradient = layer.vjp(x)[1](dy)
+    with few_products():
+        y, pull = layer.vjp(x)
+        fast_dx, fast_gradient = pull(dy)
+
+    np.testing.assert_allclose(y, expected.reshape(y.shape), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(fast_dx, dx, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(fast_gradient.weight, gradient.weight, rtol=1e-12, atol=1e-12)
 
 
 @settings(deadline=None, max_examples=100)
@@ -59,11 +102,16 @@ def test_any_pool_computes_its_definition(case):
     np.testing.assert_allclose(layer.forward(x), expected.reshape(layer.output_shape(shape)))
 
 
-@settings(deadline=None, max_examples=150)
+@pytest.mark.parametrize("way", [nullcontext, small_blocks])
+@settings(deadline=None, max_examples=100)
 @given(case=convolutions() | pools())
-def test_any_gradient_is_the_slope(case):
+def test_any_gradient_is_the_slope(way, case):
     """Central differences along a random direction, input and weights together."""
-    layer, shape = case
+    with way():
+        gradient_is_the_slope(*case)
+
+
+def gradient_is_the_slope(layer, shape):
     rng = np.random.default_rng(2)
     x, along = rng.standard_normal((2, *shape))
     y, pull = layer.vjp(x)
