@@ -152,7 +152,7 @@ class Lane:
         self._hop_samples = detector.features.hop_s * stream.rate_hz
         self._aggregates: tuple[Aggregate, ...] = ()
         self._events: deque[KeywordEvent] = deque(maxlen=EVENTS_KEPT)
-        self._window_count = 0
+        self._window_count = self._explained = 0
 
     def push(self, samples: Array) -> ChannelNews:
         """News of float32 (n,) samples."""
@@ -164,7 +164,11 @@ class Lane:
 
     def resume(self, detector: KeywordDetector, stream: SpotRequest, zero: int) -> None:
         """Start afresh at another place in time; what was found before stays in the summary."""
-        self._session, self._zero, self._frames = open_session(detector, stream), zero, 0
+        from sweepnet_service.detectors.keyword.explanation import MOST_EXPLAINED
+
+        explanations = stream.explanations and self._explained < MOST_EXPLAINED
+        self._session = open_session(detector, replace(stream, explanations=explanations))
+        self._zero, self._frames = zero, 0
 
     def summary(self) -> ChannelSummary:
         """What has come of it so far."""
@@ -177,6 +181,7 @@ class Lane:
         self._aggregates = moved.aggregates or self._aggregates
         self._events.extend(moved.events)
         self._window_count += len(moved.windows)
+        self._explained += len(moved.explanations)
         start = self._zero + self._frames * self._hop_samples
         self._frames += 0 if moved.features is None else len(moved.features)
         return ChannelNews(self.channel, self.name, moved, start, self._hop_samples)

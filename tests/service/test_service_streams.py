@@ -206,6 +206,22 @@ def test_a_gap_starts_afresh_and_keeps_the_clock(spotter: Any, noise: Any) -> No
     assert replies[-1].summary.sample_count == 20_000
 
 
+def test_gaps_do_not_buy_more_explanations(spotter: Any, noise: Any) -> None:
+    """Each session explains some events; a stream of many gaps still explains only so many."""
+    opening = config(16_000, 1, include_explanations=True)
+    requests = [pb2.StreamingSpotRequest(config=opening)]
+    for _ in range(12):
+        requests.append(pb2.StreamingSpotRequest(audio=noise[:6_000, 0].tobytes()))
+        requests.append(pb2.StreamingSpotRequest(gap=audio_pb2.AudioGap(sample_count=10)))
+    replies = list(spotter.StreamingSpot(iter(requests)))
+    told = [each for reply in replies for c in reply.update.channels for each in c.explanations]
+
+    assert 8 <= len(told) < 24
+    for each in told:
+        assert len(each.relevance) == len(each.features.values) == 40 * len(each.falls)
+        assert each.end_sample - each.start_sample == 5_360
+
+
 def test_a_large_chunk_is_scored_in_short_steps(spotter: Any, noise: Any) -> None:
     """So that other streams wait for a few seconds of audio at most, not for minutes of it."""
     long = np.tile(noise[:, 0], 5)
