@@ -41,7 +41,7 @@ bench-phones: .venv/ready ## phone errors of the spotter's trunk on unheard read
 	@$(bin)/python benchmarks/phones.py
 
 examples: .venv/ready ## every small experiment, its figures and its picture, in examples-output/; hours
-	@for name in digits filters sentences video activations depth augmentations; do \
+	@for name in digits filters sentences video activations depth augmentations weak_labels weak_words; do \
 		echo "examples/$$name.py"; $(bin)/python examples/$$name.py $(EXAMPLE_FLAGS) || exit 1; done
 
 setup: .venv/ready ## the environment .venv alone
