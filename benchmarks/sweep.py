@@ -7,6 +7,7 @@ import json
 import statistics
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
@@ -38,6 +39,7 @@ BANDS = 40
 HOUR_FRAMES = 360_000
 """One hour of 10 ms frames."""
 HOP_FRAMES = 3
+TILES = (2048, 1024, 512)
 STREAMS = (1, 8, 64, 512)
 WINDOWS, AT_ONCE = 1024, 256
 """Windows of which the time of all is reckoned, and how many of them are one batch."""
@@ -91,6 +93,28 @@ def by_fields(name: str, net: Layer, side: int, repeats: int) -> Row:
 def _middle(tiles: Tiling, many: int) -> Tiling:
     """Tiles that no border cuts short, the same number along each axis."""
     return Tiling(tuple(axis[len(axis) // 2 :][:many] for axis in tiles.axes))
+
+
+def tiled(net: Layer, side: int | None, pixels: Array, whole: list[Array]) -> Row:
+    """A large picture of bytes in tiles: seconds, NumPy's memory at its peak, what differs."""
+    tracemalloc.start()
+    start_s = time.perf_counter()
+    scores = scan(net, pixels, tile=side, prepare=_numbers).scores
+    taken_s = time.perf_counter() - start_s
+    peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    whole.append(scores)
+    scale = max(1.0, float(np.abs(whole[0]).max()))
+    return {
+        "case": "flower: 6000 x 4000, " + (f"tiles of {side}" if side else "whole"),
+        "seconds": _short(taken_s),
+        "peak_mb": _short(peak_mb),
+        "difference": _short(float(np.abs(scores - whole[0]).max()) / scale),
+    }
+
+
+def _numbers(pixels: Array) -> Array:
+    return pixels.astype(np.float32) / 255
 
 
 def _gain(
@@ -160,17 +184,31 @@ def measure(budget_s: float, repeats: int, folder: Path) -> dict[str, list[Row]]
         name = f"hop of 30 ms, {streams} streams"
         make = partial(hop, name, word, streams, HOP_FRAMES, BANDS, folder)
         makers.append(lambda make=make: peers(make(), budget_s, 0))  # type: ignore[misc]
-    rows = [make() for make in track(gains + makers, "measuring", transient=True)]
-    return {"gains": rows[: len(gains)], "peers": rows[len(gains) :]}
+    pixels = np.random.default_rng(0).integers(0, 255, (1, 4000, 6000, 3), np.uint8)
+    scores: list[Array] = []
+    tiles = [partial(tiled, photo, side, pixels, scores) for side in (None, *TILES)]
+    kinds = {"gains": gains, "tiles": tiles, "peers": makers}
+    order = [(kind, make) for kind, group in kinds.items() for make in group]
+    found: dict[str, list[Row]] = {kind: [] for kind in kinds}
+    for kind, make in track(order, "measuring", transient=True):
+        found[kind].append(make())
+    return found
 
 
 def show(found: dict[str, list[Row]]) -> None:
-    """The rows as two tables."""
-    gains = Table(title="one thread: a scan against every window by itself", box=None)
-    for key in found["gains"][0]:
-        gains.add_column(key.replace("_", " "), justify="left" if key == "case" else "right")
-    for each in found["gains"]:
-        gains.add_row(*map(str, each.values()))
+    """The rows as tables."""
+    titles = {
+        "gains": "one thread: a scan against every window by itself",
+        "tiles": "a large picture in tiles",
+    }
+    console = Console(width=170)
+    for kind, title in titles.items():
+        table = Table(title=title, box=None)
+        for key in found[kind][0]:
+            table.add_column(key.replace("_", " "), justify="left" if key == "case" else "right")
+        for each in found[kind]:
+            table.add_row(*map(str, each.values()))
+        console.print(table)
     beside = Table(title="milliseconds, and in brackets how many times ours", box=None)
     columns = list(found["peers"][-1]["ms"])  # type: ignore[call-overload]
     for heading in ("case", *columns, "differs"):
@@ -179,8 +217,6 @@ def show(found: dict[str, list[Row]]) -> None:
         beside.add_row(
             str(each["case"]), *(_cell(each, name) for name in columns), str(each["difference"])
         )
-    console = Console(width=170)
-    console.print(gains)
     console.print(beside)
 
 
@@ -202,8 +238,8 @@ def _short(value: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4.0, help="time for each kind of hop")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each long case")
+    parser.add_argument("--seconds", type=float, default=3.0, help="time for each kind of hop")
+    parser.add_argument("--repeats", type=int, default=2, help="runs of each long case")
     given = parser.parse_args()
     torch.set_num_threads(1)
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
