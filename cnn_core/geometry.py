@@ -57,7 +57,8 @@ class Window:
     def uncovered(self, length: int, padding: int = 0) -> int:
         """How many inputs at the end no window covers (all of them where none fits)."""
         windows = self.count(length, padding)
-        return length if windows == 0 else max(0, length - self.span(windows - 1)[1])
+        past = 0 if windows == 0 else self.span(windows - 1)[1]
+        return max(0, length - max(0, past))
 
     def span(self, index: int) -> tuple[int, int]:
         """The inputs `[first, past)` that output `index` sees; negative ones are padding."""

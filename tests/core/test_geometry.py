@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cnn_core.errors import GeometryError
@@ -57,6 +57,7 @@ def test_the_plain_formula_counts_as_windows_do(kernel, stride, dilation, length
     ).count(length)
 
 
+@example(kernel=1, stride=5, before=3, after=0, length=0)
 @given(
     st.integers(1, 6), st.integers(1, 5), st.integers(0, 3), st.integers(0, 3), st.integers(0, 40)
 )
