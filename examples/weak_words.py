@@ -245,7 +245,7 @@ def _scores(axes: Axes, one: Made, told: Answers, at: int, result: Result, place
             axes.axvline(edge_s, color=BLUE, ls="--")
     axes.set_xlim(0, len(one.samples) / RATE_HZ)
     axes.set_ylim(0, 1.05)
-    plain(axes, "", "seconds (shaded: true place; dashed: place told)", f'"{WORD}"')
+    plain(axes, "", "seconds (shaded: what was set in; dashed: the word told)", f'"{WORD}"')
 
 
 def _trade(axes: Axes, result: Result) -> None:
