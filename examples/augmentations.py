@@ -179,7 +179,14 @@ def _errors(axes: Axes, errors: dict[Trial, list[float]]) -> None:
             continue
         height = kinds.index(trial.kind) + (-0.18 if trial.range == SCALED else 0.18)
         colour = colours[trial.range]
-        axes.plot([base, 100 * mean(found)], [height] * 2, color=colour, lw=5, alpha=0.35)
+        axes.plot(
+            [base, 100 * mean(found)],
+            [height] * 2,
+            color=colour,
+            lw=5,
+            alpha=0.35,
+            solid_capstyle="butt",
+        )
         label = trial.range if trial.kind == "all" else None
         axes.plot([100 * e for e in found], [height] * len(found), "o", color=colour, label=label)
     axes.axvline(base, color=FAINT, lw=1)
@@ -187,7 +194,7 @@ def _errors(axes: Axes, errors: dict[Trial, list[float]]) -> None:
     axes.set_yticks(range(len(kinds)), kinds)
     axes.set_ylim(len(kinds) - 0.5, -0.9)
     axes.set_xscale("log")
-    ticks = [t for t in (0.5, 1, 2, 3, 5, 10, 20) if _within(t, errors)]
+    ticks = [t for t in (0.5, 1, 1.5, 2, 3, 5, 10, 20, 50) if _within(t, errors)]
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axes.minorticks_off()
     plain(axes, "Test digits misread, a dot a seed", "%")

@@ -47,9 +47,9 @@ from examples.running import (
 
 DEPTHS = (8, 20, 44)
 COLOURS = (GREEN, BLUE, RED)
-CHANNELS = 8
+CHANNELS = 16
 RECIPE = Recipe(
-    batch=50, epochs=6, optimiser=Sgd(0.9, weight_decay=1e-4), schedule=Cosine(0.05, 0.05)
+    batch=50, epochs=6, optimiser=Sgd(0.9, weight_decay=1e-4), schedule=Cosine(0.05, warmup=0.1)
 )
 DIGITS = 5000
 
@@ -66,12 +66,12 @@ class Kind:
         return f"{'residual' if self.residual else 'plain'}, {self.depth} layers"
 
     def net(self, rng: np.random.Generator) -> Sequential:
-        """(N, 28, 28, 1) -> logits (N, 10); the first layer sees digits of half the size."""
+        """(N, 28, 28, 1) -> logits (N, 10); all blocks work on 7 x 7 places."""
         blocks = [layer for _ in range((self.depth - 2) // 2) for layer in self._block(rng)]
         return Sequential(
             (
                 MeanPool.create(2, axes=2),
-                *_conv(rng, 1),
+                *_conv(rng, 1, stride=2),
                 Relu(),
                 *blocks,
                 GlobalMeanPool(),
@@ -86,8 +86,8 @@ class Kind:
         return (*branch, Relu())
 
 
-def _conv(rng: np.random.Generator, channels_in: int) -> tuple[Layer, ...]:
-    conv = Conv2d.create(rng, channels_in, CHANNELS, 3, padding="same", bias=False)
+def _conv(rng: np.random.Generator, channels_in: int, stride: int = 1) -> tuple[Layer, ...]:
+    conv = Conv2d.create(rng, channels_in, CHANNELS, 3, stride=stride, padding="same", bias=False)
     return conv, BatchNorm.create(CHANNELS)
 
 
