@@ -153,7 +153,7 @@ class MeanPool(PlainPool):
     """The mean of each block; padding counts as zero, and is counted."""
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        met, share = self._met(x), 1 / prod(self.kernel)
+        met, places = self._met(x), prod(self.kernel)
         y = reduce_blocks(x, met, np.add, 0.0)
-        y *= share
-        return y, lambda dy: (spread_evenly(dy * share, met), self)
+        y /= places
+        return y, lambda dy: (spread_evenly(dy / places, met), self)
