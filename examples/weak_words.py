@@ -227,7 +227,7 @@ def _recording(axes: Axes, one: Made, features: Callable[[Array], Array]) -> Non
                 extent=(0, seconds, 0, frames.shape[1]))  # fmt: skip
     start_s, end_s = one.span_s
     colour = GREEN if one.holds else RED
-    axes.plot([start_s, end_s], [1.06, 1.06], color=colour, lw=5, solid_capstyle="butt",
+    axes.plot([start_s, end_s], [0.95, 0.95], color=colour, lw=5, solid_capstyle="butt",
               transform=axes.get_xaxis_transform(), clip_on=False)  # fmt: skip
     plain(axes, f'A test recording with "{one.clip}" set in', "", "mel band")
     axes.set_xticklabels([])
