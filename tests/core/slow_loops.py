@@ -39,8 +39,10 @@ def channelwise(function: Callable[[Any, list[float]], list[float]]) -> Referenc
     """All channels of one place at a time."""
 
     def run(loop: Loop, layer: Any, x: Any) -> Any:
-        rows = [function(layer, [float(v) for v in row]) for row in x.reshape(-1, x.shape[-1])]
-        return np.array(rows).reshape(*x.shape[:-1], -1)
+        y = np.zeros(x.shape)
+        for place in np.ndindex(x.shape[:-1]):
+            y[place] = function(layer, [float(v) for v in x[place]])
+        return y
 
     return run
 
@@ -162,7 +164,8 @@ def aligned(loop: Loop, layer: Any, x: Any) -> list[Any]:
             drop = 0 if layer.drops is None else layer.drops[index][axis]
             while layer.drops is None and first + (drop + 1) * step <= latest:
                 drop += 1
-            outputs[index] = np.delete(outputs[index], range(drop), axis=1 + axis)
+            lost = range(min(drop, outputs[index].shape[1 + axis]))
+            outputs[index] = np.delete(outputs[index], lost, axis=1 + axis)
         shortest = min(y.shape[1 + axis] for y in outputs)
         for index, y in enumerate(outputs):
             outputs[index] = np.delete(y, range(shortest, y.shape[1 + axis]), axis=1 + axis)
