@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.special import softmax
 
 from cnn_core import modelfile
 from cnn_core.arrays import Array
@@ -40,7 +41,7 @@ AUGMENTATION = Augmentation(turn_deg=15, shift_px=2, rescale=1.15, shear_deg=15,
 SHARDS = 2
 """Each batch is cut in two whatever the machine, so that its bits do not depend on the cores."""
 MODEL = "digits.safetensors"
-CONFIDENT = 54
+SHOWN = 54
 """Misread digits that the picture has room for."""
 
 
@@ -105,9 +106,10 @@ def draw(
     views.suptitle("One digit as 24 batches show it", fontsize=11, x=0.02, ha="left")
     read = logits.argmax(axis=1)
     wrong = np.flatnonzero(read != test.labels)
-    chosen = wrong[np.argsort(logits[wrong].max(axis=1))[::-1]][:CONFIDENT]
+    sure = softmax(logits[wrong], axis=1).max(axis=1)
+    chosen = wrong[np.argsort(sure)[::-1]][:SHOWN]
     places = right.subplots(6, 9).flat
-    for place, row in zip(places, chosen, strict=False):
+    for row, place in zip(chosen, places, strict=False):
         title = f"{test.labels[row]} as {read[row]}"
         picture(place, test.pictures[row, ..., 0], title, vmin=0, vmax=1)
     for place in places:
@@ -156,9 +158,9 @@ def test(given: argparse.Namespace, digits: Digits, recipe: Recipe) -> None:
     right = int((logits.argmax(axis=1) == examined.labels).sum())
     modelfile.save(given.out / MODEL, fitted.net, {"seed": given.seed, "epochs": recipe.epochs})
     print(f"test: {share(right, len(examined))} of {len(examined)} digits right, 95 % interval")
-    print(f"learnt from {len(digits)} digits, {recipe.epochs} epochs, in {spent_s:.0f} s")
+    print(f"learnt from {len(digits)} digits, {recipe.epochs} epochs; this call: {spent_s:.0f} s")
     draw(fitted, digits, examined, logits, given.out / "digits.png")
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, resumes=True)

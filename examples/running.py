@@ -133,13 +133,16 @@ def share(right: int, count: int) -> str:
     return f"{right / count:.2%} ({low:.2%} to {high:.2%})"
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run an example on one BLAS thread, which keeps its bits; end with one clear line."""
+def run(main: Callable[[], None], resumes: bool = False) -> None:
+    """Run an example on one BLAS thread, which keeps its bits; end with one clear line.
+
+    `resumes` says that an example which was stopped goes on where it was.
+    """
     try:
         with threadpool_limits(1):
             main()
     except KeyboardInterrupt:
-        sys.exit(_end("stopped; the same command goes on from here", STOPPED))
+        sys.exit(_end("stopped" + "; the same command goes on from here" * resumes, STOPPED))
     except (CoreError, SweepnetError) as error:
         sys.exit(_end(str(error), FAILED))
     except OSError as error:

@@ -50,7 +50,7 @@ def test_every_example_is_told_of() -> None:
     """README.md of the folder names each one's command."""
     page = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
     sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py")}
-    names = [path.name for path, text in sources.items() if "run(main)" in text]
+    names = [path.name for path, text in sources.items() if "    run(main" in text]
 
     assert len(names) >= 7
     assert [name for name in sorted(names) if f"`python examples/{name}`" not in page] == []
@@ -84,7 +84,7 @@ def test_a_stopped_example_says_how_to_go_on(capsys: pytest.CaptureFixture[str])
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as ended:
-        running.run(stopped)
+        running.run(stopped, resumes=True)
 
     assert ended.value.code == 130
     assert "the same command goes on" in capsys.readouterr().err
