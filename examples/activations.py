@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from cnn_core import fit
 from cnn_core.arrays import Array
+from cnn_core.errors import TrainingError
 from cnn_core.init import Initialiser, glorot, he
 from cnn_core.layers import Layer, Relu, Tanh
 from cnn_core.networks import lenet5
@@ -63,15 +64,18 @@ def learn(trial: Trial, digits: Digits, recipe: Recipe, course: Course) -> Array
         show(at)
 
     slow = replace(recipe, schedule=Constant(trial.rate))
-    fit.fit(net, digits.examples(), slow, progress=note, seed=trial.seed)
+    try:
+        fit.fit(net, digits.examples(), slow, progress=note, seed=trial.seed)
+    except TrainingError:
+        steps = recipe.epochs * (len(digits) // recipe.batch)
+        losses += [float("inf")] * (steps - len(losses))
     return np.array(losses)
 
 
 def smoothed(losses: Array) -> Array:
     """Means over the last SMOOTHED batches."""
-    totals = np.cumsum(np.concatenate(([0.0], losses)))
-    width = min(SMOOTHED, len(losses))
-    means: Array = (totals[width:] - totals[:-width]) / width
+    windows = np.lib.stride_tricks.sliding_window_view(losses, min(SMOOTHED, len(losses)))
+    means: Array = windows.mean(axis=1)
     return means
 
 
@@ -111,7 +115,7 @@ def draw(found: dict[Trial, Array], best: dict[str, float], path: Path) -> None:
     for unit, colour in COLOURS.items():
         points = [(rate, n) for (name, rate), n in steps.items() if name == unit]
         rates.semilogx(*zip(*points, strict=True), "o-", color=colour, label=unit)
-    plain(rates, f"Steps to a loss of {WANTED:g}", "learning rate", "steps")
+    plain(rates, f"Steps to a loss of {WANTED:g}; no dot: never", "learning rate", "steps")
     rates.set_xticks(RATES, [f"{rate:g}" for rate in RATES])
     rates.minorticks_off()
     rates.set_ylim(bottom=0)
