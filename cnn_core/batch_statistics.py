@@ -16,50 +16,81 @@ from cnn_core.errors import TrainingError
 from cnn_core.layers import BatchNorm, Branches, Layer, Sequential
 from cnn_core.tree import statistics
 
-Inputs = Callable[[], Iterator[Array]]
-"""The batches that arrive at a layer, made afresh each time."""
+HOLD_BYTES = 1 << 30
+"""What arrives at one batch norm is held in memory up to this size."""
 
 
-def recompute(net: Layer, batches: Iterable[Array]) -> Layer:
+def recompute(net: Layer, batches: Iterable[Array], *, hold_bytes: int = HOLD_BYTES) -> Layer:
     """The network whose every batch norm holds mean and variance of all its inputs.
 
     Exact, whatever the batches' sizes: layer by layer in network order, each seeing what the
-    recomputed ones before it give in inference. `batches` is walked once for each batch norm, so
-    that memory does not grow with the data. Raises TrainingError where there are none, where they
-    can be walked only once, and for a batch norm inside a layer that is not looked into.
+    recomputed ones before it give in inference. What arrives at a batch norm is held while the
+    next is measured, which makes one pass in all; what is larger than `hold_bytes` is computed
+    again from what was held before it, or from `batches`.
+
+    Raises TrainingError where there are no batches, where they can be walked only once, and for a
+    batch norm inside a layer that is not looked into.
     """
     if isinstance(batches, Iterator):
         raise TrainingError(
             "recompute: batches: got an iterator, which can be walked once only; expected a list, "
             "or another iterable that begins afresh each time"
         )
-    return _settled(net, lambda: iter(batches))
+    return _settled(net, Arriving(lambda: iter(batches), 0), hold_bytes)
 
 
-def _settled(layer: Layer, inputs: Inputs) -> Layer:
+def _settled(layer: Layer, inputs: Arriving, hold_bytes: int) -> Layer:
+    if not statistics(layer):
+        return layer
     if isinstance(layer, BatchNorm):
-        moments = Moments.of(inputs(), len(layer.scale))
-        mean, variance = moments.mean, moments.squares / moments.count
-        dtype = layer.mean.dtype
-        return replace(layer, mean=mean.astype(dtype), variance=variance.astype(dtype))
-    if isinstance(layer, Sequential):
-        done: tuple[Layer, ...] = ()
-        for part in layer.layers:
-            done = (*done, _settled(part, _through(done, inputs)))
-        return Sequential(done)
+        return _measured(layer, inputs)
     if isinstance(layer, Branches):
-        branches = tuple(_settled(branch, inputs) for branch in layer.branches)
+        branches = tuple(_settled(branch, inputs, hold_bytes) for branch in layer.branches)
         return replace(layer, branches=branches)
-    if statistics(layer):
+    if not isinstance(layer, Sequential):
         raise TrainingError(
             f"recompute: got a batch norm inside {layer}; expected it in Sequential, Sum or Concat"
         )
-    return layer
+    done: list[Layer] = []
+    since = 0
+    for part in layer.layers:
+        if statistics(part) and since < len(done):
+            between = Sequential(tuple(done[since:]))
+            inputs, since = inputs.through(between, hold_bytes), len(done)
+        done.append(_settled(part, inputs, hold_bytes))
+    return Sequential(tuple(done))
 
 
-def _through(layers: tuple[Layer, ...], inputs: Inputs) -> Inputs:
-    net = Sequential(layers)
-    return lambda: map(net.forward, inputs())
+def _measured(norm: BatchNorm, inputs: Iterable[Array]) -> BatchNorm:
+    moments = Moments.of(inputs, len(norm.scale))
+    variance = moments.squares / moments.count
+    dtype = norm.mean.dtype
+    return replace(norm, mean=moments.mean.astype(dtype), variance=variance.astype(dtype))
+
+
+class Arriving:
+    """The batches that arrive at a layer: made when they are walked, then held if they fit."""
+
+    def __init__(self, make: Callable[[], Iterator[Array]], hold_bytes: int) -> None:
+        self._make, self._hold_bytes = make, hold_bytes
+
+    def __iter__(self) -> Iterator[Array]:
+        held: list[Array] = []
+        size = 0
+        for x in self._make():
+            size += x.nbytes
+            if size <= self._hold_bytes:
+                held.append(x)
+            else:
+                held.clear()
+            yield x
+        if held:
+            # What they were made from is let go of with the function that made them.
+            self._make = held.__iter__
+
+    def through(self, net: Layer, hold_bytes: int) -> Arriving:
+        """What `net` makes of them."""
+        return Arriving(lambda: map(net.forward, self), hold_bytes)
 
 
 @dataclass(frozen=True, eq=False)

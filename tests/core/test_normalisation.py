@@ -96,6 +96,27 @@ def test_recomputed_statistics_give_the_training_output_of_the_whole_set(seed, c
             assert new is old
 
 
+@pytest.mark.parametrize("hold_bytes", [0, 5000, 10**9])
+def test_what_is_held_changes_nothing_but_the_work(hold_bytes):
+    """Where its outputs are held the first layer sees each batch once, else once a batch norm."""
+    rng = np.random.default_rng(0)
+    seen = []
+
+    class Counting(Identity, abstract=True):
+        def forward(self, x):
+            seen.append(len(x))
+            return x
+
+    net = Sequential((Counting(), branched(rng)))
+    batches = np.split(rng.standard_normal((12, 5, 4, 2)), 3)
+    recomputed = recompute(net, batches, hold_bytes=hold_bytes)
+    reference = recompute(branched(np.random.default_rng(0)), batches)
+    for (_, got), (_, expected) in zip(leaves(recomputed), leaves(reference), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-12)
+    norms = sum("variance" in path for path, _ in leaves(net))
+    assert len(seen) == (3 if hold_bytes else 3 * norms)
+
+
 def test_moments_are_exact_far_from_zero():
     """A variance of 1e-4 around 1e4: the sum of squares alone would lose it."""
     x = 1e4 + 0.01 * np.random.default_rng(2).standard_normal((50, 40, 1))
