@@ -17,7 +17,7 @@ from tests.core.slow_windows import (
     Loop,
     Place,
     Reference,
-    each_window,
+    Windows,
     gather,
     inside,
     reference,
@@ -55,7 +55,7 @@ def blockwise(function: Callable[[Any, list[float], int], float]) -> Reference:
         batch, *lengths, channels = x.shape
         axes = len(lengths)
         padding = getattr(layer, "padding", ((0, 0),) * axes)
-        windows = list(each_window(lengths, layer.kernel, layer.stride, (1,) * axes, padding))
+        windows = Windows(lengths, layer.kernel, layer.stride, (1,) * axes, padding)
         outputs = {}
         for n, (place, seen) in product(range(batch), windows):
             kept = [p for p in seen if inside(p, lengths)]
@@ -63,7 +63,7 @@ def blockwise(function: Callable[[Any, list[float], int], float]) -> Reference:
                 function(layer, [float(x[n, *p, c]) for p in kept], len(seen))
                 for c in range(channels)
             ]
-        return gather(outputs, batch, axes, channels)
+        return gather(outputs, batch, windows.counts, channels)
 
     return run
 
@@ -85,21 +85,21 @@ def flatten(loop: Loop, layer: Any, x: Any) -> Any:
     return np.array([[float(x[n, *p]) for p in np.ndindex(x.shape[1:])] for n in range(len(x))])
 
 
+def enlarged(layer: Any, x: Any) -> Place:
+    return tuple(n * f for n, f in zip(x.shape[1:-1], layer.factor, strict=True))
+
+
 @reference("Upsample")
 def nearest(loop: Loop, layer: Any, x: Any) -> Any:
-    batch, *lengths, channels = x.shape
-    outputs = {}
-    for n in range(batch):
-        for place in product(*(range(m * f) for m, f in zip(lengths, layer.factor, strict=True))):
-            source = tuple(p // f for p, f in zip(place, layer.factor, strict=True))
-            outputs[n, *place] = [float(x[n, *source, c]) for c in range(channels)]
-    return gather(outputs, batch, len(lengths), channels)
+    y = np.zeros((len(x), *enlarged(layer, x), x.shape[-1]))
+    for n, *place, c in np.ndindex(y.shape):
+        y[n, *place, c] = x[n, *(p // f for p, f in zip(place, layer.factor, strict=True)), c]
+    return y
 
 
 @reference("UpsampleZeros")
 def zeros_between(loop: Loop, layer: Any, x: Any) -> Any:
-    lengths = [m * f for m, f in zip(x.shape[1:-1], layer.factor, strict=True)]
-    y = np.zeros((len(x), *lengths, x.shape[-1]))
+    y = np.zeros((len(x), *enlarged(layer, x), x.shape[-1]))
     for n, *place, c in np.ndindex(x.shape):
         y[n, *(p * f for p, f in zip(place, layer.factor, strict=True)), c] = x[n, *place, c]
     return y
@@ -112,7 +112,8 @@ def downsample(loop: Loop, layer: Any, x: Any) -> Any:
         if all(p % f == 0 for p, f in zip(place, layer.factor, strict=True)):
             at = (n, *(p // f for p, f in zip(place, layer.factor, strict=True)))
             outputs[at] = [float(v) for v in x[n, *place]]
-    return gather(outputs, len(x), x.ndim - 2, x.shape[-1])
+    counts = tuple(-(-n // f) for n, f in zip(x.shape[1:-1], layer.factor, strict=True))
+    return gather(outputs, len(x), counts, x.shape[-1])
 
 
 @reference("UpsampleBilinear")
@@ -120,7 +121,7 @@ def bilinear(loop: Loop, layer: Any, x: Any) -> Any:
     """Each output at the place of its middle in the input, the nearer inputs weighing more."""
     batch, *lengths, channels = x.shape
     outputs = {}
-    for place in product(*(range(m * f) for m, f in zip(lengths, layer.factor, strict=True))):
+    for place in np.ndindex(*enlarged(layer, x)):
         middles = [(p + 0.5) / f - 0.5 for p, f in zip(place, layer.factor, strict=True)]
         at = [min(max(v, 0.0), n - 1.0) for v, n in zip(middles, lengths, strict=True)]
         near = {
@@ -132,7 +133,7 @@ def bilinear(loop: Loop, layer: Any, x: Any) -> Any:
                 math.fsum(share * float(x[n, *source, c]) for source, share in near.items())
                 for c in range(channels)
             ]
-    return gather(outputs, batch, len(lengths), channels)
+    return gather(outputs, batch, enlarged(layer, x), channels)
 
 
 @reference("Sequential")
@@ -197,11 +198,12 @@ def spread(loop: Loop, layer: Any, x: Any) -> Any:
     kernel = tuple(int(window.size) for window in layer.inner.windows)
     ones, none = (1,) * axes, ((0, 0),) * axes
     outputs = {}
-    for place, seen in each_window(x.shape[1:-1], kernel, ones, layer.dilation, none):
+    windows = Windows(x.shape[1:-1], kernel, ones, layer.dilation, none)
+    for place, seen in windows:
         for n in range(len(x)):
             window = np.array([x[n, *p] for p in seen]).reshape(1, *kernel, x.shape[-1])
             outputs[n, *place] = [float(v) for v in loop.run(layer.inner, window).ravel()]
-    return gather(outputs, len(x), axes, len(next(iter(outputs.values()))))
+    return gather(outputs, len(x), windows.counts, len(next(iter(outputs.values()))))
 
 
 @reference("WordPath")
@@ -219,7 +221,7 @@ def word_path(loop: Loop, layer: Any, x: Any) -> Any:
                         total = sum(distance[begin + i][label] for i, label in enumerate(path))
                         best = max(best, float(total) / len(spelt))
         outputs[n, first] = [best]
-    return gather(outputs, len(x), 1, 1)
+    return gather(outputs, len(x), (x.shape[1] - layer.size + 1,), 1)
 
 
 def _softmax(layer: Any, row: list[float]) -> list[float]:

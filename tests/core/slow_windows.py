@@ -43,31 +43,35 @@ def reference(*names: str) -> Callable[[Reference], Reference]:
     return enter
 
 
-def each_window(
-    lengths: Place, kernel: Place, stride: Place, dilation: Place, padding: Any
-) -> Iterator[tuple[Place, list[Place]]]:
+class Windows:
     """Every output place with the input places that it sees; some may lie outside (padding)."""
-    starts = []
-    for n, k, s, d, (before, after) in zip(lengths, kernel, stride, dilation, padding, strict=True):
-        last = n + after - d * (k - 1)
-        starts.append(list(enumerate(range(-before, last, s))))
-    offsets = [[d * i for i in range(k)] for k, d in zip(kernel, dilation, strict=True)]
-    for corner in product(*starts):
-        seen = [
-            tuple(first + off for (_, first), off in zip(corner, offset, strict=True))
-            for offset in product(*offsets)
+
+    def __init__(
+        self, lengths: Place, kernel: Place, stride: Place, dilation: Place, padding: Any
+    ) -> None:
+        settings = zip(lengths, kernel, stride, dilation, padding, strict=True)
+        self.firsts = [
+            range(-before, n + after - d * (k - 1), s) for n, k, s, d, (before, after) in settings
         ]
-        yield tuple(i for i, _ in corner), seen
+        self.offsets = [[d * i for i in range(k)] for k, d in zip(kernel, dilation, strict=True)]
+        self.counts = tuple(map(len, self.firsts))
+
+    def __iter__(self) -> Iterator[tuple[Place, list[Place]]]:
+        for place in np.ndindex(*self.counts):
+            corner = [firsts[i] for firsts, i in zip(self.firsts, place, strict=True)]
+            yield (
+                place,
+                [tuple(map(sum, zip(corner, off, strict=True))) for off in product(*self.offsets)],
+            )
 
 
 def inside(place: Place, lengths: Place) -> bool:
     return all(0 <= p < n for p, n in zip(place, lengths, strict=True))
 
 
-def gather(outputs: dict[Place, list[float]], batch: int, axes: int, channels: int) -> Any:
+def gather(outputs: dict[Place, list[float]], batch: int, counts: Place, channels: int) -> Any:
     """An array from {(n, *place): values by channel}, whatever order they were found in."""
-    shape = [max((key[1 + a] for key in outputs), default=-1) + 1 for a in range(axes)]
-    y = np.zeros((batch, *shape, channels))
+    y = np.zeros((batch, *counts, channels))
     for key, values in outputs.items():
         y[key] = values
     return y
@@ -78,7 +82,7 @@ def convolution(loop: Loop, layer: Any, x: Any) -> Any:
     batch, *lengths, channels = x.shape
     kernel, channels_out = layer.weight.shape[:-2], layer.weight.shape[-1]
     part_in, part_out = channels // layer.groups, channels_out // layer.groups
-    windows = list(each_window(lengths, kernel, layer.stride, layer.dilation, layer.padding))
+    windows = Windows(lengths, kernel, layer.stride, layer.dilation, layer.padding)
     outputs = {}
     for n, (place, seen) in product(range(batch), windows):
         outputs[n, *place] = values = []
@@ -90,7 +94,7 @@ def convolution(loop: Loop, layer: Any, x: Any) -> Any:
                     value = float(x[n, *p, first + c]) if inside(p, lengths) else 0.0
                     total += loop.times(float(layer.weight[*k, c, d]), value)
             values.append(total)
-    return gather(outputs, batch, len(lengths), channels_out)
+    return gather(outputs, batch, windows.counts, channels_out)
 
 
 @reference("Dense")
@@ -111,12 +115,11 @@ def scanned(loop: Loop, layer: Any, x: Any) -> Any:
     cut = dense[1] if len(dense) > 1 else len(parts)
     plain = (1,) * axes, ((0, 0),) * axes
     outputs = {}
-    for n, (place, seen) in product(
-        range(len(x)), each_window(x.shape[1:-1], layer.kernel, layer.stride, *plain)
-    ):
+    windows = Windows(x.shape[1:-1], layer.kernel, layer.stride, *plain)
+    for n, (place, seen) in product(range(len(x)), windows):
         window = np.array([x[n, *p] for p in seen]).reshape(*layer.kernel, -1)
         joined: list[float] = []
-        for _, block in each_window(layer.kernel, layer.block, layer.block, *plain):
+        for _, block in Windows(layer.kernel, layer.block, layer.block, *plain):
             y = np.array([[v for p in block for v in window[p]]])
             for part in parts[:cut]:
                 y = loop.run(part, y)
@@ -125,7 +128,7 @@ def scanned(loop: Loop, layer: Any, x: Any) -> Any:
         for part in parts[cut:]:
             y = loop.run(part, y)
         outputs[n, *place] = [float(v) for v in y[0]]
-    return gather(outputs, len(x), axes, len(next(iter(outputs.values()))))
+    return gather(outputs, len(x), windows.counts, len(next(iter(outputs.values()))))
 
 
 @reference("LocallyConnected1d", "LocallyConnected2d")
@@ -134,15 +137,14 @@ def locally_connected(loop: Loop, layer: Any, x: Any) -> Any:
     plain = (1,) * axes, ((0, 0),) * axes
     channels_in, channels_out = layer.weight.shape[-2:]
     outputs = {}
-    for n, (place, seen) in product(
-        range(len(x)), each_window(x.shape[1:-1], layer.kernel, layer.stride, *plain)
-    ):
+    windows = Windows(x.shape[1:-1], layer.kernel, layer.stride, *plain)
+    for n, (place, seen) in product(range(len(x)), windows):
         y = [float(b) for b in layer.bias[place]]
         filters = layer.weight[place].reshape(-1, channels_in, channels_out)
         for (i, p), c, d in product(enumerate(seen), range(channels_in), range(channels_out)):
             y[d] += loop.times(float(filters[i, c, d]), float(x[n, *p, c]))
         outputs[n, *place] = y
-    return gather(outputs, len(x), axes, channels_out)
+    return gather(outputs, len(x), windows.counts, channels_out)
 
 
 @reference("NetworkPool")
@@ -150,14 +152,13 @@ def network_pool(loop: Loop, layer: Any, x: Any) -> Any:
     batch, *lengths, channels = x.shape
     ones = (1,) * len(lengths)
     outputs: dict[Place, list[float]] = {}
-    for n, (place, seen) in product(
-        range(batch), list(each_window(lengths, layer.kernel, layer.stride, ones, layer.padding))
-    ):
+    windows = Windows(lengths, layer.kernel, layer.stride, ones, layer.padding)
+    for n, (place, seen) in product(range(batch), windows):
         outputs[n, *place] = []
         for c in range(channels):
             block = [float(x[n, *p, c]) if inside(p, lengths) else 0.0 for p in seen]
             outputs[n, *place] += loop.run(layer.net, np.array([block])).tolist()[0]
-    return gather(outputs, batch, len(lengths), channels)
+    return gather(outputs, batch, windows.counts, channels)
 
 
 @reference("Embedding")

@@ -102,7 +102,7 @@ def test_a_network_is_its_loops(case):
     y, expected = net.forward(x), loop.run(net, x)
 
     assert y.shape == net.output_shape(shape)
-    np.testing.assert_allclose(y, expected.reshape(y.shape), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-9)
     assert net.multiply_adds(shape) == loop.multiplications
 
 
