@@ -64,12 +64,14 @@ def peak_mb(run: Callable[[], Array]) -> float:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        run()
-        CLEAR.write_text("5")  # the peak so far is forgotten
-        before = _resident_kb("VmRSS")
-        run()
-        os.write(writer, str(_resident_kb("VmHWM") - before).encode())
-        os._exit(0)
+        try:
+            run()
+            CLEAR.write_text("5")  # the peak so far is forgotten
+            before = _resident_kb("VmRSS")
+            run()
+            os.write(writer, str(_resident_kb("VmHWM") - before).encode())
+        finally:
+            os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as answer:
         grown_kb = int(answer.read() or -1)
@@ -116,11 +118,11 @@ def show(rows: list[dict[str, object]]) -> None:
         box=None,
     )
     for heading in ("", *COLUMNS):
-        table.add_column(heading, justify="left" if not heading else "right")
+        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
     for each in rows:
         cells = [_short(each.get(key)) for key in COLUMNS.values()]
         table.add_row(str(each["case"]), *cells)
-    Console(width=150).print(table)
+    Console(width=165).print(table)
 
 
 def _short(value: object) -> str:
