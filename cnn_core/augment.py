@@ -7,12 +7,13 @@ once, and boxes and corners follow by the same matrix.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 
 from cnn_core.arrays import Array, Integers
-from cnn_core.errors import ShapeError
+from cnn_core.errors import GeometryError, ShapeError
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,21 @@ class Augmentation:
     stretch: float = 1.0
     flip_share: float = 0.0
     """How often the view is mirrored left to right."""
+
+    def __post_init__(self) -> None:
+        limits = min(self.turn_deg, self.shift_px, self.shear_deg) >= 0 and self.shear_deg < 90
+        ratios = min(self.rescale, self.stretch) >= 1
+        finite = bool(np.isfinite(astuple(self)).all())
+        if not (finite and limits and ratios and 0 <= self.flip_share <= 1):
+            raise GeometryError(
+                f"got {self}; expected finite angles and shifts >= 0 (shear_deg below 90), "
+                "ratios >= 1 and a flip_share from 0 to 1"
+            )
+
+    def __call__(self, pictures: Array, rng: np.random.Generator) -> Array:
+        """A random view of each of the pictures (N, H, W, C), as `batches.Arrays` asks for it."""
+        height_px, width_px = pictures.shape[1:3]
+        return warp(pictures, self.draw(rng, len(pictures), height_px, width_px))
 
     def draw(self, rng: np.random.Generator, count: int, height_px: int, width_px: int) -> Array:
         """`count` random maps (count, 2, 3) about the middle of a picture of this size.
@@ -86,17 +102,15 @@ def move_boxes(boxes: Array, maps: Array) -> Array:
 def warp(pictures: Array, maps: Array, fill: float = 0.0) -> Array:
     """Pictures (N, H, W, C) seen through their maps (N, 2, 3): same shape, same type.
 
-    Bilinear between pixel centres; `fill` beyond the picture's border.
+    Bilinear between pixel centres; `fill` beyond the picture's border. Whole numbers are rounded.
     """
-    if pictures.ndim != 4 or maps.shape != (len(pictures), 2, 3):
-        raise ShapeError(
-            f"warp: got pictures of shape {pictures.shape} and maps of shape {maps.shape}; "
-            "expected (N, H, W, C) and (N, 2, 3), one map for each picture"
-        )
+    _check(pictures, maps)
     count, height, width, channels = pictures.shape
     x, y = _sources(maps, height, width)
+    # Differences of unsigned numbers would wrap round.
+    blended = np.result_type(pictures.dtype, np.float32)
     # One pixel of fill before and two after: every place reads four pixels, wherever it lies.
-    padded = np.full((count, height + 3, width + 3, channels), fill, pictures.dtype)
+    padded = np.full((count, height + 3, width + 3, channels), fill, blended)
     padded[:, 1 : 1 + height, 1 : 1 + width] = pictures
     column, row = np.floor(x), np.floor(y)
     line = np.arange(count)[:, None] * (height + 3) + row.astype(np.intp) + 1
@@ -105,7 +119,29 @@ def warp(pictures: Array, maps: Array, fill: float = 0.0) -> Array:
     right, down = (x - column)[..., None], (y - row)[..., None]
     upper = _between(pixels, first, right)
     upper += (_between(pixels, first + (width + 3), right) - upper) * down
-    return upper.reshape(pictures.shape).astype(pictures.dtype, copy=False)
+    return _as_type(upper.reshape(pictures.shape), pictures.dtype)
+
+
+def _check(pictures: Array, maps: Array) -> None:
+    if pictures.ndim != 4 or maps.shape != (len(pictures), 2, 3):
+        raise ShapeError(
+            f"warp: got pictures of shape {pictures.shape} and maps of shape {maps.shape}; "
+            "expected (N, H, W, C) and (N, 2, 3), one map for each picture"
+        )
+    for number, ((a, b, _), (c, d, _)) in enumerate(maps):
+        if not np.isfinite(maps[number]).all() or a * d == b * c:
+            raise GeometryError(
+                f"warp: got {maps[number].tolist()} as map {number}; expected finite numbers "
+                "that leave some area"
+            )
+
+
+def _as_type(values: Array, dtype: np.dtype[Any]) -> Array:
+    """Values of blended pixels as the pictures' own numbers."""
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        values = np.clip(np.rint(values), limits.min, limits.max)
+    return values.astype(dtype, copy=False)
 
 
 def _sources(maps: Array, height: int, width: int) -> tuple[Array, Array]:

@@ -22,7 +22,7 @@ from cnn_core.measure import error_rate
 from cnn_core.modelfile import write_whole
 from cnn_core.recipes import Recipe
 from examples.digits import AUGMENTATION, RECIPE, new_net
-from examples.mnist import Digits, test_digits, training_digits, viewed
+from examples.mnist import Digits, test_digits, training_digits
 from examples.running import (
     AMBER,
     BLUE,
@@ -159,7 +159,7 @@ def _views(panel: SubFigure, name: str, digits: Digits) -> None:
             axes.set_axis_off()
         if kind not in chosen:
             continue
-        views = viewed(chosen[kind].augmentation)
+        views = chosen[kind].augmentation
         seen = views(digits.pictures[[7] * 6], np.random.default_rng(5))
         for axes, pixels in zip(row, seen, strict=True):
             axes.set_axis_on()

@@ -26,7 +26,7 @@ from cnn_core.networks import lenet5
 from cnn_core.optim import AdamW
 from cnn_core.recipes import Recipe
 from cnn_core.schedules import Cosine
-from examples.mnist import TEST, VALIDATION, Digits, test_digits, training_digits, viewed
+from examples.mnist import TEST, VALIDATION, Digits, test_digits, training_digits
 from examples.running import BLUE, Course, flags, metered, parsed, picture, plain, run, save, share
 
 RECIPE = Recipe(
@@ -100,7 +100,7 @@ def draw(
     axes = curve.subplots()
     axes.semilogy(range(1, len(fitted.history) + 1), [e.loss for e in fitted.history], color=BLUE)
     plain(axes, "Cross-entropy of the augmented batches", "epoch", "nats")
-    seen = viewed(AUGMENTATION)(digits.pictures[[4] * 24], np.random.default_rng(0))
+    seen = AUGMENTATION(digits.pictures[[4] * 24], np.random.default_rng(0))
     for place, pixels in zip(views.subplots(3, 8).flat, seen, strict=True):
         picture(place, pixels[..., 0], vmin=0, vmax=1)
     views.suptitle("One digit as 24 batches show it", fontsize=11, x=0.02, ha="left")

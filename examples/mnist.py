@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_core.arrays import Array, Integers
-from cnn_core.augment import Augmentation, warp
-from cnn_core.batches import Arrays, Augment
+from cnn_core.augment import Augmentation
+from cnn_core.batches import Arrays
 from examples.running import ROOT
 from sweepnet_service.errors import InvalidInput, NotFound
 
@@ -39,17 +39,7 @@ class Digits:
 
     def examples(self, augmentation: Augmentation | None = None) -> Arrays:
         """As `fit` takes them; with an augmentation every batch shows new views."""
-        views = None if augmentation is None else viewed(augmentation)
-        return Arrays(self.pictures, self.labels, views)
-
-
-def viewed(augmentation: Augmentation) -> Augment:
-    """Random views of a batch of pictures."""
-
-    def views(pictures: Array, rng: np.random.Generator) -> Array:
-        return warp(pictures, augmentation.draw(rng, len(pictures), *pictures.shape[1:3]))
-
-    return views
+        return Arrays(self.pictures, self.labels, augmentation)
 
 
 def training_digits() -> Digits:

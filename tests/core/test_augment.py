@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_core.augment import LECTURES, Augmentation, move, move_boxes, warp
-from cnn_core.errors import ShapeError
+from cnn_core.batches import Arrays
+from cnn_core.errors import GeometryError, ShapeError
 
 KINDS = {
     "turn": Augmentation(turn_deg=180),
@@ -149,3 +150,56 @@ def test_single_precision_stays():
 def test_one_map_for_each_picture_is_asked_for():
     with pytest.raises(ShapeError, match="one map for each picture"):
         warp(pictures(3), LECTURES.draw(np.random.default_rng(0), 2, 9, 7))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16])
+def test_whole_numbers_are_blended_as_numbers_and_rounded(dtype):
+    """Half a pixel between 10 and 200 is 105, whichever of them stands on the left."""
+    x = np.random.default_rng(2).integers(0, 256, (2, 6, 6, 3)).astype(dtype)
+    maps = np.repeat(about_the_middle(np.eye(2), 6, 6, (0.5, 0.25)), 2, axis=0)
+    view = warp(x, maps, fill=7)
+
+    assert view.dtype == dtype
+    np.testing.assert_array_equal(view, np.rint(warp(x.astype(np.float32), maps, fill=7)))
+
+
+def test_a_fill_beyond_the_type_is_the_types_own_limit():
+    x = np.zeros((1, 4, 4, 1), np.uint8)
+    shifted = about_the_middle(np.eye(2), 4, 4, (2, 0))
+
+    assert warp(x, shifted, fill=-1).max() == 0
+    assert warp(x, shifted, fill=999)[0, 0, 0, 0] == 255
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rescale": 0.0},
+        {"rescale": -1.5},
+        {"stretch": np.nan},
+        {"flip_share": 7},
+        {"shear_deg": 90},
+        {"turn_deg": -10},
+        {"shift_px": np.inf},
+    ],
+)
+def test_settings_that_give_no_map_are_refused(settings):
+    with pytest.raises(GeometryError, match=f"{next(iter(settings))}=.*expected"):
+        Augmentation(**settings)
+
+
+@pytest.mark.parametrize("linear", [[[1, 1], [1, 1]], [[np.nan, 0], [0, 1]]])
+def test_maps_that_cannot_be_turned_back_are_refused(linear):
+    with pytest.raises(GeometryError, match="leave some area"):
+        warp(pictures(1), about_the_middle(linear, 9, 7))
+
+
+def test_an_augmentation_is_what_batches_take():
+    """The views of a batch are those of its maps."""
+    x = pictures()
+    expected = warp(x, LECTURES.draw(np.random.default_rng(8), 3, 9, 7))
+
+    np.testing.assert_array_equal(LECTURES(x, np.random.default_rng(8)), expected)
+    arrays = Arrays(x, np.arange(3), augment=LECTURES)
+    views, _ = arrays.batch(np.arange(3), np.random.default_rng(8))
+    np.testing.assert_array_equal(views, expected)
