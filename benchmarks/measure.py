@@ -16,6 +16,8 @@ from rich.table import Table
 from cnn_core.arrays import Array
 
 OURS, PEERS = "ours", ("torch", "onnxruntime")
+LEAST_MB = 0.5
+"""The kernel counts the pages of a process in batches: less than this is not told apart."""
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -120,10 +122,14 @@ def show(rows: list[dict[str, object]]) -> None:
     for heading in ("", *COLUMNS):
         table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
     for each in rows:
-        cells = [_short(each.get(key)) for key in COLUMNS.values()]
+        cells = [_short(key, each.get(key)) for key in COLUMNS.values()]
         table.add_row(str(each["case"]), *cells)
     Console(width=165).print(table)
 
 
-def _short(value: object) -> str:
-    return "-" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+def _short(key: str, value: object) -> str:
+    if not isinstance(value, float):
+        return "-"
+    if key.endswith("_mb") and value < LEAST_MB:
+        return f"<{LEAST_MB}"
+    return f"{value:.3g}"
