@@ -109,7 +109,7 @@ def test_the_picture_is_drawn_and_named(
 ) -> None:
     """The results are printed as without it; what was drawn goes to standard error."""
     pytest.importorskip("matplotlib")
-    out = tmp_path / "why.png"
+    out = tmp_path / "new" / "why.png"
     call = (verb, files / name, "--json", "--server", server, "-d", detector)
     without = sweepnet(*call)
     done = sweepnet(*call, "--explain", out)
@@ -119,7 +119,7 @@ def test_the_picture_is_drawn_and_named(
     assert f"picture: {out}" in done.stderr
     with Image.open(out) as picture:
         assert picture.width > 800
-    assert list(tmp_path.iterdir()) == [out]
+    assert list(out.parent.iterdir()) == [out]
 
 
 @pytest.mark.parametrize("threshold", ["one=1", "blob=1"])
@@ -156,17 +156,30 @@ def test_a_file_that_fails_leaves_no_picture(
     [
         (("a.wav", "b.wav", "--explain", "why.png"), "draws one file; got 2"),
         (("a.wav", "--explain", "why.jpg"), "expected the name of a PNG file"),
-        (("a.wav", "--explain", "nowhere/why.png"), "in a folder that exists"),
+        (("a.wav", "--explain", "/dev/null/why.png"), "/dev/null is no folder that can be written"),
+        (("a.wav", "--explain", "{t}/folder.png"), "expected the name of a PNG file"),
+        (("{t}/in.png", "--explain", "{t}/in.png"), "the very file to look at"),
+        (("{t}/in.png", "--explain", "{t}/folder.png/../in.png"), "the very file to look at"),
+        (("{t}/in.png", "--explain", "{t}/link.png"), "the very file to look at"),
+        (("{t}/link.png", "--explain", "{t}/in.png"), "the very file to look at"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_before_any_work(
-    sweepnet: Sweepnet, arguments: tuple[str, ...], message: str
+    sweepnet: Sweepnet, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
+    """Least of all is the caller's own file drawn over."""
+    (tmp_path / "in.png").write_text("precious")
+    (tmp_path / "link.png").symlink_to("in.png")
+    (tmp_path / "folder.png").mkdir()
     for verb in ("spot", "detect"):
-        done = sweepnet(verb, *arguments, "--server", "127.0.0.1:1")
+        call = (each.format(t=tmp_path) for each in arguments)
+        done = sweepnet(verb, *call, "--server", "127.0.0.1:1")
 
         assert done.returncode == 2
-        assert message in " ".join(done.stderr.replace("│", " ").split())
+        told = "".join(done.stderr.replace("│", " ").split())
+        assert message.replace(" ", "") in told
+    assert (tmp_path / "in.png").read_text() == "precious"
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_without_matplotlib_it_says_what_to_install(

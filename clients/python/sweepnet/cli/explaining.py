@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -31,9 +32,19 @@ def check(out: Path | None, files: Sequence[str]) -> None:
         raise typer.BadParameter(
             f"draws one file; got {len(files)}: call it for each", param_hint="--explain"
         )
-    if out.suffix.lower() != ".png" or not out.absolute().parent.is_dir():
+    if out.suffix.lower() != ".png" or out.is_dir():
         raise typer.BadParameter(
-            f"got {str(out)!r}; expected the name of a PNG file in a folder that exists",
+            f"got {str(out)!r}; expected the name of a PNG file", param_hint="--explain"
+        )
+    if out.exists() and Path(files[0]).exists() and out.samefile(files[0]):
+        raise typer.BadParameter(
+            f"got {str(out)!r}, the very file to look at; expected another name for the drawing",
+            param_hint="--explain",
+        )
+    folder = next(each for each in out.absolute().parents if each.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise typer.BadParameter(
+            f"got {str(out)!r}; {folder} is no folder that can be written to",
             param_hint="--explain",
         )
     if not can_draw():

@@ -83,7 +83,7 @@ def outlined(axes: Axes, area: Area, style: str, color: str = "white") -> None:
 
 
 def heat(axes: Axes, photo: Image.Image, scores: ScoreMap) -> AxesImage:
-    """The first label's scores over the photo in grey, each as large as its step."""
+    """The first label's scores over the photo in grey, each as large as its step, within it."""
     axes.imshow(
         photo.convert("L"), extent=(0, photo.width, photo.height, 0), cmap="gray", alpha=0.85
     )
@@ -95,9 +95,11 @@ def heat(axes: Axes, photo: Image.Image, scores: ScoreMap) -> AxesImage:
         top + scores.step_y_px * scores.row_count,
         top,
     )
-    return axes.imshow(
+    shown = axes.imshow(
         rows_of(scores), extent=extent, cmap=HEAT, vmin=0, vmax=1, interpolation="bilinear"
     )
+    shown.set_clip_path(Rectangle((0, 0), photo.width, photo.height, transform=axes.transData))
+    return shown
 
 
 def rows_of(scores: ScoreMap) -> list[list[float]]:
@@ -109,10 +111,11 @@ def rows_of(scores: ScoreMap) -> list[list[float]]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Whole or not at all; raises OSError with the file's name."""
+    """Whole or not at all, in a new folder if need be; raises OSError with the file's name."""
     FigureCanvasAgg(figure)
     part = path.with_name(f".{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(part, dpi=110, format="png")
         part.replace(path)
     except OSError as error:
