@@ -69,6 +69,8 @@ class BatchNorm(Layer):
 
     def affine(self) -> tuple[Array, Array]:
         """(factor, offset) of the inference form y = factor * x + offset."""
+        least = self.variance.min(initial=0)
+        check_setting("BatchNorm: variance", least >= 0, least, "numbers >= 0")
         factor = self.scale / np.sqrt(self.variance + self.epsilon)
         return factor, self.shift - factor * self.mean
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cnn_core import checkpoint, modelfile
 from cnn_core.description import describe, rebuild
 from cnn_core.errors import CoreError, ModelFileError
-from cnn_core.layers import Conv2d, Dense, Relu, Sequential
+from cnn_core.layers import BatchNorm, Conv2d, Dense, Relu, Sequential
 from cnn_core.tree import leaves
 from tests.core.cases import draw, examples
 
@@ -235,6 +235,13 @@ class TestDescriptions:
         net = Conv2d.create(np.random.default_rng(0), 4, 4, 3)
         with pytest.raises(ModelFileError, match="model description"):
             rebuild({**describe(net), setting: value}, dict(leaves(net)))
+
+    def test_a_variance_below_zero_gives_no_scores(self):
+        """Finite numbers that would end as NaN; a gradient may hold them, so building it is fine."""
+        arrays = dict(leaves(BatchNorm.create(2))) | {"variance": np.array([1.0, -1.0])}
+        net = rebuild(describe(BatchNorm.create(2)), arrays)
+        with pytest.raises(CoreError, match="variance: got -1.0; expected numbers >= 0"):
+            net.forward(np.ones((1, 3, 2)))
 
     @pytest.mark.parametrize(
         ("name", "shape"),
