@@ -237,10 +237,10 @@ class TestDescriptions:
             rebuild({**describe(net), setting: value}, dict(leaves(net)))
 
     def test_a_variance_below_zero_gives_no_scores(self):
-        """Finite numbers that would end as NaN; a gradient may hold them, so building it is fine."""
+        """Finite numbers that would end as NaN. Building is fine: a gradient may hold them."""
         arrays = dict(leaves(BatchNorm.create(2))) | {"variance": np.array([1.0, -1.0])}
         net = rebuild(describe(BatchNorm.create(2)), arrays)
-        with pytest.raises(CoreError, match="variance: got -1.0; expected numbers >= 0"):
+        with pytest.raises(CoreError, match=r"variance: got -1\.0; expected numbers >= 0"):
             net.forward(np.ones((1, 3, 2)))
 
     @pytest.mark.parametrize(
