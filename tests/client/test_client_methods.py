@@ -276,7 +276,7 @@ def test_wrong_pictures_are_told_of(client: Client, files: Path) -> None:
 
 
 def test_unknown_names_are_told_of(client: Client, files: Path, tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="no model named 'detectors/nope'; this server holds:"):
+    with pytest.raises(NotFound, match="no model named 'detectors/nope'; there are:"):
         client.spot(files / "one.wav", detectors=["nope"])
     with pytest.raises(NotFound) as caught:
         client.model("nope")

@@ -152,23 +152,29 @@ def test_a_model_file_is_exported_by_its_path(
     ("arguments", "code", "words"),
     [
         (["welcome"], 2, "say in which format: --onnx"),
-        (["nope", "--onnx"], 1, "no model named 'detectors/nope'; this server holds: detectors/fl"),
+        (["nope", "--onnx"], 1, "no model named 'detectors/nope'; there are: detectors/fl"),
         (["{t}/no.safetensors", "--onnx"], 1, "no file named"),
         (["{t}/bad.safetensors", "--onnx"], 1, "bad.safetensors: not a readable model file"),
         (["{t}/Bad Name.safetensors", "--onnx"], 1, "expected a name in lower case letters"),
-        (["flower", "--onnx", "--out", "{t}"], 1, "is a folder; expected a file to write"),
+        (["", "--onnx"], 1, "model: got 'detectors/'; expected a name such as 'detectors/welcome'"),
+        (["flower", "--onnx", "--models", "{t}/none"], 1, "models: no folder named"),
+        (["flower", "--onnx", "--out", "{t}"], 1, "is a folder; expected the name of a file"),
         (["flower", "--onnx", "--out", "/proc/a/b.onnx"], 1, "/proc/a: No such file or directory"),
+        (["flower", "--onnx", "--out", "/proc/b.onnx"], 1, "/proc/b.onnx: No such file"),
+        (["{t}/own.safetensors", "--onnx", "--out", "{t}/own.safetensors"], 1, "the model itself"),
     ],
 )
 def test_wrong_moves_get_one_clear_answer(
     export: Export, tmp_path: Path, arguments: list[str], code: int, words: str
 ) -> None:
-    for name in ("bad", "Bad Name"):
+    for name in ("bad", "Bad Name", "own"):
         (tmp_path / f"{name}.safetensors").write_bytes(b"no model")
     ended, printed, complaint = export(*(each.format(t=tmp_path) for each in arguments))
 
     assert (ended, printed) == (code, "")
     assert words in complaint
+    assert code == 2 or complaint.startswith("sweepnet export: ")
+    assert (tmp_path / "own.safetensors").read_bytes() == b"no model"
 
 
 def test_without_the_extra_it_says_how_to_get_it() -> None:

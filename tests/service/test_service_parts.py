@@ -131,7 +131,7 @@ def test_a_folder_of_ones_own_takes_the_place_of_shipped_models(
 def test_a_refresh_brings_new_files_and_drops_old_ones(tiny_models: Path, tmp_path: Path) -> None:
     place = tmp_path / "new.safetensors"
     library = Library(tmp_path, shipped=tiny_models)
-    with pytest.raises(NotFound, match=r"'detectors/new'; this server holds: .*detectors/tiny"):
+    with pytest.raises(NotFound, match=r"'detectors/new'; there are: .*detectors/tiny"):
         library.load("detectors/new")
     shutil.copy(tiny_models / "tiny.safetensors", place)
     library.refresh()

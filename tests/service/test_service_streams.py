@@ -316,9 +316,7 @@ WRONG_OPENINGS = {
     "channels: got [2]; expected different numbers from 0 to 1": config(16_000, 2, channels=[2]),
     "no label named 'three'; labels: one, two": config(16_000, 1, thresholds={"three": 0.5}),
     "thresholds['one']: got 2.0; expected": config(16_000, 1, thresholds={"one": 2.0}),
-    "no model named 'detectors/nope'; this server holds: ": config(
-        16_000, 1, detectors=["detectors/nope"]
-    ),
+    "no model named 'detectors/nope'; there are: ": config(16_000, 1, detectors=["detectors/nope"]),
     "got 'tiny'; expected a name such as 'detectors/welcome'": config(
         16_000, 1, detectors=["tiny"]
     ),

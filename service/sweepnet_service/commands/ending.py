@@ -17,21 +17,23 @@ T = TypeVar("T")
 FAILED = 1
 
 
-def clear_ending(verb: Callable[P, T]) -> Callable[P, T]:
-    """The same verb; errors become a line on stderr and an exit code."""
+def clear_ending(name: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """The same verb; errors become a line on stderr, after its name, and an exit code."""
 
-    @functools.wraps(verb)
-    def ended(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return verb(*args, **kwargs)
-        except (SweepnetError, CoreError) as error:
-            print(f"sweepnet: {error}", file=sys.stderr)
-            raise typer.Exit(FAILED) from None
-        except OSError as error:
-            print(f"sweepnet: {refusal(error)}", file=sys.stderr)
-            raise typer.Exit(FAILED) from None
+    def decorated(verb: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(verb)
+        def ended(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return verb(*args, **kwargs)
+            except (SweepnetError, CoreError) as error:
+                print(f"sweepnet {name}: {error}", file=sys.stderr)
+            except OSError as error:
+                print(f"sweepnet {name}: {refusal(error)}", file=sys.stderr)
+            raise typer.Exit(FAILED)
 
-    return ended
+        return ended
+
+    return decorated
 
 
 def refusal(error: OSError) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +14,8 @@ limit_threads()
 
 from sweepnet_service.commands.ending import clear_ending  # noqa: E402
 from sweepnet_service.commands.meter import metered  # noqa: E402
+from sweepnet_service.commands.places import Models, model_file  # noqa: E402
 from sweepnet_service.errors import InvalidInput  # noqa: E402
-from sweepnet_service.store import Library  # noqa: E402
 
 app = typer.Typer(help="Measure a detector on labelled data.", no_args_is_help=True)
 DATA_VARIABLE = "SWEEPNET_DATA"
@@ -26,14 +25,11 @@ Data = Annotated[
     Path, typer.Option("--data", envvar=DATA_VARIABLE, help="Folder with the labelled data.")
 ]
 Split = Annotated[str, typer.Option("--split", help="Part of the data to measure on.")]
-Models = Annotated[
-    Path | None, typer.Option("--models", envvar="SWEEPNET_MODELS", help="More model files.")
-]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-@clear_ending
+@clear_ending("evaluate keyword")
 def keyword(
     data: Data, model: Model = "welcome", split: Split = "test", models: Models = None,
     as_json: Json = False,
@@ -47,7 +43,7 @@ def keyword(
 
 
 @app.command()
-@clear_ending
+@clear_ending("evaluate image")
 def image(
     data: Data, model: Model = "flower", split: Split = "val", models: Models = None,
     as_json: Json = False,
@@ -60,13 +56,6 @@ def image(
     with metered() as report:
         figures = evaluate(detector, folder(data, "images"), split=split, progress=report)
     _print(figures, as_json)
-
-
-def model_file(model: str, models: Path | None) -> Path:
-    """The file of a model that is named, or the file itself."""
-    if model.endswith(".safetensors") or os.sep in model.removeprefix("detectors/"):
-        return Path(model)
-    return Library(models).entry(f"detectors/{model.removeprefix('detectors/')}").path
 
 
 def folder(data: Path, part: str) -> Path:

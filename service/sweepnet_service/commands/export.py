@@ -13,17 +13,15 @@ from sweepnet_service.threads import limit_threads
 limit_threads()
 
 from sweepnet_service.commands.ending import FAILED, clear_ending  # noqa: E402
-from sweepnet_service.commands.evaluate import Models  # noqa: E402
+from sweepnet_service.commands.places import Models, check_writable, model_file  # noqa: E402
 from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound  # noqa: E402
-from sweepnet_service.store import Library, name_alone  # noqa: E402
 from sweepnet_service.store.library import load_detector, read_entry  # noqa: E402
-from sweepnet_service.store.names import SUFFIX  # noqa: E402
 
 if TYPE_CHECKING:
     from sweepnet_service.store.library import Detector
 
 
-@clear_ending
+@clear_ending("export")
 def export(
     model: Annotated[str, typer.Argument(help="Name of a model, or a model file.")],
     onnx: Annotated[bool, typer.Option("--onnx", help="Write an ONNX model.")] = False,
@@ -43,21 +41,17 @@ def export(
     except ImportError as error:
         print(f"sweepnet export: {error}", file=sys.stderr)
         raise typer.Exit(FAILED) from None
-    if out is not None and out.is_dir():
-        raise InvalidInput("out", f"{out} is a folder; expected a file to write")
-    path = out or Path(f"{Path(name_alone(model)).stem}.onnx")
-    onnx_model.save(detector_of(model, models), path)
+    file = model_file(model, models)
+    path = out or Path(f"{file.stem}.onnx")
+    check_writable(path)
+    if path.exists() and file.exists() and path.samefile(file):
+        raise InvalidInput("out", f"{path} is the model itself; expected another file to write")
+    onnx_model.save(detector_of(file), path)
     print(path)
 
 
-def detector_of(model: str, models: Path | None) -> Detector:
-    """The detector that is named, or the one in the file of this path.
-
-    Raises NotFound, InvalidInput or ModelUnreadable.
-    """
-    if not model.endswith(SUFFIX):
-        return Library(models).load(f"detectors/{name_alone(model)}")
-    path = Path(model)
+def detector_of(path: Path) -> Detector:
+    """The detector in a model file; raises NotFound, InvalidInput or ModelUnreadable."""
     if not path.is_file():
         raise NotFound("model", f"no file named {path}")
     entry = read_entry(path)

@@ -19,7 +19,7 @@ from sweepnet_service.threads import limit_threads
 WRONG_USE = 2
 
 
-@clear_ending
+@clear_ending("serve")
 def serve(**values: Any) -> None:
     """Serve the detectors until stopped (Ctrl-C, SIGTERM).
 

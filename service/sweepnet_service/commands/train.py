@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -17,10 +16,13 @@ from sweepnet_service.threads import limit_threads
 limit_threads()
 
 from sweepnet_service.commands.ending import clear_ending  # noqa: E402
-from sweepnet_service.commands.evaluate import model_file  # noqa: E402
 from sweepnet_service.commands.flags import Flag, given, with_flags  # noqa: E402
 from sweepnet_service.commands.meter import metered  # noqa: E402
-from sweepnet_service.errors import InvalidInput  # noqa: E402
+from sweepnet_service.commands.places import (  # noqa: E402
+    MODELS_VARIABLE,
+    check_writable,
+    model_file,
+)
 from sweepnet_service.training.configs import (  # noqa: E402
     KINDS,
     PLAIN,
@@ -33,7 +35,6 @@ from sweepnet_service.training.configs import (  # noqa: E402
 INTERRUPTED = 130
 WORK, OUT, TRUNK, DATA = "work_dir", "out", "trunk", "data"
 DEFAULT_TRUNK = "welcome"
-MODELS_VARIABLE = "SWEEPNET_MODELS"
 PLACES = {
     DATA: "Folder with the data to learn from.",
     "folder": "Folder with recordings of your own: positive/ and negative/.",
@@ -56,7 +57,7 @@ def command(kind: str) -> Callable[..., None]:
         _train(kind, given(values, flags))
 
     verb.__doc__ = f"Train {'an image' if kind == 'image' else 'a keyword'} detector."
-    return with_flags(clear_ending(verb), flags)
+    return with_flags(clear_ending(f"train {kind}")(verb), flags)
 
 
 def _places(kind: str) -> list[Flag]:
@@ -121,19 +122,6 @@ def with_trunk(kind: str, places: dict[str, Path]) -> dict[str, Path]:
         return places
     more = os.environ.get(MODELS_VARIABLE)
     return {**places, TRUNK: model_file(str(model), Path(more) if more else None)}
-
-
-def check_writable(out: Path) -> None:
-    """Makes the folder of the model. Raises OSError, which names it, if no file can be put there,
-    and InvalidInput if the model's own name is a folder's.
-    """
-    if out.is_dir():
-        raise InvalidInput(OUT, f"{out} is a folder; expected the name of a model file")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        tempfile.TemporaryFile(dir=out.parent).close()
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(out)) from None
 
 
 for _kind in KINDS:

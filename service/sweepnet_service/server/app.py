@@ -76,7 +76,7 @@ class Running:
 @asynccontextmanager
 async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Running]:
     """A server at the settings' host and port, or at a Unix socket; it is drained at the end."""
-    library = Library(checked_folder(settings.models, "models"), warn=warn_of_model)
+    library = Library(settings.models, warn=warn_of_model)
     engine = Engine(library, settings.workers)
     jobs = Jobs(library, settings.training_roots, partial(convert_models.model, library))
     server = grpc.aio.server(

@@ -101,7 +101,8 @@ def _describe(told: model_pb2.Model, entry: ModelEntry, detector: Detector) -> N
     told.labels.extend(detector.labels)
     told.default_thresholds.update(detector.default_thresholds)
     for label, points in detector.operating_points.items():
-        told.operating_points.extend(_operating_point(label, point) for point in points)
+        ordered = sorted(points, key=lambda point: point.threshold)
+        told.operating_points.extend(_operating_point(label, point) for point in ordered)
     json_format.ParseDict(json.loads(json.dumps(detector.card)), told.card)
     if entry.kind == "keyword":
         keyword = cast("KeywordDetector", detector)

@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from cnn_core.errors import ModelFileError
 from cnn_core.modelfile import FORMAT_VERSION
-from sweepnet_service.errors import ModelUnreadable, NotFound, SweepnetError, shown
+from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound, SweepnetError, shown
 from sweepnet_service.store.names import SUFFIX, name_of_file
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Library:
     """Detectors of the shipped folder and of one more; what is loaded is shared and never changes.
 
     A file in the second folder takes the place of a shipped one of the same name. `warn` is told
-    name and reason, once, of each file that cannot be used.
+    name and reason, once, of each file that cannot be used. Raises InvalidInput for no folder.
     """
 
     def __init__(
@@ -60,6 +60,8 @@ class Library:
         shipped: Path = SHIPPED,
         warn: Callable[[str, str], None] = lambda name, reason: None,
     ) -> None:
+        if folder is not None and not folder.is_dir():
+            raise InvalidInput("models", f"no folder named {folder} (--models)")
         self.folder, self._warn = folder, warn
         self._folders = tuple(path for path in (shipped, folder) if path is not None)
         self._lock = threading.Lock()
@@ -87,7 +89,7 @@ class Library:
         entry = self.entries.get(name)
         if entry is None:
             there = ", ".join(self.entries) or "none"
-            raise NotFound("model", f"no model named {shown(name)}; this server holds: {there}")
+            raise NotFound("model", f"no model named {shown(name)}; there are: {there}")
         return entry
 
     def load(self, name: str) -> Detector:
