@@ -21,15 +21,18 @@ class Examples(Protocol):
     def __len__(self) -> int:
         """How many examples an epoch shows."""
 
-    def batch(self, rows: Integers, rng: np.random.Generator) -> tuple[Array, Any]:
-        """Inputs (len(rows), ...) and their targets, as the loss takes them."""
+    def batch(self, rows: Integers, rng: np.random.Generator) -> tuple[Any, Any]:
+        """Inputs (len(rows), ...), as the network takes them, and targets, as the loss does."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """Examples held in memory: inputs (N, ...), targets (N, ...); `augment` draws views."""
+    """Examples held in memory: inputs (N, ...), targets (N, ...); `augment` draws views.
 
-    inputs: Array
+    Inputs are an array, or whatever is taken by row as an array is, such as `weak.Padded`.
+    """
+
+    inputs: Any
     targets: Any
     augment: Augment | None = None
 
@@ -43,6 +46,6 @@ class Arrays:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def batch(self, rows: Integers, rng: np.random.Generator) -> tuple[Array, Any]:
+    def batch(self, rows: Integers, rng: np.random.Generator) -> tuple[Any, Any]:
         inputs = self.inputs[rows]
         return inputs if self.augment is None else self.augment(inputs, rng), self.targets[rows]

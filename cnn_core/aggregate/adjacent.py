@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cnn_core.aggregate.aggregate import Aggregate, Pull, State, check_rows, checked, present
+from cnn_core.aggregate.aggregate import (
+    Aggregate,
+    Pull,
+    State,
+    by_axis,
+    check_rows,
+    checked,
+    present,
+)
 from cnn_core.aggregate.folds import Max
 from cnn_core.arrays import Array, Integers
 from cnn_core.errors import CoreError
@@ -58,9 +66,9 @@ class Adjacent(Aggregate):
     ) -> tuple[Array, Pull]:
         """As every aggregate; the gradient's second part is an `Adjacent` of weight gradients."""
         there = present(scores, lengths)
-        clean = checked(np.where(there, scores, 0).astype(scores.dtype), "aggregate")
+        clean = checked(np.where(there, scores, scores.dtype.type(0)), "aggregate")
         judged, pull_layer = self.layer.vjp(clean, rng)
-        values, pull_aggregate = self.aggregate.vjp(judged, self._lengths(lengths))
+        values, pull_aggregate = self.aggregate.vjp(judged, self._lengths(lengths), rng)
 
         def pull(dy: Array) -> tuple[Array, Adjacent]:
             djudged, aggregate = pull_aggregate(dy)
@@ -87,11 +95,11 @@ class Adjacent(Aggregate):
     def _lengths(self, lengths: Integers | None) -> Integers | None:
         if lengths is None or not self.layer.windows:
             return lengths
-        by_axis = np.asarray(lengths).reshape(len(lengths), -1)
-        return np.array([
+        counts = [
             [w.count(int(n)) for w, n in zip(self.layer.windows, row, strict=True)]
-            for row in by_axis
-        ])  # fmt: skip
+            for row in by_axis(lengths)
+        ]
+        return np.array(counts, np.intp).reshape(by_axis(lengths).shape)
 
 
 def moving_mean(adjacent: int, aggregate: Aggregate | None = None, *, axes: int = 1) -> Adjacent:

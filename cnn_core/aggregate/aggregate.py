@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,11 +32,17 @@ class Aggregate(ABC):
     """How many windows a stream's value looks back over; None: all of them."""
 
     @abstractmethod
-    def vjp(self, scores: Array, lengths: Integers | None = None) -> tuple[Array, Pull]:
+    def vjp(
+        self,
+        scores: Array,
+        lengths: Integers | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, Pull]:
         """The values (N, L) and the function that pulls a gradient back to the scores.
 
         All places count, whatever the horizon; with `lengths` (N,), or (N, axes), only the first
-        `lengths[n]` of map n. A map without windows has the value `empty`, and no gradient.
+        `lengths[n]` of map n. A map without windows has the value `empty`, and no gradient. With
+        a generator layers within behave as in training, as those of a network do.
         """
 
     def forward(self, scores: Array, lengths: Integers | None = None) -> Array:
@@ -79,11 +86,17 @@ class Folded(Aggregate):
     def _slopes(self, scores: Array, there: Array, values: Array) -> Array:
         """d value / d score at the windows that are there, (N, P, L)."""
 
-    def vjp(self, scores: Array, lengths: Integers | None = None) -> tuple[Array, Pull]:
+    def vjp(
+        self,
+        scores: Array,
+        lengths: Integers | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, Pull]:
         inside = present(scores, lengths)
-        clean = checked(np.where(inside, scores, 0), "aggregate").astype(np.float64)
-        flat: Array = clean.reshape(len(scores), -1, scores.shape[-1])
-        there: Array = inside.reshape(len(scores), -1, 1)
+        clean = checked(np.where(inside, scores, scores.dtype.type(0)), "aggregate")
+        places = prod(scores.shape[1:-1])
+        flat = clean.astype(np.float64).reshape(len(scores), places, scores.shape[-1])
+        there: Array = inside.reshape(len(scores), places, 1)
         terms = np.where(there, self._lift(flat), self.nothing)
         totals = self.join.reduce(terms, axis=2, initial=self.nothing)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -124,7 +137,7 @@ def present(scores: Array, lengths: Integers | None) -> Array:
     there = np.ones((*scores.shape[:-1], 1), bool)
     if lengths is None:
         return there
-    lengths = np.asarray(lengths).reshape(len(lengths), -1)
+    lengths = by_axis(lengths)
     if lengths.shape != (len(scores), axes):
         raise ShapeError(
             f"aggregate: got lengths of shape {lengths.shape} for scores of shape {scores.shape}; "
@@ -137,8 +150,19 @@ def present(scores: Array, lengths: Integers | None) -> Array:
     return there
 
 
+def by_axis(lengths: Integers) -> Integers:
+    """How many places of each map count, an axis each: (N,) or (N, axes) -> (N, axes)."""
+    lengths = np.asarray(lengths)
+    return lengths[:, None] if lengths.ndim == 1 else lengths
+
+
 def checked(scores: Array, where: str) -> Array:
-    """The scores; raises CoreError where one of them is no number."""
+    """The scores; raises CoreError where one of them is no number, or a whole one by type:
+    values of that type could not hold a mean."""
+    if scores.dtype.kind != "f":
+        raise CoreError(
+            f"{where}: got scores of type {scores.dtype}; expected floating-point numbers"
+        )
     wrong = np.argwhere(~np.isfinite(scores))
     if len(wrong):
         at = tuple(map(int, wrong[0]))

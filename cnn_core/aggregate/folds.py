@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import log_expit
 
 from cnn_core.aggregate.aggregate import Folded
 from cnn_core.arrays import Array
@@ -160,37 +160,58 @@ class NoisyOr(Folded):
     have run out of digits.
     """
 
-    join: ClassVar[np.ufunc] = np.add
-    nothing: ClassVar[float] = 0.0
+    join: ClassVar[np.ufunc] = np.logaddexp
+    nothing: ClassVar[float] = -np.inf
     horizon: int | None = None
     logits: bool = False
 
+    # The terms are log t, t = -log(1 - score), which add up: logarithms keep what is tiny.
+
     def _lift(self, scores: Array) -> Array:
+        return (_log_softplus(scores) if self.logits else _log(self._doubts(scores)))[None]
+
+    def _value(self, totals: Array) -> Array:
+        t = np.exp(totals[0])
+        return t + _log_any(totals[0]) if self.logits else np.asarray(-np.expm1(-t))
+
+    def _slopes(self, scores: Array, there: Array, values: Array) -> Array:
         if self.logits:
-            return np.asarray(np.logaddexp(0, np.maximum(scores, -700)))[None]
+            terms = np.where(there, _log_softplus(scores), self.nothing)
+            total = self.join.reduce(terms, axis=1, keepdims=True, initial=self.nothing)
+            return np.asarray(np.exp(log_expit(scores) - _log_any(total)))
+        certain = there & (scores == 1)
+        doubts = np.where(there & ~certain, self._doubts(scores), 0)
+        others = doubts.sum(axis=1, keepdims=True) - doubts
+        alone = certain.sum(axis=1, keepdims=True) - certain == 0
+        return np.where(alone, np.exp(-others), 0)
+
+    def _doubts(self, scores: Array) -> Array:
+        """-log(1 - score); raises CoreError for what is no probability."""
         low, high = np.min(scores, initial=0), np.max(scores, initial=1)
         if low < 0 or high > 1:
             wrong = low if low < 0 else high
             raise CoreError(
                 f"noisy or: got the score {wrong:g}; expected 0..1, or logits=True for log odds"
             )
-        return -_log(1 - scores)[None]
+        with np.errstate(divide="ignore"):
+            return np.asarray(-np.log1p(-scores))
 
-    def _value(self, totals: Array) -> Array:
-        if not self.logits:
-            return np.asarray(-np.expm1(-totals[0]))
-        # log(e^t - 1), written so that e^t cannot overflow.
-        return np.asarray(totals[0] + np.log(-np.expm1(-totals[0])))
 
-    def _slopes(self, scores: Array, there: Array, values: Array) -> Array:
-        if self.logits:
-            total = np.where(there, self._lift(scores)[0], 0).sum(axis=1, keepdims=True)
-            return np.asarray(expit(np.maximum(scores, -700)) / -np.expm1(-total))
-        certain = there & (scores == 1)
-        logs = np.where(there & ~certain, self._lift(scores)[0], 0)
-        others = logs.sum(axis=1, keepdims=True) - logs
-        alone = certain.sum(axis=1, keepdims=True) - certain == 0
-        return np.where(alone, np.exp(-others), 0)
+NEGLIGIBLE = -40.0
+"""The logarithm below which log(1 + t) and 1 - exp(-t) are t to all digits."""
+
+
+def _log_softplus(values: Array) -> Array:
+    """log(log(1 + e^s)); s itself where e^s is negligible beside 1."""
+    return np.where(
+        values < NEGLIGIBLE, values, np.log(np.logaddexp(0, np.maximum(values, NEGLIGIBLE)))
+    )
+
+
+def _log_any(log_t: Array) -> Array:
+    """log(1 - exp(-t)): the logarithm of the probability that any window holds it."""
+    t = np.exp(np.maximum(log_t, NEGLIGIBLE))
+    return np.where(log_t < NEGLIGIBLE, log_t, np.log(-np.expm1(-t)))
 
 
 def softmax(values: Array, there: Array) -> Array:

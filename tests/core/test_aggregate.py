@@ -23,7 +23,7 @@ from cnn_core.aggregate import (
     moving_median,
 )
 from cnn_core.errors import CoreError, ShapeError
-from cnn_core.layers import Conv1d, MeanPool
+from cnn_core.layers import BatchNorm, Conv1d, Dropout, MeanPool
 from cnn_core.tree import leaves, tree_map
 
 FOLDS = {
@@ -280,3 +280,49 @@ def test_shapes_that_do_not_fit_are_refused():
     aggregate = Adjacent(Conv1d.create(np.random.default_rng(0), 2, 1, 3))
     with pytest.raises(ShapeError, match=r"expected \(t, 2\)"):
         aggregate.step(aggregate.init(2), np.zeros((3, 1)))
+
+
+def test_log_odds_stay_exact_where_probabilities_vanish():
+    """Three windows at -1000 hold it with odds of three times exp(-1000)."""
+    scores = np.full((1, 3, 1), -1000.0)
+    values, pull = NoisyOr(logits=True).vjp(scores)
+    far, _ = NoisyOr(logits=True).vjp(np.array([[[-1000.0], [-900.0], [5.0]]]))
+
+    assert values[0, 0] == pytest.approx(-1000 + np.log(3), rel=1e-13)
+    np.testing.assert_allclose(pull(np.ones((1, 1)))[0], np.full((1, 3, 1), 1 / 3), rtol=1e-12)
+    assert far[0, 0] == pytest.approx(5, rel=1e-13)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_maps_are_no_values(name):
+    values, pull = _named(name).vjp(np.zeros((0, 5, 2)), np.zeros((0, 1), int))
+
+    assert values.shape == (0, 2)
+    assert pull(values)[0].shape == (0, 5, 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_numbers_are_refused_as_their_mean_is_none(name):
+    """The mean of 0 and 1 would be 0."""
+    aggregate, scores = _named(name), np.array([[0, 1], [1, 0], [1, 1]])
+    with pytest.raises(CoreError, match="type int64; expected floating"):
+        aggregate.forward(scores[None])
+    with pytest.raises(CoreError, match="type int64; expected floating"):
+        aggregate.step(aggregate.init(2), scores)
+
+
+def test_layers_within_behave_as_in_training_with_a_generator():
+    """Dropout drops, and a batch norm takes its steps towards the batch."""
+    scores = np.random.default_rng(0).standard_normal((4, 9, 2)).astype(np.float32)
+    dropping = Adjacent(Dropout(0.5), Mean())
+    norming = Adjacent(BatchNorm.create(2), Mean())
+    values, pull = norming.vjp(scores, rng=np.random.default_rng(1))
+
+    assert (dropping.vjp(scores, rng=np.random.default_rng(1))[0] != dropping.forward(scores)).all()
+    np.testing.assert_allclose(values, scores_normed(scores), atol=1e-5)
+    assert (pull(values)[1].layer.mean != 0).all()
+
+
+def scores_normed(scores):
+    flat = scores.reshape(-1, scores.shape[-1])
+    return ((scores - flat.mean(axis=0)) / flat.std(axis=0)).mean(axis=1)

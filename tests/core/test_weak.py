@@ -5,14 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnn_core.aggregate import LogSumExp, Max, linear
+from cnn_core.aggregate import Adjacent, LogSumExp, Max, linear
 from cnn_core.arrays import Array
+from cnn_core.batches import Arrays
 from cnn_core.errors import GeometryError, ShapeError
-from cnn_core.layers import Conv1d, Conv2d, MaxPool, Relu, Sequential
+from cnn_core.fit import fit
+from cnn_core.layers import BatchNorm, Conv1d, Conv2d, MaxPool, Relu, Sequential
 from cnn_core.losses import binary_cross_entropy
+from cnn_core.measure import predict
 from cnn_core.optim import AdamW
+from cnn_core.recipes import Recipe
+from cnn_core.schedules import Constant
 from cnn_core.tree import leaves, tree_map
-from cnn_core.weak import Swept
+from cnn_core.weak import Padded, Swept
 
 
 def _net(axes: int, rng: np.random.Generator) -> Sequential:
@@ -35,12 +40,12 @@ def test_backward_matches_central_differences(axes: int) -> None:
     rng = np.random.default_rng(1)
     swept, x = _swept(axes), rng.standard_normal((2, *(15, 12)[:axes], 2))
     lengths = np.array([[15, 12], [11, 9]])[:, :axes]
-    values, pull = swept.vjp(x, lengths=lengths)
+    values, pull = swept.vjp(Padded(x, lengths))
     dy, v, eps = rng.standard_normal(values.shape), rng.standard_normal(x.shape), 1e-6
     dx, gradient = pull(dy)
 
     def value(net: Swept, x: Array) -> float:
-        return float((net.vjp(x, lengths=lengths)[0] * dy).sum())
+        return float((net.forward(Padded(x, lengths)) * dy).sum())
 
     slope = (value(swept, x + eps * v) - value(swept, x - eps * v)) / (2 * eps)
     assert (dx * v).sum() == pytest.approx(slope, rel=1e-5)
@@ -51,7 +56,7 @@ def test_backward_matches_central_differences(axes: int) -> None:
         (g * d).sum() for (_, g), (_, d) in zip(leaves(gradient), leaves(direction), strict=True)
     )
     assert inner == pytest.approx(slope, rel=1e-5)
-    alone = swept.vjp_weights(x, lengths=lengths)[1](dy)
+    alone = swept.vjp_weights(Padded(x, lengths))[1](dy)
     for (path, a), (_, b) in zip(leaves(alone), leaves(gradient), strict=True):
         np.testing.assert_array_equal(a, b, err_msg=path)
 
@@ -61,7 +66,7 @@ def test_a_padded_recording_is_the_recording_alone(axes: int) -> None:
     rng = np.random.default_rng(2)
     swept, x = _swept(axes), rng.standard_normal((2, *(15, 12)[:axes], 2))
     lengths = np.array([[15, 12], [11, 9]])[:, :axes]
-    together = swept.vjp(x, lengths=lengths)[0]
+    together = swept.forward(Padded(x, lengths))
 
     for n, size in enumerate(lengths):
         alone = x[(slice(n, n + 1), *(slice(s) for s in size))]
@@ -110,4 +115,42 @@ def test_what_cannot_be_swept_is_refused() -> None:
     with pytest.raises(
         ShapeError, match=r"got lengths \[\[16\], \[3\]\].* expected 2 rows of 0 to"
     ):
-        swept.vjp(np.zeros((2, 15, 2)), lengths=np.array([16, 3]))
+        Padded(np.zeros((2, 15, 2)), np.array([[16], [3]]))
+
+
+def test_recordings_of_different_lengths_are_trained_by_fit() -> None:
+    """What lies behind a recording's end is not learnt from."""
+    rng = np.random.default_rng(0)
+    drawn = [rng.standard_normal((n, 2)).astype(np.float32) for n in rng.integers(12, 20, 64)]
+    holds = (rng.random(64) < 0.5)[:, None].astype(np.float32)
+    for x, held in zip(drawn, holds, strict=True):
+        x[4:8] += 3 * held
+    together = Padded.of(drawn)
+    louder = Padded(together.values.copy(), together.lengths)
+    for row, (end,) in zip(louder.values, louder.lengths, strict=True):
+        row[end:] = 50
+    net = Swept(_net(1, rng), LogSumExp())
+    recipe = Recipe(batch=16, epochs=30, schedule=Constant(1e-2), optimiser=AdamW())
+    ways = [
+        fit(net, Arrays(inputs, holds), recipe, loss=binary_cross_entropy).net
+        for inputs in (together, louder)
+    ]
+
+    for (_, a), (_, b) in zip(*map(leaves, ways), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert ((predict(ways[0], together) > 0) == (holds > 0)).mean() > 0.9
+
+
+def test_a_layer_of_the_aggregate_is_trained_as_one_of_the_network() -> None:
+    rng = np.random.default_rng(0)
+    swept = Swept(_net(1, rng), Adjacent(BatchNorm.create(1)))
+    x = rng.standard_normal((4, 15, 2)).astype(np.float32)
+
+    for vjp in (swept.vjp_weights, lambda x, rng: _weights_only(swept.vjp(x, rng))):
+        values, pull = vjp(x, np.random.default_rng(0))
+        assert (pull(values).aggregate.layer.mean != 0).all()
+
+
+def _weights_only(ways):
+    values, pull = ways
+    return values, lambda dy: pull(dy)[1]
