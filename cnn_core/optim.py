@@ -1,22 +1,22 @@
 """Optimisers: pure functions from weights, gradient and state to the next weights and state.
 
 Running statistics take the step that their layer states; everything else is a weight. Weight decay
-acts on `decay_on`: "filters" (arrays of two axes or more: no bias, no normalisation; the default)
-or "all" (every weight, as PyTorch does).
+acts on `decay_on`: "filters" (what multiplies the input: no bias, no normalisation; the default) or
+"all" (every weight, as PyTorch does). The fields of a layer say which is which (`tree.OFFSET`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite, sqrt
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.errors import TrainingError
-from cnn_core.tree import arrays, follows, tree_map, with_arrays
+from cnn_core.tree import Role, arrays, roles, tree_map, with_arrays
 
 Net = TypeVar("Net")
 DecayOn = Literal["filters", "all"]
@@ -44,7 +44,7 @@ class Sgd:
     """Steepest descent with momentum: g += decay * w; v = momentum * v + g; w -= rate * v.
 
     With `nesterov` the step looks ahead (Sutskever et al. 2013): w -= rate * (g + momentum * v).
-    Decay is part of the gradient, as in the lectures and in PyTorch.
+    Decay is part of the gradient, as in the lectures and in PyTorch; those decay on "all".
     """
 
     momentum: float = 0.9
@@ -64,8 +64,8 @@ class Sgd:
     ) -> tuple[Net, SgdState[Net]]:
         """The network after one step, and the state to go on with."""
 
-        def move(w: Array, g: Array, v: Array) -> tuple[Array, ...]:
-            if self.weight_decay and _decays(w, self.decay_on):
+        def move(role: Role, w: Array, g: Array, v: Array) -> tuple[Array, ...]:
+            if self.weight_decay and _decays(role, self.decay_on):
                 g = g + self.weight_decay * w
             v = self.momentum * v
             v += g
@@ -114,8 +114,9 @@ class Adam:
         first = float(1 - self.beta1 ** steps[0])
         second = float(1 - self.beta2 ** steps[0])
 
-        def move(w: Array, g: Array, m: Array, s: Array) -> tuple[Array, ...]:
-            w, g = self._decayed(w, g, rate)
+        def move(role: Role, w: Array, g: Array, m: Array, s: Array) -> tuple[Array, ...]:
+            if self.weight_decay and _decays(role, self.decay_on):
+                w, g = self._decayed(w, g, rate)
             m = self.beta1 * m
             m += (1 - self.beta1) * g
             s = self.beta2 * s
@@ -129,9 +130,7 @@ class Adam:
 
     def _decayed(self, w: Array, g: Array, rate: float) -> tuple[Array, Array]:
         """Weight and gradient with the decay in one of them."""
-        if self.weight_decay and _decays(w, self.decay_on):
-            return w, g + self.weight_decay * w
-        return w, g
+        return w, g + self.weight_decay * w
 
 
 @dataclass(frozen=True)
@@ -140,8 +139,7 @@ class AdamW(Adam):
     from the gradient and its scaling."""
 
     def _decayed(self, w: Array, g: Array, rate: float) -> tuple[Array, Array]:
-        share = rate * self.weight_decay
-        return (w * (1 - share), g) if share and _decays(w, self.decay_on) else (w, g)
+        return w * (1 - rate * self.weight_decay), g
 
 
 def _expect(optimiser: object, name: str, fine: bool, expected: str) -> None:
@@ -157,36 +155,57 @@ def _expect_decay(optimiser: Sgd | Adam) -> None:
     _expect(optimiser, "decay_on", optimiser.decay_on in get_args(DecayOn), '"filters" or "all"')
 
 
-def _decays(w: Array, decay_on: DecayOn) -> bool:
-    return decay_on == "all" or w.ndim >= 2
+def _decays(role: Role, decay_on: DecayOn) -> bool:
+    return decay_on == "all" or role == "filter"
 
 
 def _each_weight(
     move: Callable[..., tuple[Array, ...]], net: Net, gradient: Net, *slots: Net
 ) -> list[Net]:
-    """[network, *slots] with `move(weight, gradient, *its slots)` for each weight.
+    """[network, *slots] with `move(role, weight, gradient, *its slots)` for each weight.
 
     Running statistics take the step that their layer states, and their slots stay as they are.
     """
 
-    def one(w: Array, g: Array, statistic: bool, *kept: Array) -> tuple[Array, ...]:
-        w_new, *slots_new = (w - g, *kept) if statistic else move(w, g, *kept)
+    def one(role: Role, w: Array, g: Array, *kept: Array) -> tuple[Array, ...]:
+        w_new, *slots_new = (w - g, *kept) if role == "statistic" else move(role, w, g, *kept)
         return w_new.astype(w.dtype, copy=False), *slots_new
 
-    rows = list(map(one, arrays(net), arrays(gradient), follows(net), *map(arrays, slots)))
+    rows = list(map(one, roles(net), arrays(net), arrays(gradient), *map(arrays, slots)))
     return [
         with_arrays(tree, [row[place] for row in rows]) for place, tree in enumerate((net, *slots))
     ]
 
 
-def clip_norm(gradient: Net, limit: float) -> tuple[Net, float]:
-    """(gradient with a norm of at most `limit`, the norm it had); statistics stay as they are."""
-    pairs = list(zip(arrays(gradient), follows(gradient), strict=True))
-    norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g, follow in pairs if not follow)))
+def clip_norm(gradient: Net, limit: float) -> Net:
+    """The gradient with a norm of at most `limit`; steps of running statistics stay as they are.
+
+    Raises TrainingError where the norm is not finite.
+    """
+    if not limit > 0:
+        raise TrainingError(f"clip_norm: got limit {limit}; expected a norm above 0")
+    pairs = [
+        (g, role == "statistic") for g, role in zip(arrays(gradient), roles(gradient), strict=True)
+    ]
+    norm = _norm([g for g, statistic in pairs if not statistic])
     if norm <= limit:
-        return gradient, norm
+        return gradient
     factor = limit / norm
-    return with_arrays(gradient, [g if follow else g * factor for g, follow in pairs]), norm
+    return with_arrays(gradient, [g if statistic else g * factor for g, statistic in pairs])
+
+
+def _norm(parts: list[Array]) -> float:
+    """The Euclidean norm over all arrays."""
+    squared = sum(float(np.vdot(g, g)) for g in parts)
+    if not isfinite(squared):
+        # What float32 cannot square may still be finite.
+        squared = sum(float(np.square(g, dtype=np.float64).sum()) for g in parts)
+    if not isfinite(squared):
+        raise TrainingError(
+            f"clip_norm: got a gradient of norm {sqrt(squared)}; expected a finite one: "
+            "lower the rate, or look for inputs that are not finite"
+        )
+    return sqrt(squared)
 
 
 def average(running: Net, net: Net, decay: float) -> Net:

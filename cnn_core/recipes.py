@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from cnn_core.errors import TrainingError
 from cnn_core.optim import Optimiser, Sgd
@@ -30,8 +31,11 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("batch", "epochs"):
-            if getattr(self, name) < 1:
-                raise TrainingError(f"Recipe: got {name} {getattr(self, name)}; expected 1 or more")
+            count = getattr(self, name)
+            if not isinstance(count, Integral) or count < 1:
+                raise TrainingError(
+                    f"Recipe: got {name} {count!r}; expected 1 or more, a whole number"
+                )
         if self.clip is not None and not self.clip > 0:
             raise TrainingError(f"Recipe: got clip {self.clip}; expected a norm above 0, or None")
         if self.average is not None and not 0 < self.average < 1:
@@ -42,15 +46,19 @@ def alexnet(epochs: int = 90, patience: int = 3) -> Recipe:
     """The lectures' recipe for AlexNet (Krizhevsky et al. 2012): batches of 128, momentum 0.9,
     decay 5e-4, rate 0.01 divided by 10 when validation stops improving.
 
-    The paper divides by hand; here it is done once more than `patience` epochs bring nothing.
+    Every weight decays, biases too, as in the paper's update rule and in PyTorch. The paper divides
+    by hand; here it is done once more than `patience` epochs bring nothing.
     """
-    return Recipe(128, epochs, Sgd(0.9, weight_decay=5e-4), ReduceOnPlateau(0.01, 0.1, patience))
+    optimiser = Sgd(0.9, weight_decay=5e-4, decay_on="all")
+    return Recipe(128, epochs, optimiser, ReduceOnPlateau(0.01, 0.1, patience))
 
 
 def resnet(epochs: int = 120, patience: int = 3) -> Recipe:
     """The lectures' recipe for ResNet (He et al. 2016): batches of 256, momentum 0.9, decay 1e-5,
     rate 0.1 divided by 10 when validation stops improving.
 
-    The paper's decay is 1e-4; the lectures' figure is used here.
+    The paper's decay is 1e-4; the lectures' figure is used here. Every weight decays, those of the
+    normalisation too, as in PyTorch.
     """
-    return Recipe(256, epochs, Sgd(0.9, weight_decay=1e-5), ReduceOnPlateau(0.1, 0.1, patience))
+    optimiser = Sgd(0.9, weight_decay=1e-5, decay_on="all")
+    return Recipe(256, epochs, optimiser, ReduceOnPlateau(0.1, 0.1, patience))

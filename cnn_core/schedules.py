@@ -8,7 +8,7 @@ figure is one to be made small: an error or a loss.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, isfinite, isnan, pi
+from math import cos, inf, isfinite, isnan, pi
 from typing import Protocol
 
 from cnn_core.errors import TrainingError
@@ -69,7 +69,9 @@ class Step(_Forgetful):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _expect(self, "at", all(0 <= share <= 1 for share in self.at), "shares from 0 to 1")
+        fine = isinstance(self.at, tuple) and all(0 <= share <= 1 for share in self.at)
+        _expect(self, "at", fine, "a tuple of shares from 0 to 1")
+        _expect(self, "factor", 0 < self.factor < inf, "a number above 0")
 
     def rate(self, state: ScheduleState, step: int, total: int) -> float:
         passed = sum(step >= share * total for share in self.at)
@@ -108,6 +110,8 @@ class ReduceOnPlateau:
         _expect(self, "peak", isfinite(self.peak) and self.peak > 0, "a rate above 0")
         _expect(self, "factor", 0 < self.factor < 1, "a number between 0 and 1")
         _expect(self, "patience", self.patience >= 0, "0 epochs or more")
+        _expect(self, "threshold", 0 <= self.threshold < 1, "0 to below 1, a share of the figure")
+        _expect(self, "lowest", 0 <= self.lowest <= self.peak, "0 to the peak")
 
     def init(self) -> ScheduleState:
         return ScheduleState()

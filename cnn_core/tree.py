@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from operator import is_
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -19,28 +19,34 @@ from cnn_core.arrays import Array
 
 Tree = TypeVar("Tree")
 
-STATISTIC = {"statistic": True}
+Role = Literal["filter", "offset", "statistic"]
+"""What an array of a layer is: a weight of its filters, unless the field's metadata say more."""
+
+OFFSET: dict[str, Role] = {"role": "offset"}
+"""Field metadata of biases and of what normalisation learns: weights that nothing multiplies."""
+
+STATISTIC: dict[str, Role] = {"role": "statistic"}
 """Field metadata of arrays that follow the data (running means) instead of the gradient."""
 
 
 def leaves(tree: object) -> list[tuple[str, Array]]:
     """Every array of the tree with its path."""
-    return [(path, array) for path, array, _ in _walk(tree, "", False)]
+    return [(path, array) for path, array, _ in _walk(tree, "", "filter")]
 
 
 def statistics(tree: object) -> frozenset[str]:
     """Paths of the arrays that an optimiser must not touch as weights."""
-    return frozenset(path for path, _, statistic in _walk(tree, "", False) if statistic)
+    return frozenset(path for path, _, role in _walk(tree, "", "filter") if role == "statistic")
 
 
 def arrays(tree: object) -> list[Array]:
     """Every array of the tree, in the order of its leaves."""
-    return [array for _, array, _ in _walk(tree, "", False)]
+    return [array for _, array, _ in _walk(tree, "", "filter")]
 
 
-def follows(tree: object) -> list[bool]:
-    """For every array, in the order of the leaves, whether it is a statistic and no weight."""
-    return [statistic for _, _, statistic in _walk(tree, "", False)]
+def roles(tree: object) -> list[Role]:
+    """The role of every array, in the order of the leaves."""
+    return [role for _, _, role in _walk(tree, "", "filter")]
 
 
 def with_arrays(tree: Tree, replacing: Iterable[Array]) -> Tree:
@@ -51,7 +57,7 @@ def with_arrays(tree: Tree, replacing: Iterable[Array]) -> Tree:
 
 def count_weights(tree: object) -> int:
     """How many numbers the tree holds, statistics not counted."""
-    return sum(array.size for _, array, statistic in _walk(tree, "", False) if not statistic)
+    return sum(array.size for _, array, role in _walk(tree, "", "filter") if role != "statistic")
 
 
 def tree_map(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
@@ -73,21 +79,21 @@ def tree_map(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     return tree
 
 
-def _walk(node: object, path: str, statistic: bool) -> Iterator[tuple[str, Array, bool]]:
+def _walk(node: object, path: str, role: Role) -> Iterator[tuple[str, Array, Role]]:
     if isinstance(node, np.ndarray):
-        yield path, node, statistic
+        yield path, node, role
     elif isinstance(node, tuple):
         for index, item in enumerate(node):
-            yield from _walk(item, _join(path, str(index)), statistic)
+            yield from _walk(item, _join(path, str(index)), role)
     elif is_dataclass(node) and not isinstance(node, type):
-        for name, follows_data in _places(type(node)):
-            yield from _walk(getattr(node, name), _join(path, name), follows_data)
+        for name, its_role in _places(type(node)):
+            yield from _walk(getattr(node, name), _join(path, name), its_role)
 
 
 @cache
-def _places(kind: type[Any]) -> tuple[tuple[str, bool], ...]:
-    """Fields of a dataclass, and whether each holds a statistic."""
-    return tuple((f.name, bool(f.metadata.get("statistic", False))) for f in fields(kind))
+def _places(kind: type[Any]) -> tuple[tuple[str, Role], ...]:
+    """Fields of a dataclass, and the role of what each holds."""
+    return tuple((f.name, f.metadata.get("role", "filter")) for f in fields(kind))
 
 
 def _join(path: str, name: str) -> str:

@@ -24,7 +24,7 @@ def advance(task: Task, state: State[Net], each: Each = map) -> tuple[State[Net]
     loss, gradient = batch_gradient(task, state.net, state.step, each)
     _expect_finite(loss, f"a loss of {loss} at step {state.step}")
     if recipe.clip is not None:
-        gradient, _ = clip_norm(gradient, recipe.clip)
+        gradient = clip_norm(gradient, recipe.clip)
     rate = recipe.schedule.rate(state.schedule, state.step, task.steps)
     net, optimiser = recipe.optimiser.step(state.net, state.optimiser, gradient, rate)
     running = None

@@ -12,7 +12,7 @@ from cnn_core.arrays import Array
 from cnn_core.layers.checks import check_setting, check_shape
 from cnn_core.layers.layer import Layer, Pull
 from cnn_core.layers.rows import LongRows
-from cnn_core.tree import STATISTIC
+from cnn_core.tree import OFFSET, STATISTIC
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,8 @@ class BatchNorm(Layer):
     `batch_statistics.recompute` measures both statistics over a whole training set instead.
     """
 
-    scale: Array
-    shift: Array
+    scale: Array = field(metadata=OFFSET)
+    shift: Array = field(metadata=OFFSET)
     mean: Array = field(metadata=STATISTIC)
     variance: Array = field(metadata=STATISTIC)
     momentum: float = 0.9
@@ -67,6 +67,10 @@ class BatchNorm(Layer):
                 shape,
             )
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._expect_channels(shape, len(self.scale))
+        return shape
+
     def affine(self) -> tuple[Array, Array]:
         """(factor, offset) of the inference form y = factor * x + offset."""
         least = self.variance.min(initial=0)
@@ -75,7 +79,7 @@ class BatchNorm(Layer):
         return factor, self.shift - factor * self.mean
 
     def forward(self, x: Array) -> Array:
-        self._check(x)
+        self._expect_channels(x.shape, len(self.scale))
         factor, offset = self.affine()
         rows = LongRows.of(x)
         y = rows.values * rows.wide(factor)
@@ -83,7 +87,7 @@ class BatchNorm(Layer):
         return y.reshape(x.shape)
 
     def forward_over(self, x: Array) -> Array:
-        self._check(x)
+        self._expect_channels(x.shape, len(self.scale))
         factor, offset = self.affine()
         rows = LongRows.of(x)
         if factor.dtype != x.dtype or not np.may_share_memory(rows.values, x):
@@ -93,7 +97,7 @@ class BatchNorm(Layer):
         return x
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        self._check(x)
+        self._expect_channels(x.shape, len(self.scale))
         rows, training = LongRows.of(x), rng is not None
         self._expect(not training or rows.places > 0, x, "at least one sample to train on")
         mean, variance = _moments(rows) if training else (self.mean, self.variance)
@@ -124,10 +128,6 @@ class BatchNorm(Layer):
             part *= scale
             part += shift
         return y.reshape(x.shape), pull
-
-    def _check(self, x: Array) -> None:
-        channels = self.scale.shape[0]
-        self._expect(x.ndim > 0 and x.shape[-1] == channels, x, f"{channels} channels last")
 
     def _gradient(self, dscale: Array, dshift: Array, mean: Array, variance: Array) -> BatchNorm:
         rate = 1.0 - self.momentum

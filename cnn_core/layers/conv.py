@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import ClassVar, Self
 
@@ -25,6 +25,7 @@ from cnn_core.layers.patches import (
     per_axis,
     unpad,
 )
+from cnn_core.tree import OFFSET
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Conv(Layer, abstract=True):
     axes: ClassVar[int] = 0
 
     weight: Array
-    bias: Array | None
+    bias: Array | None = field(metadata=OFFSET)
     stride: Sizes
     dilation: Sizes
     padding: Padding
@@ -119,6 +120,7 @@ class Conv(Layer, abstract=True):
         return output_lengths(self._padded(lengths), self.kernel, self.stride, self.dilation)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._expect_channels(shape, self.channels_in)
         return (shape[0], *self.lengths(shape[1:-1]), self.weight.shape[-1])
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Self
 
@@ -15,6 +15,7 @@ from cnn_core.geometry import Windows
 from cnn_core.init import Initialiser, he
 from cnn_core.layers.checks import check_setting, check_shape
 from cnn_core.layers.layer import Layer, Pull
+from cnn_core.tree import OFFSET
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class Dense(Layer):
     """
 
     weight: Array
-    bias: Array | None
+    bias: Array | None = field(metadata=OFFSET)
 
     def __post_init__(self) -> None:
         check_shape("Dense: weight", self.weight, ("C", "D"))
@@ -59,6 +60,7 @@ class Dense(Layer):
         yield cls.create(rng, 3, 2, bias=False), (2, 4, 3)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._expect_channels(shape, len(self.weight))
         return (*shape[:-1], self.weight.shape[-1])
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
@@ -66,7 +68,7 @@ class Dense(Layer):
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         channels_in, channels_out = self.weight.shape
-        self._expect(x.shape[-1] == channels_in, x, f"{channels_in} channels last")
+        self._expect_channels(x.shape, channels_in)
 
         y = x @ self.weight
         if self.bias is not None:

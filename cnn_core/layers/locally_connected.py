@@ -8,7 +8,7 @@ the layer fits one size of input only, and weights are as many times more as the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import ClassVar, Self
 
@@ -21,6 +21,7 @@ from cnn_core.init import Initialiser, he
 from cnn_core.layers.checks import check_shape
 from cnn_core.layers.layer import Layer, Pull
 from cnn_core.layers.patches import Sizes, fold, output_lengths, per_axis, unfold
+from cnn_core.tree import OFFSET
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class LocallyConnected(Layer, abstract=True):
     axes: ClassVar[int] = 0
 
     weight: Array
-    bias: Array
+    bias: Array = field(metadata=OFFSET)
     stride: Sizes
 
     def __post_init__(self) -> None:
@@ -93,6 +94,7 @@ class LocallyConnected(Layer, abstract=True):
         return self.counts
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        self._expect_channels(shape, self.weight.shape[-2])
         return (shape[0], *self.lengths(shape[1:-1]), self.weight.shape[-1])
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
@@ -116,7 +118,6 @@ class LocallyConnected(Layer, abstract=True):
     def _rows(self, x: Array) -> Array:
         """What each place sees: (places, N, kernel * C)."""
         channels = self.weight.shape[-2]
-        self._expect(x.shape[-1] == channels, x, f"{channels} channels last")
         windows = unfold(x, self.kernel, self.stride, (1,) * self.axes)
         rows = windows.reshape(len(x), prod(self.counts), prod(self.kernel) * channels)
         return np.moveaxis(rows, 1, 0)

@@ -318,8 +318,8 @@ def test_figures_are_those_of_the_definition_whatever_the_batch():
 
 def test_the_lectures_recipes_have_the_lectures_figures():
     alexnet, resnet = recipes.alexnet(), recipes.resnet()
-    assert (alexnet.batch, alexnet.optimiser) == (128, Sgd(0.9, weight_decay=5e-4))
-    assert (resnet.batch, resnet.optimiser) == (256, Sgd(0.9, weight_decay=1e-5))
+    assert (alexnet.batch, alexnet.optimiser) == (128, Sgd(0.9, weight_decay=5e-4, decay_on="all"))
+    assert (resnet.batch, resnet.optimiser) == (256, Sgd(0.9, weight_decay=1e-5, decay_on="all"))
     for recipe, rate in ((alexnet, 0.01), (resnet, 0.1)):
         schedule = recipe.schedule
         state = schedule.init()
@@ -342,6 +342,11 @@ BAD = {
     ),
     "no shard": (lambda: task_of(shards=0), TrainingError, "got shards 0; expected 1 or more"),
     "no batch": (lambda: task_of(batch=0), TrainingError, "Recipe: got batch 0; expected 1"),
+    "half an example": (
+        lambda: task_of(batch=16.5),
+        TrainingError,
+        "Recipe: got batch 16.5; expected 1 or more, a whole number",
+    ),
     "no epoch": (lambda: task_of(epochs=0), TrainingError, "Recipe: got epochs 0; expected 1"),
     "a norm of 0": (
         lambda: replace(recipes.resnet(), clip=0),

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_core.errors import TrainingError
-from cnn_core.layers import BatchNorm, Dense, Relu, Sequential
+from cnn_core.layers import (
+    BatchNorm,
+    Bias,
+    Conv1d,
+    Dense,
+    Embedding,
+    LocallyConnected1d,
+    LocallyConnected2d,
+    Relu,
+    Sequential,
+)
 from cnn_core.optim import Adam, AdamW, Sgd, average, clip_norm
 from cnn_core.tree import leaves, tree_map
 
@@ -20,6 +30,17 @@ OPTIMISERS = {
     "adam": Adam(weight_decay=0.1),
     "adamw": AdamW(weight_decay=0.1),
 }
+
+RNG = np.random.default_rng(0)
+LAYERS_OF_BOTH = [
+    Conv1d.create(RNG, 2, 3, 3),
+    Dense.create(RNG, 2, 3),
+    Bias.create(3),
+    BatchNorm.create(3),
+    Embedding.create(RNG, 5, 3),
+    LocallyConnected1d.create(RNG, 7, 2, 3, 3),
+    LocallyConnected2d.create(RNG, (4, 5), 2, 3, (2, 3)),
+]
 
 
 def layer_of(rng):
@@ -125,6 +146,16 @@ def test_decay_spares_biases_unless_told_otherwise(name):
     assert moved.bias.item() == 1
 
 
+@pytest.mark.parametrize("layer", LAYERS_OF_BOTH)
+def test_decay_acts_on_filters_however_many_axes_a_bias_has(layer):
+    """The bias of a locally connected layer has as many axes as a filter, and used to decay."""
+    ones = tree_map(np.ones_like, layer)
+    optimiser = Sgd(weight_decay=0.5)
+    moved, _ = optimiser.step(ones, optimiser.init(ones), tree_map(np.zeros_like, ones), 0.1)
+    shrunk = {path for path, w in leaves(moved) if (w < 1).all()}
+    assert shrunk == {path for path, _ in leaves(layer) if path.endswith("weight")}
+
+
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_a_network_without_weights_has_nothing_to_learn(name):
     net = Sequential((Relu(),))
@@ -166,17 +197,28 @@ def test_running_statistics_follow_the_batches(name):
 @given(seed=seeds, limit=st.floats(0.01, 10))
 def test_a_clipped_gradient_keeps_its_direction(seed, limit):
     gradient = layer_of(np.random.default_rng(seed))
-    clipped, norm = clip_norm(gradient, limit)
-    flat = np.concatenate([g.ravel() for _, g in leaves(gradient)])
-    assert norm == pytest.approx(np.linalg.norm(flat))
-    same(clipped, tree_map(lambda g: g * min(1.0, limit / norm), gradient))
+    norm = np.linalg.norm(np.concatenate([g.ravel() for _, g in leaves(gradient)]))
+    same(clip_norm(gradient, limit), tree_map(lambda g: g * min(1.0, limit / norm), gradient))
+
+
+def test_a_norm_that_float32_cannot_square_is_clipped_all_the_same():
+    """It overflowed, and what was left of the gradient was 0."""
+    gradient = Dense(np.full((1, 1), 3e25, np.float32), np.full(1, 4e25, np.float32))
+    clipped = clip_norm(gradient, 1.0)
+    assert (clipped.weight.item(), clipped.bias.item()) == pytest.approx((0.6, 0.8))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_is_refused(value):
+    gradient = Dense(np.full((1, 1), value, np.float32), np.ones(1, np.float32))
+    with pytest.raises(TrainingError, match=f"got a gradient of norm {value}; expected a finite"):
+        clip_norm(gradient, 1.0)
 
 
 def test_clipping_leaves_running_statistics_alone():
     net = Sequential((Dense(np.full((1, 1), 3.0), np.full(1, 4.0)), BatchNorm.create(1)))
     norm = BatchNorm(np.zeros(1), np.zeros(1), np.full(1, 100.0), np.full(1, 100.0))
-    clipped, length = clip_norm(Sequential((net.layers[0], norm)), 1.0)
-    assert length == 5.0
+    clipped = clip_norm(Sequential((net.layers[0], norm)), 1.0)
     assert clipped.layers[1].mean.item() == 100.0
     assert clipped.layers[0].bias.item() == pytest.approx(0.8)
 
@@ -203,6 +245,7 @@ def test_the_average_follows_by_one_minus_its_decay():
         (lambda: Sgd(decay_on="any"), "got decay_on 'any'; expected .filters. or .all."),
         (lambda: Adam(beta1=1.0), "Adam: got beta1 1.0; expected 0 to below 1"),
         (lambda: AdamW(beta2=-0.1), "AdamW: got beta2 -0.1; expected 0 to below 1"),
+        (lambda: clip_norm(Sequential(()), -1), "clip_norm: got limit -1; expected a norm above"),
         (lambda: Adam(epsilon=0), "Adam: got epsilon 0; expected a number above 0"),
     ],
 )

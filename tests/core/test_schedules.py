@@ -94,7 +94,17 @@ BAD = {
     "a rate of 0": (lambda: Constant(0.0), "Constant: got peak 0.0; expected a rate above 0"),
     "a rate of NaN": (lambda: Cosine(float("nan")), "Cosine: got peak nan"),
     "no warm-up of 1": (lambda: Cosine(0.1, 1.0), "Cosine: got warmup 1.0; expected 0 to below 1"),
-    "shares beyond the end": (lambda: Step(0.1, (0.5, 1.5)), "Step: got at .*; expected shares"),
+    "shares beyond the end": (
+        lambda: Step(0.1, (0.5, 1.5)),
+        "Step: got at .*; expected a tuple of shares",
+    ),
+    "a share alone": (lambda: Step(0.1, at=0.5), "Step: got at 0.5; expected a tuple of shares"),
+    "a negative factor": (lambda: Step(0.1, factor=-3), "Step: got factor -3; expected a number"),
+    "a threshold of 5": (lambda: ReduceOnPlateau(0.1, threshold=5), "got threshold 5; expected 0"),
+    "a rate at last above the first": (
+        lambda: ReduceOnPlateau(0.1, lowest=9),
+        "got lowest 9; expected 0 to the peak",
+    ),
     "negative patience": (lambda: ReduceOnPlateau(0.1, patience=-1), "got patience -1"),
     "a factor that grows": (lambda: ReduceOnPlateau(0.1, factor=2), "got factor 2"),
     "a figure of NaN": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cnn_core.layers import BatchNorm, Conv1d, Identity, Relu, Sequential, Sum
-from cnn_core.tree import arrays, count_weights, follows, leaves, statistics, tree_map, with_arrays
+from cnn_core.tree import arrays, count_weights, leaves, roles, statistics, tree_map, with_arrays
 
 
 def net():
@@ -17,8 +17,13 @@ def net():
 def test_arrays_flags_and_leaves_go_together():
     tree = net()
     assert [id(array) for array in arrays(tree)] == [id(array) for _, array in leaves(tree)]
-    assert follows(tree) == [path in statistics(tree) for path, _ in leaves(tree)]
-    assert sum(follows(tree)) == 2
+    assert roles(tree) == ["filter", "offset", "offset", "statistic", "statistic"]
+    followed = {
+        path
+        for (path, _), role in zip(leaves(tree), roles(tree), strict=True)
+        if role == "statistic"
+    }
+    assert followed == statistics(tree)
     assert count_weights(tree) == 12 + 4
 
 

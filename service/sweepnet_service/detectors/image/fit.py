@@ -75,7 +75,7 @@ def advance(config: TrainConfig, photos: Pool, state: State) -> tuple[State, Los
     drawn = batch(photos, config, state.step)
     outputs, pull = state.net.vjp_weights(drawn.inputs, np.random.default_rng(0))
     _, d_outputs, parts = detection_loss(outputs, drawn.targets, config.loss)
-    gradient, _ = clip_norm(pull(d_outputs), config.gradient_limit)
+    gradient = clip_norm(pull(d_outputs), config.gradient_limit)
     rate = cosine(state.step, config.steps, config.rate, config.warmup_steps)
     net, optimiser = _optimiser(config).step(state.net, state.optimiser, gradient, rate)
     # A young average would remember the untrained network for long: let it follow faster.

@@ -72,7 +72,7 @@ def train_head(examples: Examples, settings: HeadSettings, report: Report) -> Se
         values, targets = batch(examples, hard, settings, rng)
         loss, grads = gradient(net, values, targets, rng)
         rate = cosine(step, total, settings.rate, total // 20)
-        net, state = optimiser.step(net, state, clip_norm(grads, 5.0)[0], rate)
+        net, state = optimiser.step(net, state, clip_norm(grads, 5.0), rate)
         if (step + 1) % 100 == 0:
             report(Progress("head", step + 1, total, None, f"loss {loss:.4f}"))
     return net

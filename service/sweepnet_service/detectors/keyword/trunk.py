@@ -113,7 +113,7 @@ def train_trunk(
         losses = []
         for values, lengths, labels, step, rng in epoch_batches(speech, spectral, settings, epoch):
             loss, grads = phone_gradient(net, values, lengths, labels, rng)
-            grads, _ = clip_norm(grads, settings.clip)
+            grads = clip_norm(grads, settings.clip)
             rate = cosine(step, STEPS, settings.rate, round(settings.warmup * STEPS))
             net, state = optimiser.step(net, state, grads, rate)
             losses.append(loss)
