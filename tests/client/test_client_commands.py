@@ -32,7 +32,7 @@ from sweepnet import (
 )
 from sweepnet.cli import build, client_verbs, connection, main
 from sweepnet.cli.ending import clear_ending
-from sweepnet.cli.models import figures
+from sweepnet.cli.models import _times, figures
 
 VERBS = ("demo", "detect", "evaluate", "export", "models", "serve", "spot", "train")
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"}
@@ -232,17 +232,33 @@ def test_without_a_server_one_is_started(files: Path, tiny_models: Path) -> None
 
 
 def test_a_model_is_shown_layer_by_layer(sweepnet: Sweepnet, server: str) -> None:
-    """Settings, then the network as a table with its totals, then the card."""
+    """Settings, what was measured, then the network as a table, its totals last."""
     shown = sweepnet("models", "show", "tiny", "--server", server)
 
     assert shown.returncode == 0, shown.stderr
-    settings, table, card = shown.stdout.split("\n\n")
+    settings, points, table = shown.stdout.split("\n\n")
     assert re.search(r"name +detectors/tiny", settings)
+    assert re.search(r"label +one, from a score of 0\.6", settings)
+    assert re.search(r"one +0\.600 +10\.0% +0\.5 false alarms per hour", points)
     head, first, *_, totals = table.splitlines()
     assert head.split() == ["Layer", "Output", "Parameters", "Multiply-adds", "Sees", "Stride"]
     assert re.match(r"0 +Conv1d\(40 -> ", first)
     assert re.fullmatch(r"[\d,]+ parameters, [\d,]+ multiply-adds for an input of [\d x]+", totals)
-    assert "card" in json.loads(card)
+    assert all(line == line.rstrip() for line in shown.stdout.splitlines())
+
+
+def test_the_card_is_shown_alone(sweepnet: Sweepnet, server: str) -> None:
+    (all_of_it,) = lines(sweepnet("models", "show", "tiny", "--json", "--server", server))
+    card = sweepnet("models", "show", "tiny", "--card", "--server", server).stdout
+
+    assert json.loads(card) == all_of_it["card"]
+
+
+def test_sizes_are_shown_as_they_are() -> None:
+    """Half an input stays half of one, and large sizes keep every digit."""
+    assert _times((1, 227.0, 3)) == "1 x 227 x 3"
+    assert _times((1.5, 0.5)) == "1.5 x 0.5"
+    assert _times((1_234_567,)) == "1,234,567"
 
 
 def test_models_are_told_as_json(sweepnet: Sweepnet, server: str) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isclose
 from typing import Annotated, Any
 
 import typer
 
-from sweepnet import Model, Network
+from sweepnet import Model, Network, OperatingPoint
 from sweepnet.cli.connection import Json, Models, Server, connected
 from sweepnet.cli.ending import clear_ending
-from sweepnet.cli.output import new_table, print_json, show
+from sweepnet.cli.output import Row, new_table, print_json, show
 
 app = typer.Typer(help="List the detectors.", invoke_without_command=True)
+Card = Annotated[
+    bool,
+    typer.Option("--card", help="Print the card instead: what it learnt from, every figure."),
+]
 
 
 def models(
@@ -36,14 +40,20 @@ def models(
 def show_one(
     name: Annotated[str, typer.Argument(help="Name of a detector, such as welcome.")],
     as_json: Json = False,
+    card: Card = False,
     server: Server = None,
     models: Models = None,
 ) -> None:
-    """Show a detector: its settings, its network layer by layer, its card."""
+    """Show a detector: its settings, what was measured, its network layer by layer.
+
+    With --json all of it in one line, the card included.
+    """
     with connected(server, models) as client:
         model = client.model(name)
     if as_json:
         print_json(asdict(model))
+    elif card:
+        print(json.dumps(dict(model.card), indent=2, ensure_ascii=False))
     else:
         _show(model)
 
@@ -77,12 +87,7 @@ def figures(model: Model, label: str) -> str:
     point = next(at_it, None)
     if point is None:
         return "-"
-    missed = f"misses {point.miss_rate:.1%}"
-    if point.false_alarms_per_hour is not None:
-        return f"{missed}, {_alarms(point.false_alarms_per_hour)}"
-    if point.false_boxes_per_picture is not None:
-        return f"{missed}, {point.false_boxes_per_picture:.2g} false boxes per picture"
-    return missed
+    return ", ".join(filter(None, (f"misses {point.miss_rate:.1%}", _false(point))))
 
 
 def _of_card(card: Mapping[str, Any], label: str) -> str | None:
@@ -109,13 +114,47 @@ def _alarms(per_hour: float) -> str:
 def _show(model: Model) -> None:
     table = new_table("", "")
     table.show_header = False
-    for key, value in asdict(model).items():
-        if key not in ("card", "operating_points", "network") and value not in ("", 0, 0.0):
-            table.add_row(key, value if isinstance(value, str) else json.dumps(value))
+    for name, told in _settings(model):
+        table.add_row(name, told)
     show(table)
+    if model.operating_points:
+        _show_points(model.operating_points)
     if model.network is not None:
         _show_network(model.network)
-    print(json.dumps({"card": dict(model.card)}, indent=2, ensure_ascii=False))
+
+
+def _settings(model: Model) -> Iterator[Row]:
+    yield "name", model.name
+    yield "kind", model.kind or "-"
+    for label in model.labels:
+        threshold = model.default_thresholds.get(label)
+        yield "label", label if threshold is None else f"{label}, from a score of {threshold:g}"
+    if model.window_s:
+        yield "window", f"{model.window_s:g} s, a new one every {model.hop_s:g} s"
+    if model.rate_hz:
+        yield "rate", f"{model.rate_hz:,} Hz"
+    yield "file", f"{model.size_bytes / 1e6:.1f} MB, format {model.format_version}"
+    if model.error:
+        yield "error", model.error
+
+
+def _show_points(points: Sequence[OperatingPoint]) -> None:
+    table = new_table("Label", "Threshold", "Missed", "Wrongly told")
+    for point in points:
+        table.add_row(
+            point.label, f"{point.threshold:.3f}", f"{point.miss_rate:.1%}", _false(point)
+        )
+    print()
+    show(table)
+
+
+def _false(point: OperatingPoint) -> str:
+    """What is told wrongly at a threshold, in words."""
+    if point.false_alarms_per_hour is not None:
+        return _alarms(point.false_alarms_per_hour)
+    if point.false_boxes_per_picture is not None:
+        return f"{point.false_boxes_per_picture:.2g} false boxes per picture"
+    return ""
 
 
 def _show_network(network: Network) -> None:
@@ -135,7 +174,7 @@ def _show_network(network: Network) -> None:
     print()
     show(table)
     totals = f"{network.parameter_count:,} parameters, {network.multiply_add_count:,} multiply-adds"
-    print(f"{totals} for an input of {_times(network.input_shape)}\n")
+    print(f"{totals} for an input of {_times(network.input_shape)}")
 
 
 def _counted(number: int) -> str:
@@ -143,4 +182,5 @@ def _counted(number: int) -> str:
 
 
 def _times(sizes: tuple[float, ...]) -> str:
-    return " x ".join(f"{size:g}" for size in sizes)
+    """Sizes as one reads them: 56 x 56 x 64; a stride may be half an input."""
+    return " x ".join(f"{size:,.0f}" if size == round(size) else f"{size:g}" for size in sizes)
