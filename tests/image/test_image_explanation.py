@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 
 from sweepnet_service.detectors.image import DetectOptions, ImageDetector, PictureExplanation
-from sweepnet_service.detectors.image.explanation import MOST_EXPLAINED, middle_share
+from sweepnet_service.detectors.image.boxes import Letterbox
+from sweepnet_service.detectors.image.explanation import (
+    MOST_EXPLAINED,
+    gathered,
+    middle_share,
+    on_picture,
+)
 from sweepnet_service.detectors.image.network import flower_net, without_species
 
 
@@ -64,6 +70,23 @@ def test_without_a_box_the_highest_place_is_explained(detector: ImageDetector) -
 
 def test_nobody_explains_unasked(detector: ImageDetector) -> None:
     assert explanations(detector, (90, 70), explanations=False)[0] == ()
+
+
+def test_the_border_round_a_picture_is_no_part_of_it() -> None:
+    """A strong gradient just outside shares cells with the picture, and counts nowhere."""
+    box = Letterbox.of(64, 36, 64)
+    assert box.inner == (0, 14, 64, 50)
+    energy = np.full((64, 64), 100.0)
+    energy[14:50] = 1.0
+    energy[20, 20] = 4.0
+
+    inside = on_picture(energy, box)
+    strength, first = gathered(inside, box)
+
+    assert inside.sum() == 36 * 64 + 3
+    assert first == (3, 0)
+    assert np.argmax(strength) == 2 * 16 + 5
+    assert strength[0, 0] == pytest.approx(np.sqrt(8 / 19))
 
 
 def test_the_middle_share_leaves_both_tails() -> None:

@@ -49,7 +49,7 @@ def explained(
 ) -> PictureExplanation:
     """The explanation of the score at a cell (row, column) of the network's map."""
     slopes = gradient_map(net, inputs[None], SCORE, cell)[0]
-    energy = np.square(slopes, dtype=np.float64).sum(axis=-1)
+    energy = on_picture(np.square(slopes, dtype=np.float64).sum(axis=-1), letterbox)
     (top, bottom), (left, right) = (w.span(i) for w, i in zip(net.windows, cell, strict=True))
     y0, y1 = middle_share(energy.sum(axis=1))
     x0, x1 = middle_share(energy.sum(axis=0))
@@ -72,14 +72,21 @@ def explained(
     )
 
 
+def on_picture(energy: Array, letterbox: Letterbox) -> Array:
+    """The energy with zeros where the input is the grey border round the picture."""
+    x0, y0, x1, y1 = letterbox.inner
+    inside = np.zeros_like(energy)
+    inside[y0:y1, x0:x1] = energy[y0:y1, x0:x1]
+    return inside
+
+
 def gathered(energy: Array, letterbox: Letterbox) -> tuple[Array, tuple[int, int]]:
-    """Root energy of the cells that lie on the picture, at most 1, and the first of them."""
+    """Root energy of the cells that touch the picture, at most 1, and the first of them."""
     rows, columns = (size // CELL_PX for size in energy.shape)
     cells = energy.reshape(rows, CELL_PX, columns, CELL_PX).sum(axis=(1, 3))
     x0, y0, x1, y1 = letterbox.inner
     first = y0 // CELL_PX, x0 // CELL_PX
-    on_picture = cells[first[0] : -(-y1 // CELL_PX), first[1] : -(-x1 // CELL_PX)]
-    strength = np.sqrt(on_picture)
+    strength = np.sqrt(cells[first[0] : -(-y1 // CELL_PX), first[1] : -(-x1 // CELL_PX)])
     largest = float(strength.max(initial=0))
     return np.asarray(strength / (largest or 1.0), np.float32), first
 
