@@ -56,7 +56,7 @@ def test_a_recording_comes_with_what_its_scores_were_made_from(server: str, file
     for each in told:
         frames, bands = len(each.features.rows), len(each.features.rows[0])
         assert (frames, bands) == (32, 40)
-        assert [len(row) for row in each.relevance] == [bands] * frames
+        assert [len(row) for row in each.contributions] == [bands] * frames
         assert len(each.falls) == frames
         assert each.features.start_s == pytest.approx(each.start_s, abs=1e-3)
         assert each.start_s <= each.effective_start_s < each.effective_end_s <= each.end_s

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from cnn_core.arrays import Array
 from cnn_core.layers import Sequential, Sigmoid
 from sweepnet_service.detectors.keyword import (
-    Explanation,
     KeywordDetector,
+    SpotExplanation,
     SpotOptions,
     SpotSession,
     SpotUpdate,
@@ -36,7 +36,7 @@ def run(
     return [*(session.push(part) for part in np.split(samples, cuts)), session.finish()]
 
 
-def told(updates: list[SpotUpdate]) -> list[Explanation]:
+def told(updates: list[SpotUpdate]) -> list[SpotExplanation]:
     return [each for update in updates for each in update.explanations]
 
 
@@ -63,7 +63,7 @@ def test_chunking_changes_no_explanation(
     assert [each.score for each in told(updates)] == [event.score for event in events]
     for each, other in zip(whole, told(updates), strict=True):
         assert (each.start, each.end) == (other.start, other.end)
-        np.testing.assert_allclose(each.relevance, other.relevance, atol=1e-4)
+        np.testing.assert_allclose(each.contributions, other.contributions, atol=1e-4)
         np.testing.assert_allclose(each.falls, other.falls, atol=1e-4)
         first = round((each.start + detector.padding_samples) / each.hop)
         np.testing.assert_allclose(each.features, frames[first : first + len(each.features)])
@@ -95,8 +95,10 @@ def test_only_so_many_events_are_explained(detector: KeywordDetector, murmur: Ar
     assert len(told(updates)) == MOST_EXPLAINED
 
 
-def test_relevance_is_the_slope_times_the_difference_to_silence(detector: KeywordDetector) -> None:
-    """Along the way from the frames to silence, the log odds change as the relevance says."""
+def test_contributions_are_slopes_times_differences_to_silence(
+    detector: KeywordDetector,
+) -> None:
+    """Along the way from the frames to silence, the log odds change as the contributions say."""
     size = int(detector.net.windows[0].size)
     frames = np.random.default_rng(0).random((size, 40)).astype(np.float32)
     each = explained(detector, "welcome", Looked(0, 0.5, frames))
@@ -107,7 +109,7 @@ def test_relevance_is_the_slope_times_the_difference_to_silence(detector: Keywor
         return float(net.forward(moved[None])[0, 0, 0])
 
     slope = (odds(-eps) - odds(eps)) / (2 * eps)
-    assert each.relevance.sum() == pytest.approx(slope, rel=0.05, abs=0.05)
+    assert each.contributions.sum() == pytest.approx(slope, rel=0.05, abs=0.05)
 
 
 def test_falls_are_those_of_the_silenced_score(detector: KeywordDetector) -> None:

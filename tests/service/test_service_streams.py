@@ -218,7 +218,7 @@ def test_gaps_do_not_buy_more_explanations(spotter: Any, noise: Any) -> None:
 
     assert 8 <= len(told) < 24
     for each in told:
-        assert len(each.relevance) == len(each.features.values) == 40 * len(each.falls)
+        assert len(each.contributions) == len(each.features.values) == 40 * len(each.falls)
         assert each.end_sample - each.start_sample == 5_360
 
 

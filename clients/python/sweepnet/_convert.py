@@ -19,12 +19,12 @@ from sweepnet.results import (
     ChannelUpdate,
     Detections,
     Event,
-    Explanation,
     Features,
     Gap,
     OpenedDetector,
     PictureExplanation,
     ScoreMap,
+    SpotExplanation,
     SpotOpened,
     SpotSummary,
     SpotUpdate,
@@ -140,9 +140,9 @@ def _channel_update(told: keyword_spotter_pb2.ChannelUpdate, stream: SpotOpened)
     )
 
 
-def _explanation(told: keyword_spotter_pb2.Explanation, rate_hz: int) -> Explanation:
+def _explanation(told: keyword_spotter_pb2.SpotExplanation, rate_hz: int) -> SpotExplanation:
     bands = told.features.band_count
-    return Explanation(
+    return SpotExplanation(
         told.start_sample,
         told.end_sample,
         rate_hz,
@@ -151,7 +151,7 @@ def _explanation(told: keyword_spotter_pb2.Explanation, rate_hz: int) -> Explana
         told.effective_start_sample / rate_hz,
         told.effective_end_sample / rate_hz,
         _features(told.features, rate_hz),
-        _rows(told.relevance, bands),
+        _rows(told.contributions, bands),
         tuple(told.falls),
     )
 

@@ -79,10 +79,10 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Explanation(Span):
+class SpotExplanation(Span):
     """One score and what it was made from; the span is its window, silence outside included.
 
-    `features` are the window's frames; `relevance[t][band]` is what each value adds to the log
+    `features` are the window's frames; `contributions[t][band]` is what each value adds to the log
     odds beside silence, `falls[t]` how far the score falls with 0.15 s round a frame silenced.
     """
 
@@ -92,7 +92,7 @@ class Explanation(Span):
     effective_end_s: float
     """The piece of the window where it mainly looks: nine tenths of the squared gradient."""
     features: Features
-    relevance: tuple[tuple[float, ...], ...]
+    contributions: tuple[tuple[float, ...], ...]
     falls: tuple[float, ...]
 
 
@@ -107,7 +107,7 @@ class ChannelUpdate:
     events: tuple[Event, ...]
     read_until: int
     features: Features | None = None
-    explanations: tuple[Explanation, ...] = ()
+    explanations: tuple[SpotExplanation, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -152,8 +152,8 @@ class ChannelUpdate(_message.Message):
     events: _containers.RepeatedCompositeFieldContainer[KeywordEvent]
     read_until: int
     features: Features
-    explanations: _containers.RepeatedCompositeFieldContainer[Explanation]
-    def __init__(self, channel: _Optional[int] = ..., detector: _Optional[str] = ..., windows: _Optional[_Iterable[_Union[WindowScore, _Mapping]]] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[KeywordEvent, _Mapping]]] = ..., read_until: _Optional[int] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., explanations: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ...) -> None: ...
+    explanations: _containers.RepeatedCompositeFieldContainer[SpotExplanation]
+    def __init__(self, channel: _Optional[int] = ..., detector: _Optional[str] = ..., windows: _Optional[_Iterable[_Union[WindowScore, _Mapping]]] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[KeywordEvent, _Mapping]]] = ..., read_until: _Optional[int] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., explanations: _Optional[_Iterable[_Union[SpotExplanation, _Mapping]]] = ...) -> None: ...
 
 class WindowScore(_message.Message):
     __slots__ = ("start_sample", "end_sample", "scores", "warming")
@@ -205,8 +205,8 @@ class Features(_message.Message):
     values: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, start_sample: _Optional[float] = ..., hop_samples: _Optional[float] = ..., band_count: _Optional[int] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
 
-class Explanation(_message.Message):
-    __slots__ = ("label", "score", "start_sample", "end_sample", "effective_start_sample", "effective_end_sample", "features", "relevance", "falls")
+class SpotExplanation(_message.Message):
+    __slots__ = ("label", "score", "start_sample", "end_sample", "effective_start_sample", "effective_end_sample", "features", "contributions", "falls")
     LABEL_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
@@ -214,7 +214,7 @@ class Explanation(_message.Message):
     EFFECTIVE_START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_END_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
-    RELEVANCE_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
     FALLS_FIELD_NUMBER: _ClassVar[int]
     label: str
     score: float
@@ -223,9 +223,9 @@ class Explanation(_message.Message):
     effective_start_sample: int
     effective_end_sample: int
     features: Features
-    relevance: _containers.RepeatedScalarFieldContainer[float]
+    contributions: _containers.RepeatedScalarFieldContainer[float]
     falls: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, label: _Optional[str] = ..., score: _Optional[float] = ..., start_sample: _Optional[int] = ..., end_sample: _Optional[int] = ..., effective_start_sample: _Optional[int] = ..., effective_end_sample: _Optional[int] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., relevance: _Optional[_Iterable[float]] = ..., falls: _Optional[_Iterable[float]] = ...) -> None: ...
+    def __init__(self, label: _Optional[str] = ..., score: _Optional[float] = ..., start_sample: _Optional[int] = ..., end_sample: _Optional[int] = ..., effective_start_sample: _Optional[int] = ..., effective_end_sample: _Optional[int] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., contributions: _Optional[_Iterable[float]] = ..., falls: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class SpotSummary(_message.Message):
     __slots__ = ("sample_count", "sample_rate_hz", "channels")

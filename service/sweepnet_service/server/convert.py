@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from sweepnet_service.detectors.image.explanation import Edges
     from sweepnet_service.detectors.keyword import (
         Aggregate,
-        Explanation,
         KeywordEvent,
+        SpotExplanation,
         WindowScore,
     )
 
@@ -183,8 +183,8 @@ def _features(
     )
 
 
-def _explanation(told: Explanation) -> keyword_spotter_pb2.Explanation:
-    return keyword_spotter_pb2.Explanation(
+def _explanation(told: SpotExplanation) -> keyword_spotter_pb2.SpotExplanation:
+    return keyword_spotter_pb2.SpotExplanation(
         label=told.label,
         score=told.score,
         start_sample=round(told.start),
@@ -192,7 +192,7 @@ def _explanation(told: Explanation) -> keyword_spotter_pb2.Explanation:
         effective_start_sample=round(told.effective_start),
         effective_end_sample=round(told.effective_end),
         features=_features(told.features, told.start, told.hop),
-        relevance=told.relevance.ravel().tolist(),
+        contributions=told.contributions.ravel().tolist(),
         falls=told.falls.tolist(),
     )
 

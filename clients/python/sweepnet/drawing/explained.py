@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 from PIL import Image
 
-from sweepnet import Detections, Event, Explanation, PictureExplanation, SpotResult, WindowScore
+from sweepnet import Detections, Event, PictureExplanation, SpotExplanation, SpotResult, WindowScore
 
 from .canvas import (
     ALERT,
@@ -65,21 +65,21 @@ def _halves(figure: Figure, heights: tuple[float, float]) -> tuple[SubFigure, Su
     return parts[0], parts[1]
 
 
-def _strongest(result: SpotResult) -> list[Explanation]:
+def _strongest(result: SpotResult) -> list[SpotExplanation]:
     """The explanations with the highest scores, in order of time."""
     told = [each for update in result.updates for each in update.explanations]
     best = sorted(told, key=lambda each: -each.score)[:MOST_SHOWN]
     return sorted(best, key=lambda each: each.start_sample)
 
 
-def _event_of(each: Explanation, events: Sequence[Event]) -> Event | None:
+def _event_of(each: SpotExplanation, events: Sequence[Event]) -> Event | None:
     """The event whose highest window this is."""
     middle = (each.start_sample + each.end_sample) / 2
     near = [e for e in events if e.label == each.label and e.score == each.score]
     return min(near, key=lambda e: abs(e.peak_sample - middle), default=None)
 
 
-def _curves(axes: Axes, result: SpotResult, chosen: Sequence[Explanation]) -> None:
+def _curves(axes: Axes, result: SpotResult, chosen: Sequence[SpotExplanation]) -> None:
     """One line for each channel, detector and label."""
     for label, (middles_s, scores) in _by_label(result).items():
         axes.plot(middles_s, scores, lw=1.5, label=label)
@@ -121,10 +121,10 @@ def _by_label(result: SpotResult) -> dict[str, tuple[list[float], list[float]]]:
     return curves
 
 
-def _spectrum(axes: Axes, each: Explanation, event: Event | None, number: int) -> None:
+def _spectrum(axes: Axes, each: SpotExplanation, event: Event | None, number: int) -> None:
     """The window's frames in grey; over them what spoke for the word and what against."""
     bands = len(each.features.rows[0])
-    largest = max(abs(value) for row in each.relevance for value in row) or 1.0
+    largest = max(abs(value) for row in each.contributions for value in row) or 1.0
     extent = (each.start_s, each.end_s, 0, bands)
     how: dict[str, Any] = {
         "origin": "lower",
@@ -133,7 +133,7 @@ def _spectrum(axes: Axes, each: Explanation, event: Event | None, number: int) -
         "interpolation": "bilinear",
     }
     axes.imshow(list(zip(*each.features.rows, strict=True)), cmap="gray_r", alpha=0.8, **how)
-    axes.imshow(list(zip(*each.relevance, strict=True)), cmap=AGAINST_FOR,
+    axes.imshow(list(zip(*each.contributions, strict=True)), cmap=AGAINST_FOR,
                 vmin=-0.6 * largest, vmax=0.6 * largest, **how)  # fmt: skip
     axes.plot([each.effective_start_s, each.effective_end_s], [bands - 0.8] * 2, color=LINE, lw=4,
               solid_capstyle="butt", clip_on=False)  # fmt: skip
@@ -147,7 +147,7 @@ def _spectrum(axes: Axes, each: Explanation, event: Event | None, number: int) -
     plain(axes)
 
 
-def _falls(axes: Axes, each: Explanation, event: Event | None) -> None:
+def _falls(axes: Axes, each: SpotExplanation, event: Event | None) -> None:
     """How far the score falls where a piece of time is silenced."""
     hop_s = each.features.hop_s
     times = [each.start_s + hop_s * (n + 0.5) for n in range(len(each.falls))]

@@ -6,7 +6,7 @@ from sweepnet_service.detectors.keyword.detector import (
     OperatingPoint,
     Placement,
 )
-from sweepnet_service.detectors.keyword.explanation import Explanation
+from sweepnet_service.detectors.keyword.explanation import SpotExplanation
 from sweepnet_service.detectors.keyword.session import (
     Aggregate,
     KeywordEvent,
@@ -20,11 +20,11 @@ __all__ = [
     "Aggregate",
     "AudioLimits",
     "AudioReader",
-    "Explanation",
     "KeywordDetector",
     "KeywordEvent",
     "OperatingPoint",
     "Placement",
+    "SpotExplanation",
     "SpotOptions",
     "SpotSession",
     "SpotUpdate",

@@ -22,14 +22,14 @@ SHARE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class SpotExplanation:
     """One score of a label and what it looked at; places in samples, of the source in the end.
 
     [start, end) is the window: it may reach into the silence before the first sample and behind
     the last. [effective_start, effective_end) is where it mainly looks: the shortest piece with
     nine tenths of the squared gradient. `features` (t, bands) are the window's frames, the first
-    one at `start`, `hop` samples apart; `relevance` (t, bands) is what each cell adds to the log
-    odds beside silence; `falls` (t,) how far the score falls with 0.15 s round a frame silenced.
+    one at `start`, `hop` samples apart; `contributions` (t, bands) is what each cell adds to the
+    log odds beside silence; `falls` (t,) how far the score falls with 0.15 s round a frame silent.
     """
 
     label: str
@@ -40,10 +40,10 @@ class Explanation:
     effective_end: float
     hop: float
     features: Array
-    relevance: Array
+    contributions: Array
     falls: Array
 
-    def placed(self, scale: float, shift: float) -> Explanation:
+    def placed(self, scale: float, shift: float) -> SpotExplanation:
         """The same with every place moved: scale * (place - shift)."""
         places = ("start", "end", "effective_start", "effective_end")
         moved = {name: scale * (getattr(self, name) - shift) for name in places}
@@ -93,7 +93,7 @@ class Explainer:
         surplus = max(0, len(self._frames) - self._kept)
         self._frames, self._first = self._frames[surplus:].copy(), self._first + surplus
 
-    def event(self, label: str, window: int, score: float) -> Explanation | None:
+    def event(self, label: str, window: int, score: float) -> SpotExplanation | None:
         """Why an event was told; None once enough of them are explained."""
         self._found.add(label)
         if self._left == 0:
@@ -101,7 +101,7 @@ class Explainer:
         self._left -= 1
         return explained(self._detector, label, self._looked(window, score))
 
-    def rest(self) -> list[Explanation]:
+    def rest(self) -> list[SpotExplanation]:
         """For each label of which there was no event, its highest window."""
         missing = {label: best for label, best in self._best.items() if label not in self._found}
         return [explained(self._detector, label, best) for label, best in missing.items()]
@@ -111,7 +111,7 @@ class Explainer:
         return Looked(window, score, self._frames[first:past].copy())
 
 
-def explained(detector: KeywordDetector, label: str, looked: Looked) -> Explanation:
+def explained(detector: KeywordDetector, label: str, looked: Looked) -> SpotExplanation:
     """The explanation of one window; places in samples of the padded signal."""
     place, x = detector.labels.index(label), looked.frames[None]
     hop, silence = detector.features.hop_samples, detector.features.silence
@@ -119,7 +119,7 @@ def explained(detector: KeywordDetector, label: str, looked: Looked) -> Explanat
     energy = np.square(slopes[0], dtype=np.float64).sum(axis=1)
     start, end = detector.window.span(looked.window)
     first, past = shortest(energy, SHARE)
-    return Explanation(
+    return SpotExplanation(
         label=label,
         score=looked.score,
         start=float(start),
@@ -128,7 +128,7 @@ def explained(detector: KeywordDetector, label: str, looked: Looked) -> Explanat
         effective_end=float(start + (past - 1) * hop + detector.features.width_samples),
         hop=float(hop),
         features=looked.frames,
-        relevance=(slopes * (x - silence))[0],
+        contributions=(slopes * (x - silence))[0],
         falls=falls(detector, x, place),
     )
 

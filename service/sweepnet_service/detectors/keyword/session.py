@@ -22,7 +22,7 @@ from cnn_core.decide import EachLabel, Hysteresis, Peak
 from cnn_core.errors import CoreError
 from cnn_core.stream import open_stream
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.explanation import Explainer, Explanation
+from sweepnet_service.detectors.keyword.explanation import Explainer, SpotExplanation
 from sweepnet_service.detectors.keyword.features import LogMelStream
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
@@ -84,7 +84,7 @@ class SpotUpdate:
     events: tuple[KeywordEvent, ...] = ()
     read_until: int = 0
     features: Array | None = None
-    explanations: tuple[Explanation, ...] = ()
+    explanations: tuple[SpotExplanation, ...] = ()
 
 
 class SpotSession:
@@ -159,13 +159,13 @@ class SpotSession:
         windows: tuple[WindowScore, ...],
         events: tuple[KeywordEvent, ...],
         features: Array | None,
-        explanations: tuple[Explanation, ...] = (),
+        explanations: tuple[SpotExplanation, ...] = (),
     ) -> SpotUpdate:
         return SpotUpdate(windows, self._values, events, self._read, features, explanations)
 
     def _explained(
         self, frames: Array, scores: Array, peaks: list[tuple[str, Peak]]
-    ) -> tuple[Explanation, ...]:
+    ) -> tuple[SpotExplanation, ...]:
         """Why these peaks were told, and at the end the highest window where none was."""
         if self._explainer is None:
             return ()
