@@ -129,6 +129,8 @@ def _settings(model: Model) -> Iterator[Row]:
     for label in model.labels:
         threshold = model.default_thresholds.get(label)
         yield "label", label if threshold is None else f"{label}, from a score of {threshold:g}"
+        if (told := _of_card(model.card, label)) is not None:
+            yield "tested", told
     if model.window_s:
         yield "window", f"{model.window_s:g} s, a new one every {model.hop_s:g} s"
     if model.rate_hz:
@@ -144,7 +146,7 @@ def _show_points(points: Sequence[OperatingPoint]) -> None:
         table.add_row(
             point.label, f"{point.threshold:.3f}", f"{point.miss_rate:.1%}", _false(point)
         )
-    print()
+    print("\nOn the data that its threshold was chosen on")
     show(table)
 
 
