@@ -81,7 +81,8 @@ class Summary:
 def summary(net: Layer, input_shape: Shape) -> Summary:
     """The table of a network for inputs of this shape, (N, *in, C).
 
-    Raises ShapeError or GeometryError where a layer does not take what the one before gives.
+    Raises ShapeError or GeometryError where a layer does not take what the one before gives, or
+    leaves nothing of it.
     """
     axes = max(0, len(input_shape) - 2)
     layers = net if isinstance(net, Sequential) else Sequential((net,))
@@ -96,11 +97,16 @@ def _rows(layer: Layer, shape: Shape, seen: Windows | None, path: str) -> Iterat
             yield from _rows(each, shape, seen, _join(path, index))
             shape, seen = each.output_shape(shape), _composed(seen, each)
         return
+    output_shape = layer.output_shape(shape)
+    if 0 in output_shape and 0 not in shape:
+        raise GeometryError(
+            f"{layer}: leaves nothing of an input of shape {shape}; expected a larger one"
+        )
     branches: tuple[Layer, ...] = getattr(layer, "branches", ())
     yield Row(
         path=path,
         layer=str(layer),
-        output_shape=layer.output_shape(shape),
+        output_shape=output_shape,
         parameters=0 if branches else count_weights(layer),
         multiply_adds=0 if branches else layer.multiply_adds(shape),
         windows=_composed(seen, layer),
@@ -135,7 +141,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def times(sizes: tuple[float, ...]) -> str:
     """Sizes as one reads them: 56 x 56 x 64."""
-    return " x ".join(f"{size:g}" if size < 1 else f"{size:.0f}" for size in sizes)
+    return " x ".join(f"{size:,.0f}" if size == int(size) else f"{size:g}" for size in sizes)
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:

@@ -42,6 +42,8 @@ class Embedding(Layer):
         yield cls.create(rng, 6, 3), (2, 5)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) != 2:
+            raise ShapeError(f"{self}: got an input of shape {shape}; expected (N, T)")
         return (*shape, self.weight.shape[-1])
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.errors import GeometryError
+from cnn_core.errors import GeometryError, ShapeError
 from cnn_core.geometry import Windows
 from cnn_core.layers.layer import Layer, Pull
 
@@ -37,6 +37,8 @@ class GlobalPool(Layer, abstract=True):
         return ()
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) < 3:
+            raise ShapeError(f"{self}: got an input of shape {shape}; expected (N, *in, C)")
         return (shape[0], shape[-1])
 
     def _rows(self, x: Array) -> Array:

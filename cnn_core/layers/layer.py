@@ -52,10 +52,15 @@ class Layer:
         """Output lengths of the swept axes, from geometry alone."""
         if not self.windows:
             return lengths
+        if len(lengths) != len(self.windows):
+            raise ShapeError(f"{self}: got lengths {lengths}; expected {len(self.windows)} axes")
         return tuple(w.count(n) for w, n in zip(self.windows, lengths, strict=True))
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of the output for an input of this shape, nothing computed."""
+        """The shape of the output for an input of this shape, nothing computed.
+
+        Raises ShapeError or GeometryError for a shape that `forward` refuses.
+        """
         return (shape[0], *self.lengths(shape[1:-1]), shape[-1])
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
@@ -139,6 +144,12 @@ class Layer:
     def _expect(self, condition: bool, x: Array, expected: str) -> None:
         if not condition:
             raise ShapeError(f"{self}: got an input of shape {x.shape}; expected {expected}")
+
+    def _expect_channels(self, shape: tuple[int, ...], channels: int) -> None:
+        if shape[-1:] != (channels,):
+            raise ShapeError(
+                f"{self}: got an input of shape {shape}; expected {channels} channels last"
+            )
 
     def __str__(self) -> str:
         return type(self).__name__

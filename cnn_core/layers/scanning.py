@@ -114,8 +114,8 @@ class ScanningMlp(Layer):
         return tuple(conv_window(k, s) for k, s in zip(self.kernel, self.stride, strict=True))
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        *_, channels = self.mlp.output_shape((1, self._dense[-1].weight.shape[0]))
-        return (shape[0], *self.lengths(shape[1:-1]), channels)
+        self._expect_channels(shape, len(self._dense[0].weight) // prod(self.block))
+        return (shape[0], *self.lengths(shape[1:-1]), self._dense[-1].weight.shape[1])
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
         first, *rest = (dense.weight.size for dense in self._dense)

@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 
 from cnn_core.arrays import Array, Integers
+from cnn_core.errors import ShapeError
 from cnn_core.geometry import Window, Windows
 from cnn_core.layers.checks import check_setting
 from cnn_core.layers.layer import Layer, Pull
@@ -46,22 +47,22 @@ class WordPath(Layer):
         return (Window(self.size),)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        phones = max(map(max, self.spellings))
+        if len(shape) != 3 or shape[-1] <= phones:
+            raise ShapeError(
+                f"{self}: got an input of shape {shape}; expected (N, T, phones) with more than "
+                f"{phones}"
+            )
         return (shape[0], *self.lengths(shape[1:-1]), 1)
 
-    def _check(self, x: Array) -> None:
-        phones = max(map(max, self.spellings))
-        self._expect(
-            x.ndim == 3 and x.shape[-1] > phones, x, f"(N, T, phones) with more than {phones}"
-        )
-
     def forward(self, x: Array) -> Array:
-        self._check(x)
+        self.output_shape(x.shape)
         costs = np.moveaxis(x - x.max(axis=-1, keepdims=True), -1, 0).astype(np.float64)
         y: Array = np.max([best_score(costs, word, self.size) for word in self.spellings], axis=0)
         return np.maximum(y, self.floor)[:, :, None].astype(x.dtype)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        self._check(x)
+        self.output_shape(x.shape)
         distance = x - x.max(axis=-1, keepdims=True)
         paths = [BestPath.find(distance, word, self.size) for word in self.spellings]
         scores = np.stack([path.score for path in paths])

@@ -17,12 +17,12 @@ from cnn_core.layers import (
 )
 from cnn_core.onnx_export.graph import Graph, Value
 from cnn_core.onnx_export.wordpath import best_path
-from cnn_core.onnx_export.write import expect_channels, shape_after, write
+from cnn_core.onnx_export.write import shape_after, write
 
 
 @write.register
 def _(layer: Conv, graph: Graph, x: Value) -> Value:
-    expect_channels(layer, x, layer.channels_in)
+    after = shape_after(layer, x)
     inputs = [x.name, graph.constant(np.moveaxis(layer.weight, (-1, -2), (0, 1)))]
     if layer.bias is not None:
         inputs.append(graph.constant(layer.bias))
@@ -35,35 +35,35 @@ def _(layer: Conv, graph: Graph, x: Value) -> Value:
         pads=[*befores, *afters],
         group=layer.groups,
     )
-    return Value(name, shape_after(layer, x))
+    return Value(name, after)
 
 
 @write.register
 def _(layer: Dense, graph: Graph, x: Value) -> Value:
-    expect_channels(layer, x, len(layer.weight))
+    after = shape_after(layer, x)
     bias = () if layer.bias is None else (graph.constant(layer.bias),)
     if x.axes == 0:
         name = graph.add("Gemm", x.name, graph.constant(layer.weight), *bias)
     else:
         kernel = layer.weight.T.reshape(*layer.weight.T.shape, *(1,) * x.axes)
         name = graph.add("Conv", x.name, graph.constant(kernel), *bias)
-    return Value(name, shape_after(layer, x))
+    return Value(name, after)
 
 
 @write.register
 def _(layer: Bias, graph: Graph, x: Value) -> Value:
-    expect_channels(layer, x, len(layer.bias))
+    after = shape_after(layer, x)
     bias = layer.bias.reshape(-1, *(1,) * x.axes)
-    return x.named(graph.add("Add", x.name, graph.constant(bias)))
+    return Value(graph.add("Add", x.name, graph.constant(bias)), after)
 
 
 @write.register
 def _(layer: BatchNorm, graph: Graph, x: Value) -> Value:
-    expect_channels(layer, x, len(layer.scale))
+    after = shape_after(layer, x)
     arrays = (layer.scale, layer.shift, layer.mean, layer.variance)
     constants = (graph.constant(array) for array in arrays)
     name = graph.add("BatchNormalization", x.name, *constants, epsilon=layer.epsilon)
-    return x.named(name)
+    return Value(name, after)
 
 
 @write.register

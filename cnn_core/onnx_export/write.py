@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
-from cnn_core.errors import ExportError, ShapeError
+from cnn_core.errors import ExportError
 from cnn_core.layers import Layer
 from cnn_core.onnx_export.graph import Graph, Sizes, Value
 
@@ -33,16 +33,8 @@ _unknown = write.dispatch(object)
 def shape_after(layer: Layer, x: Value) -> Sizes:
     """The core's shape of the layer's output; sizes that follow from open ones are open.
 
-    Raises ShapeError for a number of axes that the layer does not take.
+    Raises ShapeError for what the layer does not take.
     """
     after = layer.output_shape((1, *(1 if size is None else size for size in x.shape[1:])))
     sizes = after[1:-1] if None not in x.shape[1:-1] else (None for _ in after[1:-1])
     return (x.shape[0], *sizes, after[-1])
-
-
-def expect_channels(layer: Layer, x: Value, channels: int) -> None:
-    """Raises ShapeError where the layer cannot read `x`."""
-    if x.shape[-1] != channels:
-        raise ShapeError(
-            f"{layer}: got an input of shape {x.shape}; expected {channels} channels last"
-        )
