@@ -51,19 +51,23 @@ class Branches(Layer, abstract=True):
         return tuple(cover(axis, lost) for axis, lost in zip(by_axis, drops, strict=True))
 
     def lengths(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
-        outputs = [branch.lengths(lengths) for branch in self.branches]
-        cropped = [
-            [length - drop for length, drop in zip(output, drops, strict=True)]
-            for output, drops in zip(outputs, self.offsets(len(lengths)), strict=True)
-        ]
-        return tuple(max(0, min(axis)) for axis in zip(*cropped, strict=True))
+        return self._cropped([branch.lengths(lengths) for branch in self.branches])
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         shapes = [branch.output_shape(shape) for branch in self.branches]
         channels = self._channels([shape[-1] for shape in shapes])
         if len(shapes[0]) == 2:
             return (shape[0], channels)
-        return (shape[0], *self.lengths(shape[1:-1]), channels)
+        # Of the outputs, not the input: words have no channels, yet swept axes.
+        return (shape[0], *self._cropped([shape[1:-1] for shape in shapes]), channels)
+
+    def _cropped(self, outputs: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        """The lengths that branches with outputs of these lengths have in common."""
+        cropped = [
+            [length - drop for length, drop in zip(output, drops, strict=True)]
+            for output, drops in zip(outputs, self.offsets(len(outputs[0])), strict=True)
+        ]
+        return tuple(max(0, min(axis)) for axis in zip(*cropped, strict=True))
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
         return sum(branch.multiply_adds(shape) for branch in self.branches)

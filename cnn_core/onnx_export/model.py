@@ -9,7 +9,7 @@ from onnx import ModelProto, TensorProto, checker, helper
 
 from cnn_core.errors import ExportError, ShapeError
 from cnn_core.fold import fold
-from cnn_core.layers import Embedding, Layer, Sequential
+from cnn_core.layers import Concat, Embedding, Layer, Sequential, Sum
 from cnn_core.modelfile import write_whole
 from cnn_core.onnx_export.graph import Graph, Sizes, Value
 from cnn_core.onnx_export.write import write
@@ -31,8 +31,8 @@ def to_onnx(
     Input `x` and output `y` have the core's shapes, float32; words for an embedding are int64.
     `metadata` becomes the model's own entries.
 
-    Raises ShapeError for a shape that the network does not take, and ExportError for a layer that
-    ONNX has no form for, or weights beyond 2 GB.
+    Raises ShapeError for a shape that the network does not take, GeometryError for one of which it
+    leaves nothing, and ExportError for a layer without a form in ONNX, or weights beyond 2 GB.
     """
     _check(net, input_shape)
     net, graph = fold(net), Graph()
@@ -45,8 +45,8 @@ def to_onnx(
         helper.make_graph(
             graph.nodes,
             "sweepnet",
-            [helper.make_tensor_value_info("x", _type(net), _dimensions(x.shape))],
-            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * len(y.shape))],
+            [helper.make_tensor_value_info("x", _type(net), _dimensions(x.shape, "in"))],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, _dimensions(y.shape, "out"))],
             graph.constants,
         ),
         producer_name="sweepnet",
@@ -64,10 +64,14 @@ def _check(net: Layer, input_shape: Sizes) -> None:
         raise ExportError(
             f"to_onnx: got {size_bytes} bytes of weights; an ONNX file holds less than 2 GB"
         )
-    words = _type(net) == TensorProto.INT64
-    if len(input_shape) < 2 or (input_shape[-1] is None and not words):
+    if _reads_words(net):
+        expected, fits = "(N, T)", len(input_shape) == 2
+    else:
+        expected = "(N, *in, C), the channels given"
+        fits = len(input_shape) >= 2 and input_shape[-1] is not None
+    if not fits or any(size is not None and size < 1 for size in input_shape):
         raise ShapeError(
-            f"to_onnx: got input shape {input_shape}; expected (N, *in, C), the channels given"
+            f"to_onnx: got input shape {input_shape}; expected {expected}, None for an open size"
         )
 
 
@@ -79,13 +83,19 @@ def save(
 
 
 def _type(net: Layer) -> int:
+    return TensorProto.INT64 if _reads_words(net) else TensorProto.FLOAT
+
+
+def _reads_words(net: Layer) -> bool:
     """Words are whole numbers, everything else is not."""
-    while isinstance(net, Sequential) and net.layers:
-        net = net.layers[0]
-    return TensorProto.INT64 if isinstance(net, Embedding) else TensorProto.FLOAT
+    if isinstance(net, Sequential):
+        return bool(net.layers) and _reads_words(net.layers[0])
+    if isinstance(net, Sum | Concat):
+        return any(map(_reads_words, net.branches))
+    return isinstance(net, Embedding)
 
 
-def _dimensions(shape: Sizes) -> list[int | str]:
-    """Sizes, or names for those that are free: N, then one for each axis."""
-    names = ["N", *(f"axis_{axis}" for axis in range(1, len(shape)))]
+def _dimensions(shape: Sizes, side: str) -> list[int | str]:
+    """Sizes, or names for those that are free: N, then one for each axis of this side."""
+    names = ["N", *(f"{side}_{axis}" for axis in range(1, len(shape)))]
     return [name if size is None else size for name, size in zip(names, shape, strict=True)]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import singledispatch
 
-from cnn_core.errors import ExportError
+from cnn_core.errors import ExportError, GeometryError
 from cnn_core.layers import Layer
 from cnn_core.onnx_export.graph import Graph, Sizes, Value
+
+PLENTY = 1 << 20
+"""Stands for an open size while only the others count."""
 
 
 @singledispatch
@@ -33,8 +36,12 @@ _unknown = write.dispatch(object)
 def shape_after(layer: Layer, x: Value) -> Sizes:
     """The core's shape of the layer's output; sizes that follow from open ones are open.
 
-    Raises ShapeError for what the layer does not take.
+    Raises ShapeError or GeometryError for what the layer does not take, or leaves nothing of.
     """
-    after = layer.output_shape((1, *(1 if size is None else size for size in x.shape[1:])))
-    sizes = after[1:-1] if None not in x.shape[1:-1] else (None for _ in after[1:-1])
+    after = layer.output_shape((1, *(PLENTY if size is None else size for size in x.shape[1:])))
+    if 0 in after:
+        raise GeometryError(
+            f"{layer}: leaves nothing of an input of shape {x.shape}; expected a larger one"
+        )
+    sizes = (None for _ in after[1:-1]) if None in x.shape[1:] else after[1:-1]
     return (x.shape[0], *sizes, after[-1])

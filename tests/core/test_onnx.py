@@ -13,7 +13,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from cnn_core import networks, onnx_export
-from cnn_core.errors import ExportError, ShapeError
+from cnn_core.errors import ExportError, GeometryError, ShapeError
 from cnn_core.layers import (
     BatchNorm,
     Concat,
@@ -189,6 +189,28 @@ def test_every_network_is_exported(name):
     assert_equal(net, onnx_export.to_onnx(net, asked), input_for(net, shape))
 
 
+def dimensions(value):
+    return [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+
+
+def test_embeddings_side_by_side_read_words():
+    """As a fixed and a trained one do in Kim's classifier; every size open, the batch too."""
+    rng = np.random.default_rng(0)
+    side_by_side = Concat((Embedding.create(rng, 6, 3), Embedding.create(rng, 6, 2)))
+    net = Sequential((side_by_side, Conv1d.create(rng, 5, 4, 3)))
+    model = onnx_export.to_onnx(net, (None, None))
+
+    assert net.output_shape((2, 9)) == (2, 7, 4)
+    assert dimensions(model.graph.output[0]) == ["N", "out_1", 4]
+    assert_equal(net, model, rng.integers(0, 6, (2, 9)))
+
+
+def test_sizes_that_are_given_are_told_of_the_output():
+    net = Sequential((Conv2d.create(np.random.default_rng(0), 1, 2, 3), Flatten()))
+
+    assert dimensions(onnx_export.to_onnx(net, (None, 5, 6, 1)).graph.output[0]) == ["N", 24]
+
+
 def test_a_file_holds_the_model_and_what_is_told_of_it(tmp_path):
     net = Sequential((Conv1d.create(np.random.default_rng(0), 2, 3, 3), BatchNorm.create(3)))
     onnx_export.save(tmp_path / "net.onnx", net, (None, None, 2), {"kind": "test"})
@@ -196,8 +218,8 @@ def test_a_file_holds_the_model_and_what_is_told_of_it(tmp_path):
 
     assert {entry.key: entry.value for entry in model.metadata_props} == {"kind": "test"}
     assert [(each.domain, each.version) for each in model.opset_import] == [("", onnx_export.OPSET)]
-    shape = model.graph.input[0].type.tensor_type.shape.dim
-    assert [dim.dim_param or dim.dim_value for dim in shape] == ["N", "axis_1", 2]
+    assert dimensions(model.graph.input[0]) == ["N", "in_1", 2]
+    assert dimensions(model.graph.output[0]) == ["N", "out_1", 3]
     assert_equal(net, model, np.ones((1, 8, 2), np.float32))
 
 
@@ -214,6 +236,8 @@ RNG = np.random.default_rng(0)
         (Dense.create(RNG, 3, 2), (3,), "to_onnx: got input shape (3,); expected (N, *in, C)"),
         (Dense.create(RNG, 3, 2), (None, None), "expected (N, *in, C), the channels given"),
         (_net(Conv1d.create(RNG, 2, 3, 3)), (None, None, 5), "expected 2 channels last"),
+        (_net(Conv1d.create(RNG, 4, 3, 3)), (None, -3, 4), "got input shape (None, -3, 4)"),
+        (_net(Embedding.create(RNG, 4, 3)), (None, None, None), "expected (N, T)"),
         (_net(Conv2d.create(RNG, 2, 3, 3)), (None, None, 2), "expected 2 swept axes"),
         (_net(Upsample.create(2)), (None, None, 2), "expected 2 axes"),
         (_net(BatchNorm.create(3)), (None, None, 2), "expected 3 channels last"),
@@ -225,6 +249,15 @@ def test_a_shape_that_does_not_fit_is_refused(net, shape, words):
     """By the core, in its words, before the checker of ONNX sees it."""
     with pytest.raises(ShapeError, match=re.escape(words)):
         onnx_export.to_onnx(net, shape)
+
+
+@pytest.mark.parametrize("shape", [(None, 2, 2), (None, None, 3, 2)])
+def test_a_size_that_leaves_nothing_is_refused(shape):
+    """Beside an open one, too."""
+    conv = (Conv1d if len(shape) == 3 else Conv2d).create(RNG, 2, 2, 4)
+
+    with pytest.raises(GeometryError, match="leaves nothing of an input of shape"):
+        onnx_export.to_onnx(_net(Relu(), conv), shape)
 
 
 def test_more_than_a_file_can_hold_is_refused():
