@@ -15,11 +15,11 @@ from cnn_core.arrays import Array, Integers
 from cnn_core.losses import (
     binary_cross_entropy,
     cross_entropy,
+    ctc,
     iou_loss,
     smooth_l1,
     squared_error,
 )
-from cnn_core.losses.ctc import ctc
 from cnn_core.schedules import Cosine, ReduceOnPlateau, Step
 
 RNG = np.random.default_rng(0)

@@ -30,6 +30,7 @@ class Arrays:
     """Examples held in memory: inputs (N, ...), targets (N, ...); `augment` draws views.
 
     Inputs are an array, or whatever is taken by row as an array is, such as `weak.Padded`.
+    Targets of several kinds are a structured array, for `MultiTask`.
     """
 
     inputs: Any
@@ -37,6 +38,12 @@ class Arrays:
     augment: Augment | None = None
 
     def __post_init__(self) -> None:
+        for name in ("inputs", "targets"):
+            if isinstance(getattr(self, name), list | tuple):
+                raise ShapeError(
+                    f"Arrays: got {name} as a {type(getattr(self, name)).__name__}; "
+                    "expected an array, a row for each example"
+                )
         if len(self.inputs) != len(self.targets):
             raise ShapeError(
                 f"Arrays: got {len(self.inputs)} inputs and {len(self.targets)} targets; "

@@ -9,8 +9,8 @@ import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.errors import ShapeError, TrainingError
-from cnn_core.losses.checks import expect_range, expect_shape
-from cnn_core.losses.weighting import spread, weighted_mean
+from cnn_core.losses.checks import expect_floating, expect_range, expect_shape
+from cnn_core.losses.weighting import counted, spread, weighted_mean
 
 
 def iou_loss(boxes: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
@@ -19,6 +19,7 @@ def iou_loss(boxes: Array, targets: Array, weights: Array | None = None) -> tupl
     Generalised IoU (Rezatofighi et al. 2019) is IoU less the share of the common hull that neither
     box covers, so that boxes apart are drawn together.
     """
+    expect_floating("iou_loss", boxes)
     expect_shape("iou_loss", "targets", targets.shape, boxes.shape)
     if boxes.shape[-1] != 4:
         raise ShapeError(f"iou_loss: got boxes of shape {boxes.shape}; expected 4 corners last")
@@ -32,7 +33,7 @@ def iou_loss(boxes: Array, targets: Array, weights: Array | None = None) -> tupl
     # A box that does not count may be anything, but nothing may be divided by an area of 0.
     solid &= np.isfinite(targets).all(axis=-1)
     true = np.where(solid[..., None], targets, [0, 0, 1, 1]).astype(boxes.dtype).reshape(-1, 4)
-    giou, _, slopes = generalised_iou(boxes.reshape(-1, 4), true)
+    giou, _, slopes = generalised_iou(counted(boxes, weights).reshape(-1, 4), true)
     return weighted_mean(1 - giou.reshape(solid.shape), -slopes.reshape(boxes.shape), weights)
 
 

@@ -1,4 +1,5 @@
-"""What every loss refuses: an empty batch, shapes that differ, targets that mean nothing."""
+"""What every loss refuses: outputs that are no fractions, an empty batch, shapes that differ,
+targets that mean nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +7,14 @@ import numpy as np
 
 from cnn_core.arrays import Array, Integers
 from cnn_core.errors import ShapeError, TrainingError
+
+
+def expect_floating(loss: str, outputs: Array) -> None:
+    """Refuse whole numbers: a gradient in their type would be cut off."""
+    if outputs.dtype.kind != "f":
+        raise ShapeError(
+            f"{loss}: got outputs of type {outputs.dtype}; expected floating-point numbers"
+        )
 
 
 def expect_shape(loss: str, argument: str, found: tuple[int, ...], due: tuple[int, ...]) -> None:

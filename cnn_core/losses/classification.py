@@ -7,8 +7,8 @@ from scipy.special import expit, log_softmax
 
 from cnn_core.arrays import Array, Integers
 from cnn_core.errors import TrainingError
-from cnn_core.losses.checks import expect_range, expect_shape, known_classes
-from cnn_core.losses.weighting import spread, weighted_mean
+from cnn_core.losses.checks import expect_floating, expect_range, expect_shape, known_classes
+from cnn_core.losses.weighting import counted, spread, weighted_mean
 
 
 def cross_entropy(
@@ -23,6 +23,7 @@ def cross_entropy(
     With label smoothing e the truth is 1 - e + e / L for the class and e / L for every other
     (Szegedy et al. 2016).
     """
+    expect_floating("cross_entropy", logits)
     expect_shape("cross_entropy", "classes", classes.shape, logits.shape[:-1])
     if not 0 <= label_smoothing < 1:
         raise TrainingError(
@@ -30,7 +31,7 @@ def cross_entropy(
         )
     weights = spread("cross_entropy", weights, classes.shape)
     known = known_classes("cross_entropy", classes, logits.shape[-1], weights)[..., None]
-    log_p = log_softmax(logits, axis=-1)
+    log_p = log_softmax(counted(logits, weights), axis=-1)
     values = -np.take_along_axis(log_p, known, axis=-1)[..., 0]
     slopes = np.exp(log_p)
     truth = np.take_along_axis(slopes, known, axis=-1)
@@ -53,6 +54,7 @@ def binary_cross_entropy(
     With `focal_gamma` g the terms count (1 - p)^g and p^g times, so that what is already right
     fades (Lin et al. 2017); their class balance is a matter of the weights.
     """
+    expect_floating("binary_cross_entropy", logits)
     expect_shape("binary_cross_entropy", "targets", targets.shape, logits.shape)
     weights = spread("binary_cross_entropy", weights, logits.shape)
     expect_range("binary_cross_entropy", targets, weights, 0, 1)
@@ -60,6 +62,7 @@ def binary_cross_entropy(
         raise TrainingError(
             f"binary_cross_entropy: got focal_gamma {focal_gamma}; expected 0 or more"
         )
+    logits, targets = counted(logits, weights), counted(targets, weights)
     if focal_gamma:
         return weighted_mean(*_focal(logits, targets, focal_gamma), weights)
     # max(z, 0) - z t + log(1 + exp(-|z|)) neither overflows nor loses small probabilities.

@@ -24,19 +24,22 @@ def spread(loss: str, weights: Array | None, shape: tuple[int, ...]) -> Array | 
     return weights
 
 
+def counted(array: Array, weights: Array | None) -> Array:
+    """The array with 0 where the weight is: what does not count, NaN and infinity included, is
+    taken out before the arithmetic, so that it cannot leak."""
+    if weights is None:
+        return array
+    idle = (weights == 0).reshape(weights.shape + (1,) * (array.ndim - weights.ndim))
+    return np.where(idle, np.zeros((), array.dtype), array)
+
+
 def weighted_mean(values: Array, slopes: Array, weights: Array | None) -> tuple[float, Array]:
-    """(sum(w * values) / sum(w), its gradient); elements of weight 0 do not count at all."""
+    """(sum(w * values) / sum(w), its gradient), of what `counted` leaves."""
     if weights is None:
         return float(values.mean()), slopes / max(1, values.size)
     total = float(weights.sum(dtype=np.float64))
     if total <= 0:
         return 0.0, np.zeros_like(slopes)
     share = (weights / total).astype(slopes.dtype)
-    # Where the weight is 0 the value may be anything, infinity included: it must not leak.
-    used = weights > 0
-    return float((values[used] * share[used]).sum()), _scale(slopes, share)
-
-
-def _scale(slopes: Array, share: Array) -> Array:
-    share = share.reshape(share.shape + (1,) * (slopes.ndim - share.ndim))
-    return np.where(share > 0, slopes * share, 0).astype(slopes.dtype)
+    each = share.reshape(share.shape + (1,) * (slopes.ndim - share.ndim))
+    return float((values * share).sum()), slopes * each

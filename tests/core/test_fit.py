@@ -363,6 +363,26 @@ BAD = {
         ShapeError,
         "Arrays: got 3 inputs and 2 targets; expected one target for each input",
     ),
+    "targets in a list": (
+        lambda: Arrays(np.zeros((2, 2)), [0, 1]),
+        ShapeError,
+        "Arrays: got targets as a list; expected an array, a row for each example",
+    ),
+    "classes in a column": (
+        lambda: error_rate(np.zeros((3, 8, 8, 1)), np.zeros((3, 1), int))(small_net()),
+        ShapeError,
+        r"error_rate: got classes of shape \(3, 1\); expected \(3,\)",
+    ),
+    "a class too few": (
+        lambda: error_rate(np.zeros((3, 8, 8, 1)), np.zeros(2, int))(small_net()),
+        ShapeError,
+        r"error_rate: got classes of shape \(2,\)",
+    ),
+    "no batch to predict with": (
+        lambda: predict(small_net(), np.zeros((3, 8, 8, 1)), batch=0),
+        ShapeError,
+        "predict: got batch 0; expected 1 or more",
+    ),
     "nothing to predict": (
         lambda: predict(small_net(), np.zeros((0, 8, 8, 1))),
         ShapeError,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,15 +11,17 @@ from hypothesis import strategies as st
 
 from cnn_core.errors import ShapeError, TrainingError
 from cnn_core.losses import (
+    Head,
+    MultiTask,
     binary_cross_entropy,
     cross_entropy,
+    ctc,
+    ctc_loss,
     generalised_iou,
     iou_loss,
-    multi_task,
     smooth_l1,
     squared_error,
 )
-from cnn_core.losses.ctc import ctc
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -34,6 +38,8 @@ def cases(rng):
     classes, found, true = rng.integers(0, 5, (3, 4)), boxes(rng, 12), boxes(rng, 12)
     by_place, by_element = rng.integers(0, 3, (3, 4)) + 0.0, rng.integers(0, 3, (3, 4, 5)) + 0.0
     labels, steps = [rng.integers(1, 5, 2) for _ in range(3)], np.array([4, 4, 3])
+    heads = {"class": Head(0, 3, cross_entropy), "box": Head(3, 4, squared_error, 0.3)}
+    two = {"class": classes % 3, "box": targets[..., :1]}
     smooth, gamma = rng.uniform(0, 0.5), rng.uniform(0, 3)
     return {
         "cross_entropy": (lambda z: cross_entropy(z, classes), logits),
@@ -56,6 +62,8 @@ def cases(rng):
         "iou_loss": (lambda b: iou_loss(b, true), found),
         "iou_loss weighted": (lambda b: iou_loss(b, true, by_place.ravel()), found),
         "ctc": (lambda z: _summed(ctc(z, steps, labels)), logits),
+        "ctc_loss": (lambda z: ctc_loss(z, (steps, labels)), logits),
+        "multi-task": (lambda z: MultiTask(heads)(z, two), logits),
     }
 
 
@@ -79,6 +87,14 @@ def test_gradients_have_the_shape_and_type_of_the_outputs(name):
     loss, at = cases(np.random.default_rng(1))[name]
     slopes = loss(at.astype(np.float32))[1]
     assert (slopes.shape, slopes.dtype) == (at.shape, np.float32)
+
+
+@pytest.mark.parametrize("name", cases(np.random.default_rng(0)))
+def test_outputs_in_whole_numbers_are_refused(name):
+    """Their gradient, cut to whole numbers, was 0, and the loss of boxes half a pixel off too."""
+    loss, at = cases(np.random.default_rng(1))[name]
+    with pytest.raises(ShapeError, match=r"got outputs of type int64; expected floating-point"):
+        loss(at.astype(np.int64))
 
 
 @given(seed=seeds, smoothing=st.floats(0, 0.99))
@@ -207,16 +223,51 @@ def test_no_weight_at_all_is_no_loss():
     assert not slope.any()
 
 
-def test_an_infinite_value_of_weight_0_does_not_leak():
-    loss, slope = smooth_l1(np.array([1.0, np.inf]), np.zeros(2), np.array([1.0, 0.0]))
-    assert loss == 0.5
-    assert slope.tolist() == [1.0, 0.0]
+WEIGHTED = {
+    "cross_entropy": (cross_entropy, (3,), np.array([0, 1])),
+    "label smoothing": (partial(cross_entropy, label_smoothing=0.1), (3,), np.array([0, 1])),
+    "binary": (binary_cross_entropy, (), np.array([1.0, 0.0])),
+    "focal": (partial(binary_cross_entropy, focal_gamma=2.0), (), np.array([1.0, 0.0])),
+    "squared_error": (squared_error, (), np.array([1.0, 0.0])),
+    "smooth_l1": (smooth_l1, (), np.array([1.0, 0.0])),
+    "iou_loss": (iou_loss, (4,), np.array([[0.0, 0, 1, 1], [0, 0, 2, 2]])),
+}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_nothing_of_weight_0_leaks(name, value):
+    """Outputs and, where they are fractions, targets; a warning would be an error here."""
+    loss, shape, targets = WEIGHTED[name]
+    outputs = np.random.default_rng(0).random((2, *shape)).astype(np.float32)
+    alone, slope = loss(outputs[:1], targets[:1])
+    outputs[1] = value
+    if targets.dtype.kind == "f":
+        targets = targets.copy()
+        targets[1] = value
+    whole, slopes = loss(outputs, targets, np.array([1.0, 0.0]))
+    assert whole == pytest.approx(alone)
+    np.testing.assert_allclose(slopes[0], slope[0], rtol=1e-6)
+    assert not slopes[1].any()
 
 
 def test_the_multi_task_sum_scales_losses_and_gradients():
-    total, slopes = multi_task({"class": (2.0, np.ones(2)), "box": (3.0, np.ones(1))}, {"box": 0.5})
-    assert total == 3.5
-    assert slopes["box"].tolist() == [0.5]
+    heads = {"a": Head(0, 2, squared_error), "b": Head(3, 4, smooth_l1, 0.5)}
+    outputs = np.array([[1.0, 2.0, 9.0, 3.0]])
+    targets = np.zeros(1, [("a", float, 2), ("b", float, 1)])
+    total, slopes = MultiTask(heads)(outputs, targets)
+    assert total == (1 + 4) / 2 + 0.5 * 2.5
+    assert slopes.tolist() == [[1.0, 2.0, 0.0, 0.5]]
+
+
+def test_the_mean_of_ctc_leaves_out_what_cannot_be():
+    logits = np.random.default_rng(0).standard_normal((3, 3, 3))
+    steps, labels = np.array([3, 3, 2]), [np.array([1, 1]), np.array([1, 1, 2]), np.array([2])]
+    values, slopes = ctc(logits, steps, labels)
+    mean, slope = ctc_loss(logits, (steps, labels))
+    assert mean == pytest.approx((values[0] + values[2]) / 2)
+    np.testing.assert_allclose(slope, slopes / 2)
+    assert ctc_loss(logits[1:2], (steps[1:2], labels[1:2]))[0] == 0
 
 
 BAD = {
@@ -330,10 +381,40 @@ BAD = {
         TrainingError,
         "ctc: got label 3 in sequence 0",
     ),
-    "a factor for no task": (
-        lambda: multi_task({"box": (1.0, np.ones(1))}, {"bocks": 2.0}),
+    "a blank beyond the classes": (
+        lambda: ctc(np.zeros((1, 4, 3)), np.array([4]), [np.array([1])], blank=9),
         TrainingError,
-        "got factors for bocks; expected tasks among box",
+        "ctc: got blank 9; expected 0 to 2",
+    ),
+    "labels that are fractions": (
+        lambda: ctc(np.zeros((1, 4, 3)), np.array([4]), [np.array([1.7])]),
+        ShapeError,
+        r"ctc: got labels of type float64 and shape \(1,\) in sequence 0; expected whole numbers",
+    ),
+    "a task without targets": (
+        lambda: MultiTask({"box": Head(0, 1, squared_error)})(np.zeros((2, 1)), {"bocks": 0}),
+        TrainingError,
+        "MultiTask: got no targets for box; expected them by name",
+    ),
+    "targets of one task for several": (
+        lambda: MultiTask({"box": Head(0, 1, squared_error)})(np.zeros((2, 1)), np.zeros((2, 1))),
+        TrainingError,
+        "MultiTask: got no targets for box",
+    ),
+    "a head beyond the channels": (
+        lambda: MultiTask({"box": Head(0, 4, squared_error)})(np.zeros((2, 1)), {}),
+        TrainingError,
+        "MultiTask: got 1 channels; expected at least 4 for box",
+    ),
+    "a head without channels": (
+        lambda: Head(2, 2, squared_error),
+        TrainingError,
+        "Head: got channels 2 to 2; expected 0 <= first < last",
+    ),
+    "a negative factor": (
+        lambda: Head(0, 2, squared_error, -1.0),
+        TrainingError,
+        "Head: got factor -1.0; expected 0 or more",
     ),
 }
 

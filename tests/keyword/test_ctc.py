@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from cnn_core.arrays import Array
-from cnn_core.losses.ctc import align, ctc, edit_distance, greedy_decode
+from cnn_core.decode import align, edit_distance, greedy_decode
+from cnn_core.errors import CoreError
+from cnn_core.losses import ctc
 
 
 def collapsed(path: tuple[int, ...]) -> list[int]:
@@ -112,3 +114,19 @@ def test_alignment_finds_where_each_label_is() -> None:
     path = [0, 0, 3, 3, 0, 1, 1, 1, 0, 1]
     spans = align(8.0 * np.eye(4)[path], np.array([3, 1, 1]))
     assert spans.tolist() == [[2, 3], [5, 7], [9, 9]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "blank", "message"),
+    [
+        ([1, 1], 0, "align: got 2 steps for 2 labels; expected at least 3"),
+        ([1, 2, 1], 0, "align: got 2 steps for 3 labels; expected at least 3"),
+        ([7], 0, "align: got label 7 in sequence 0; expected classes of 3 other than the blank, 0"),
+        ([1], 9, "align: got blank 9; expected 0 to 2"),
+    ],
+)
+def test_labels_that_cannot_be_aligned_are_refused(
+    labels: list[int], blank: int, message: str
+) -> None:
+    with pytest.raises(CoreError, match=message):
+        align(np.zeros((2, 3)), np.array(labels), blank)

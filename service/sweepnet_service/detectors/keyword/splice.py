@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnn_core.arrays import Array, Integers
+from cnn_core.decode import align
 from cnn_core.layers import Layer
-from cnn_core.losses.ctc import align
 from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.trunk import Transcribed, pad

@@ -15,8 +15,9 @@ import numpy as np
 
 from cnn_core import checkpoint
 from cnn_core.arrays import Array, Integers
+from cnn_core.decode import edit_distance, greedy_decode
 from cnn_core.layers import BatchNorm, Conv1d, Dropout, Identity, Relu, Sequential, Sum
-from cnn_core.losses.ctc import ctc, edit_distance, greedy_decode
+from cnn_core.losses import ctc
 from cnn_core.optim import AdamW, clip_norm
 from cnn_core.schedules import cosine
 from sweepnet_service.detectors.keyword.bank import Bank
