@@ -7,7 +7,7 @@ their settings must be of the types that their fields declare.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,15 @@ _LAYER, _TENSOR = "layer", "tensor"
 
 
 def describe(node: object, path: str = "") -> Any:
-    """JSON for a layer: `{"layer": class, field: setting | nested | {"tensor": path}}`."""
+    """JSON for a layer: `{"layer": class, field: setting | nested | {"tensor": path}}`.
+
+    So are the aggregates of a training told, but no file is built with them.
+    """
     if isinstance(node, np.ndarray):
         return {_TENSOR: path}
-    if isinstance(node, Layer):
+    if isinstance(node, np.generic):
+        return node.item()
+    if is_dataclass(node):
         nested = {
             field.name: describe(getattr(node, field.name), _join(path, field.name))
             for field in fields(node)
@@ -43,13 +48,14 @@ def rebuild(description: Any, tensors: Mapping[str, Array]) -> Layer:
 
     Raises ModelFileError for anything else, and for layers that could not run.
     """
-    net = _rebuild(description, tensors, "", DEEPEST)
+    net = _rebuild(description, tensors, "", 2 * DEEPEST)
     if not isinstance(net, Layer):
         raise ModelFileError(f"model description: got {net!r:.80}; expected a layer")
     return net
 
 
 def _rebuild(node: Any, tensors: Mapping[str, Array], path: str, depth: int) -> Any:
+    # Between two layers stands the tuple that holds the inner one.
     if depth == 0:
         raise ModelFileError(f"model description: got more than {DEEPEST} layers in each other")
     if isinstance(node, list):

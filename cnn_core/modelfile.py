@@ -40,23 +40,35 @@ class ModelFile:
 def save(path: Path, net: Layer, description: Mapping[str, Any]) -> None:
     """Write a model file; it appears whole or not at all.
 
-    Raises ModelFileError for weights, and numbers of the description, that are not finite, and
-    writes nothing then.
+    Raises ModelFileError for what `load` would refuse, and writes nothing then.
     """
     metadata = {
         "format_version": str(FORMAT_VERSION),
-        "architecture": json.dumps(describe(net), separators=(",", ":")),
+        "architecture": _architecture(path, net),
         "description": _plain(path, description),
     }
     tensors = {name: np.ascontiguousarray(array) for name, array in leaves(net)}
-    _check_finite(path, tensors)
+    _check_size(path, sum(array.nbytes for array in tensors.values()))
+    _understood(path, metadata, tensors)
     write_tensors(path, tensors, metadata)
+
+
+def _architecture(path: Path, net: Layer) -> str:
+    if Layer.registry.get(type(net).__name__) is not type(net):
+        raise ModelFileError(
+            f"{path.name}: got {net}, which model files have no name for; expected a layer of "
+            "the registry, as the network within is"
+        )
+    try:
+        return json.dumps(describe(net), separators=(",", ":"))
+    except (RecursionError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path.name}: its network is no JSON: {error}") from error
 
 
 def _plain(path: Path, description: Mapping[str, Any]) -> str:
     try:
         return json.dumps(description, sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path.name}: its description is no JSON: {error}; nothing was written"
         ) from error
@@ -64,7 +76,11 @@ def _plain(path: Path, description: Mapping[str, Any]) -> str:
 
 def load(path: Path) -> ModelFile:
     """Read a model file; raises ModelFileError for one that is damaged, foreign or too new."""
-    metadata, tensors = read_tensors(path)
+    return _understood(path, *read_tensors(path))
+
+
+def _understood(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> ModelFile:
+    """What header and arrays say: the one check, of what is read and of what is to be written."""
     version = _version(path, metadata)
     net = rebuild(read_json(path, metadata, "architecture"), tensors)
     description = read_json(path, metadata, "description")
@@ -95,7 +111,9 @@ def read_json(path: Path, metadata: Mapping[str, str], entry: str) -> dict[str, 
             f"{path.name}: its {entry} has {len(text)} characters; expected at most {LARGEST_JSON}"
         )
     try:
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        found = json.loads(
+            text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:
         raise ModelFileError(
             f"{path.name}: its header is damaged: {entry} is no JSON: {error}"
@@ -117,6 +135,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (inf, -inf):
+        raise ValueError(f"{text:.20} is beyond the largest number")
+    return number
 
 
 def _checked(path: Path, net: Layer, tensors: Mapping[str, Array]) -> Layer:
@@ -147,13 +172,17 @@ def read_metadata(path: Path) -> dict[str, str]:
         return file.metadata() or {}
 
 
+def _check_size(path: Path, size: int, largest_bytes: float = LARGEST_BYTES) -> None:
+    if size > largest_bytes:
+        raise ModelFileError(f"{path.name}: {size} bytes; expected at most {largest_bytes}")
+
+
 @contextmanager
 def _opened(path: Path, largest_bytes: float = inf) -> Iterator[Any]:
     """The file open for reading; whatever its reading raises is told as one error."""
     try:
         size = path.stat().st_size
-        if size > largest_bytes:
-            raise ModelFileError(f"{path.name}: {size} bytes; expected at most {largest_bytes}")
+        _check_size(path, size, largest_bytes)
         with safe_open(path, framework="numpy") as file:
             yield file
     except FileNotFoundError:

@@ -11,9 +11,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from cnn_core import modelfile
+from cnn_core.aggregate import linear
 from cnn_core.errors import ModelFileError
-from cnn_core.layers import Conv1d, Dense, Layer, Relu, Sequential
+from cnn_core.layers import Conv1d, Dense, Layer, LeakyRelu, MaxPool, Relu, Sequential
 from cnn_core.tree import leaves
+from cnn_core.weak import Swept
 
 EXAMPLES = [
     layer
@@ -46,6 +48,70 @@ def test_weights_that_are_not_finite_are_never_written(wrong, tmp_path):
     with pytest.raises(ModelFileError, match="bias holds NaN or infinite"):
         modelfile.save(path, bad, {})
     assert path.read_bytes() == before
+
+
+RNG = np.random.default_rng(0)
+
+
+def nested(depth):
+    """A layer within `depth - 1` others."""
+    net = Relu()
+    for _ in range(depth - 1):
+        net = Sequential((net,))
+    return net
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        (Dense(np.ones((2, 2), int), None), "weight: got an array of int64"),
+        (MaxPool.create(70000), "kernel: got"),
+        (nested(101), "more than 100 layers in each other"),
+        (nested(2000), "its network is no JSON"),
+        (Swept(Conv1d.create(RNG, 1, 1, 3), linear(RNG, 1, 2)), "got Swept, which .* no name"),
+    ],
+    ids=["whole numbers", "large", "deep", "deeper", "swept"],
+)
+def test_what_could_not_be_loaded_is_not_written(net, message, tmp_path):
+    with pytest.raises(ModelFileError, match=message):
+        modelfile.save(tmp_path / "m.safetensors", net, {})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ({"peak": np.inf}, "no JSON"),
+        ({1: "a", "1": "b"}, "twice|no JSON"),
+        ({"long": "x" * (4 * 1024 * 1024)}, "expected at most"),
+    ],
+    ids=["infinite", "twice", "long"],
+)
+def test_a_description_that_could_not_be_read_is_not_written(description, message, tmp_path):
+    with pytest.raises(ModelFileError, match=message):
+        modelfile.save(tmp_path / "m.safetensors", Relu(), description)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hundred_layers_in_each_other_come_back(tmp_path):
+    modelfile.save(tmp_path / "m", nested(100), {})
+    x = np.array([[-1.0, 2.0]])
+
+    assert modelfile.load(tmp_path / "m").net.forward(x).tolist() == [[0, 2]]
+
+
+def test_settings_that_numpy_computed_are_settings(tmp_path):
+    net = LeakyRelu(np.float32(0.25))
+    modelfile.save(tmp_path / "m", net, {})
+
+    assert modelfile.load(tmp_path / "m").net.slope == 0.25
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
+def test_numbers_beyond_all_bounds_are_refused(number, tmp_path):
+    path = _file(tmp_path / "m", description=f'{{"peak": {number}}}')
+    with pytest.raises(ModelFileError, match="description is no JSON"):
+        modelfile.load(path)
 
 
 def test_a_full_disk_is_told_of_with_the_files_name(tmp_path, monkeypatch):
