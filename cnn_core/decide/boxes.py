@@ -12,6 +12,10 @@ from cnn_core.errors import CoreError, ShapeError
 
 def box_iou(boxes: Array, others: Array) -> Array:
     """Intersection over union of every pair: (n, 4) x (m, 4) -> (n, m); boxes as x, y, x, y."""
+    return _iou(_numbers(boxes, "corners", (4,)), _numbers(others, "corners", (4,)))
+
+
+def _iou(boxes: Array, others: Array) -> Array:
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared: Array = np.clip(high - low, 0, None).prod(axis=-1)
@@ -25,13 +29,13 @@ def non_maximum_suppression(
     boxes: Array, scores: Array, iou: float = 0.5, limit: int | None = None
 ) -> Integers:
     """Indices of the boxes that stay, best first: none overlaps a better one by more than `iou`."""
-    _check(boxes, scores)
+    boxes, scores = _checked(boxes, scores, iou, limit)
     order = np.argsort(-scores, kind="stable")
     kept: list[int] = []
     while len(order) and (limit is None or len(kept) < limit):
         best, rest = order[0], order[1:]
         kept.append(int(best))
-        order = rest[box_iou(boxes[best : best + 1], boxes[rest])[0] <= iou]
+        order = rest[_iou(boxes[best : best + 1], boxes[rest])[0] <= iou]
     return np.asarray(kept, np.intp)
 
 
@@ -51,11 +55,11 @@ def soft_suppression(
     exp(-o^2 / sigma), or, linear, by 1 - o where o > `iou`. Below `lowest` it goes. So two flowers
     that touch both stay.
     """
-    _check(boxes, scores)
-    if decay not in ("linear", "gaussian") or not 0 < sigma < np.inf:
+    boxes, scores = _checked(boxes, scores, iou, limit)
+    if decay not in ("linear", "gaussian") or not (0 < sigma < np.inf and np.isfinite(lowest)):
         raise CoreError(
-            f'soft_suppression: got decay {decay!r}, sigma {sigma}; expected "linear" or '
-            '"gaussian" and sigma > 0'
+            f"soft_suppression: got decay {decay!r}, sigma {sigma}, lowest {lowest}; expected "
+            '"linear" or "gaussian", sigma > 0 and a finite score'
         )
     left, remaining = np.flatnonzero(scores >= lowest), np.array(scores, np.float64)
     kept: list[int] = []
@@ -63,7 +67,7 @@ def soft_suppression(
         best = int(left[np.argmax(remaining[left])])
         kept.append(best)
         left = left[left != best]
-        overlap = box_iou(boxes[best : best + 1], boxes[left])[0]
+        overlap = _iou(boxes[best : best + 1], boxes[left])[0]
         if decay == "gaussian":
             remaining[left] *= np.exp(-(overlap**2) / sigma)
         else:
@@ -72,13 +76,28 @@ def soft_suppression(
     return np.asarray(kept, np.intp), remaining[kept].astype(scores.dtype)
 
 
-def _check(boxes: Array, scores: Array) -> None:
+def _checked(boxes: Array, scores: Array, iou: float, limit: int | None) -> tuple[Array, Array]:
+    """Boxes and scores as floating-point numbers; raises for what cannot be decided."""
     if boxes.shape != (len(scores), 4) or scores.ndim != 1:
         raise ShapeError(
             f"boxes: got shapes {boxes.shape} and {scores.shape}; expected (n, 4) and (n,)"
         )
-    wrong = np.flatnonzero(~np.isfinite(scores))
-    if len(wrong):
+    if not 0 <= iou <= 1 or (limit is not None and limit < 0):
         raise CoreError(
-            f"boxes: got the score {scores[wrong[0]]} of box {wrong[0]}; expected finite"
+            f"boxes: got iou {iou} and limit {limit}; expected an overlap from 0 to 1, and a "
+            "number of boxes or None"
         )
+    return _numbers(boxes, "corners", (4,)), _numbers(scores, "score", ())
+
+
+def _numbers(values: Array, name: str, inner: tuple[int, ...]) -> Array:
+    """As floating-point numbers: differences of unsigned ones would wrap round."""
+    if values.shape[1:] != inner:
+        raise ShapeError(f"boxes: got shape {values.shape}; expected {('n', *inner)}")
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        at = wrong[0][0]
+        raise CoreError(
+            f"boxes: got the {name} {values[at].tolist()} of box {at}; expected finite numbers"
+        )
+    return values if values.dtype.kind == "f" else values.astype(np.float64)

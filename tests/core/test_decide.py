@@ -193,3 +193,45 @@ def test_boxes_that_cannot_be_decided_are_refused():
         soft_suppression(boxes, np.ones(2), decay="square")
     with pytest.raises(ShapeError, match=r"expected \(n, 4\) and \(n,\)"):
         soft_suppression(boxes, np.ones(3))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32])
+def test_whole_numbers_are_decided_as_numbers(dtype):
+    """Unsigned ones would wrap round where they are subtracted or negated."""
+    boxes = np.array([[0, 0, 4, 4], [10, 10, 14, 14], [1, 0, 5, 4]], dtype)
+    scores = np.array([0, 2, 1], dtype)
+
+    np.testing.assert_array_equal(box_iou(boxes, boxes), box_iou(boxes * 1.0, boxes * 1.0))
+    assert non_maximum_suppression(boxes, scores, 0.5).tolist() == [1, 2]
+    kept, lowered = soft_suppression(boxes, scores, lowest=0.0)
+    assert kept.tolist() == [1, 2, 0]
+    np.testing.assert_allclose(lowered, [2, 1, 0])
+    overlapping = np.array([[0, 0, 4, 4], [0, 0, 4, 3]], dtype)
+    _, lowered = soft_suppression(overlapping, np.array([2, 1], dtype))
+    np.testing.assert_allclose(lowered, [2, np.exp(-(0.75**2) / 0.5)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("decide", [non_maximum_suppression, soft_suppression])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"iou": 7}, "got iou 7"),
+        ({"iou": np.nan}, "got iou nan"),
+        ({"limit": -1}, "limit -1"),
+        ({"boxes": np.array([[0, 0, 1, np.nan]])}, "got the corners .*nan.* of box 0"),
+        ({"boxes": np.array([[0, 0, np.inf, 1]])}, "got the corners .*inf.* of box 0"),
+        ({"scores": np.array([np.nan])}, "got the score nan of box 0"),
+    ],
+)
+def test_what_decides_nothing_is_refused(decide, settings, message):
+    given = {"boxes": np.array([[0.0, 0, 1, 1]]), "scores": np.ones(1)} | settings
+    with pytest.raises(CoreError, match=message):
+        decide(**given)
+
+
+def test_no_boxes_are_no_boxes():
+    none = np.zeros((0, 4))
+
+    assert box_iou(none, none).shape == (0, 0)
+    assert non_maximum_suppression(none, np.zeros(0)).shape == (0,)
+    assert soft_suppression(none, np.zeros(0))[1].shape == (0,)
