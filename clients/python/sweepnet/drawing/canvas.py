@@ -83,7 +83,7 @@ def outlined(axes: Axes, area: Area, style: str, color: str = "white") -> None:
 
 
 def heat(axes: Axes, photo: Image.Image, scores: ScoreMap) -> AxesImage:
-    """The first label's scores over the photo in grey, each as large as its step, within it."""
+    """The first label's scores over the photo in grey, each as large as its step."""
     axes.imshow(
         photo.convert("L"), extent=(0, photo.width, photo.height, 0), cmap="gray", alpha=0.85
     )
@@ -95,11 +95,9 @@ def heat(axes: Axes, photo: Image.Image, scores: ScoreMap) -> AxesImage:
         top + scores.step_y_px * scores.row_count,
         top,
     )
-    shown = axes.imshow(
+    return axes.imshow(
         rows_of(scores), extent=extent, cmap=HEAT, vmin=0, vmax=1, interpolation="bilinear"
     )
-    shown.set_clip_path(Rectangle((0, 0), photo.width, photo.height, transform=axes.transData))
-    return shown
 
 
 def rows_of(scores: ScoreMap) -> list[list[float]]:

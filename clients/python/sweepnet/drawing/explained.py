@@ -213,14 +213,14 @@ def _scores(axes: Axes, photo: Image.Image, found: Detections) -> None:
 
 
 def _crop(axes: Axes, photo: Image.Image, each: PictureExplanation) -> None:
-    """What a score mainly looked at and a little round it, with the heat of its gradient."""
+    """What a score mainly looked at and a little of the photo round it; heat: its gradient."""
     heat(axes, photo, each.relevance)
     area = each.effective_field
     edge = 0.15 * max(area.x_max_px - area.x_min_px, area.y_max_px - area.y_min_px, 1)
     outlined(axes, area, "--", "#ffd23f")
     bare(axes)
-    axes.set_xlim(area.x_min_px - edge, area.x_max_px + edge)
-    axes.set_ylim(area.y_max_px + edge, area.y_min_px - edge)
+    axes.set_xlim(max(0, area.x_min_px - edge), min(photo.width, area.x_max_px + edge))
+    axes.set_ylim(min(photo.height, area.y_max_px + edge), max(0, area.y_min_px - edge))
     title(axes, f"{each.label}  {each.score:.2f}")
     axes.set_xlabel("what the score hangs on", color=FAINT, loc="left")
 
