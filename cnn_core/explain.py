@@ -8,12 +8,13 @@ each label, (N, L), or a map of them, (N, *out, L); inner layers are asked by cu
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass, replace
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.errors import GeometryError, ShapeError
+from cnn_core.errors import CoreError, GeometryError, ShapeError
 from cnn_core.geometry import Window
 from cnn_core.layers import Layer, Relu
 from cnn_core.layers.layer import Pull
@@ -54,10 +55,19 @@ def project_back(
     `gradient` lets back what was positive on the way forward, `deconvnet` what is positive on the
     way back (Zeiler and Fergus 2014), `guided` what is both (Springenberg et al. 2015). Pooling
     sends back to where its maximum was. A picture of the part that excites, not of evidence.
+
+    Raises CoreError for these two where no ReLU is; other activations keep their own gradient.
     """
     if rule not in ("gradient", "deconvnet", "guided"):
-        raise ValueError(f'rule: got {rule!r}; expected "gradient", "deconvnet" or "guided"')
-    return gradient_map(net if rule == "gradient" else _with_rule(net, rule), x, label, place)
+        raise CoreError(f'rule: got {rule!r}; expected "gradient", "deconvnet" or "guided"')
+    if rule == "gradient":
+        return gradient_map(net, x, label, place)
+    if not _has_relu(net):
+        raise CoreError(
+            f'rule: got "{rule}" for a network without a Relu; expected one with a Relu, whose way '
+            'back it changes, or the rule "gradient"'
+        )
+    return gradient_map(_with_rule(net, rule), x, label, place)
 
 
 def occlusion_map(
@@ -118,11 +128,10 @@ def most_activating_patches(net: Layer, x: Array, channel: int, count: int = 9) 
 
 def _places(y: Array, label: int, place: Place | None) -> list[Place]:
     """For each sample the place asked for, or that of its highest score."""
-    if not 0 <= label < y.shape[-1]:
-        raise ShapeError(f"label: got {label}; expected 0 to {y.shape[-1] - 1}")
     inner = y.shape[1:-1]
+    scores = _scores(y, label)
     if place is None:
-        best = y[..., label].reshape(len(y), -1).argmax(axis=1)
+        best = scores.argmax(axis=1)
         return [tuple(map(int, np.unravel_index(i, inner))) if inner else () for i in best]
     if len(place) != len(inner) or not all(0 <= i < n for i, n in zip(place, inner, strict=True)):
         raise ShapeError(f"place: got {place}; expected a place of a map of {inner}")
@@ -130,8 +139,20 @@ def _places(y: Array, label: int, place: Place | None) -> list[Place]:
 
 
 def _highest(y: Array, label: int) -> Array:
-    highest: Array = y[..., label].reshape(len(y), -1).max(axis=1)
+    highest: Array = _scores(y, label).max(axis=1)
     return highest
+
+
+def _scores(y: Array, label: int) -> Array:
+    """The scores of a label at every place: (N, places), at least one place."""
+    if not 0 <= label < y.shape[-1]:
+        raise ShapeError(f"label: got {label}; expected 0 to {y.shape[-1] - 1}")
+    places = prod(y.shape[1:-1])
+    if places == 0:
+        raise GeometryError(
+            f"got a map of shape {y.shape}, without places; expected inputs as large as a window"
+        )
+    return y[..., label].reshape(len(y), places)
 
 
 def _spans(net: Layer, place: Place) -> list[tuple[int, int]]:
@@ -170,6 +191,14 @@ class _RuledRelu(Relu, abstract=True):
             return (pull(positive)[0] if self.guided else positive), self
 
         return y, pull_positive
+
+
+def _has_relu(node: Any) -> bool:
+    if isinstance(node, tuple):
+        return any(map(_has_relu, node))
+    if is_dataclass(node) and not isinstance(node, type):
+        return type(node) is Relu or any(_has_relu(getattr(node, f.name)) for f in fields(node))
+    return False
 
 
 def _with_rule(node: Any, rule: Rule) -> Any:

@@ -6,6 +6,8 @@ axes, or channels behind them, each of which is filtered alike: (*in) or (*in, C
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from cnn_core.arrays import Array
@@ -23,7 +25,7 @@ def correlate(x: Array, kernel: Array, *, padding: str | int | Padding = "same")
             "expected as many axes as the kernel's, or one more for channels"
         )
     ones = (1,) * axes
-    maps = x.reshape(*x.shape[:axes], -1)
+    maps = x.reshape(*x.shape[:axes], prod(x.shape[axes:]))
     batch = np.moveaxis(maps, -1, 0)[..., None]
     padded = pad(batch, paddings(padding, kernel.shape, ones, "filter"))
     y = np.moveaxis(_correlate(padded, kernel[..., None, None], ones, ones)[..., 0], 0, -1)

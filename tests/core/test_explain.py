@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cnn_core.errors import GeometryError, ShapeError
+from cnn_core.errors import CoreError, GeometryError, ShapeError
 from cnn_core.explain import (
     effective_receptive_field,
     gradient_map,
@@ -21,9 +21,11 @@ from cnn_core.layers import (
     Dense,
     Flatten,
     Identity,
+    LeakyRelu,
     MaxPool,
     Relu,
     Sequential,
+    Silu,
     Sum,
 )
 from cnn_core.tree import tree_map
@@ -162,11 +164,36 @@ def test_the_rules_differ_at_the_relu_alone():
     assert project_back(net, x, 0, rule="guided").tolist() == [[1, 0, 0]]
 
 
-def test_without_a_relu_all_rules_are_the_gradient():
-    net = Sequential((Conv2d.create(RNG, 1, 2, 3), MaxPool.create(2, axes=2)))
+@pytest.mark.parametrize("activation", [Identity(), LeakyRelu(), Silu()])
+def test_a_rule_about_relus_is_refused_where_none_is(activation):
+    """It would be the plain gradient under another name."""
+    net = Sequential((Conv2d.create(RNG, 1, 2, 3), activation, MaxPool.create(2, axes=2)))
     x = RNG.standard_normal((2, 7, 7, 1))
     for rule in ("deconvnet", "guided"):
-        np.testing.assert_array_equal(project_back(net, x, 1, rule=rule), gradient_map(net, x, 1))
+        with pytest.raises(CoreError, match=f'rule: got "{rule}" for a network without a Relu'):
+            project_back(net, x, 1, rule=rule)
+    plain = project_back(net, x, 1, rule="gradient")
+    np.testing.assert_array_equal(plain, gradient_map(net, x, 1))
+
+
+def test_no_inputs_are_no_maps():
+    net, none = small_net(np.random.default_rng(0)), np.zeros((0, 10, 10, 2))
+
+    assert gradient_map(net, none, 1).shape == none.shape
+    assert occlusion_map(net, none, 1, size=4, stride=3).shape == (0, 3, 3)
+    assert most_activating_patches(net, none, 1) == []
+
+
+def test_inputs_smaller_than_a_window_have_no_score_to_explain():
+    net, small = small_net(np.random.default_rng(0)), np.zeros((1, 4, 4, 2))
+    for asked in (
+        lambda: gradient_map(net, small, 1),
+        lambda: occlusion_map(net, small, 1, size=2),
+        lambda: effective_receptive_field(net, small),
+        lambda: most_activating_patches(net, small, 1),
+    ):
+        with pytest.raises(GeometryError, match="as large as a window"):
+            asked()
 
 
 def test_where_all_is_positive_the_rules_agree_wherever_the_relu_is():
@@ -198,5 +225,5 @@ def test_what_cannot_be_asked_is_named():
         occlusion_map(net, x, 0, size=11)
     with pytest.raises(GeometryError, match="Flatten: joins all places"):
         most_activating_patches(flat, x, 0)
-    with pytest.raises(ValueError, match="rule: got 'grad'"):
+    with pytest.raises(CoreError, match="rule: got 'grad'"):
         project_back(net, x, 0, rule="grad")

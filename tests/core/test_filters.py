@@ -107,6 +107,11 @@ def test_signals_are_filtered_too():
     np.testing.assert_array_equal(filters.correlate(x, kernel), [0, 3, 2, 1])
 
 
+@pytest.mark.parametrize("shape", [(0, 5), (4, 0), (0, 0), (6, 5, 0)])
+def test_nothing_filtered_is_nothing(shape):
+    assert filters.correlate(np.zeros(shape), filters.box()).shape == shape
+
+
 def test_what_cannot_be_filtered_is_refused_by_name():
     with pytest.raises(ShapeError, match=r"filter: got an input of shape \(4,\) under a kernel"):
         filters.correlate(np.ones(4), filters.box())
