@@ -43,12 +43,13 @@ def load(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
 
         def take(old: Any) -> Any:
             place = f"{name}/{next(places)}"
-            if place not in tensors or tensors[place].shape != old.shape:
+            found = tensors.get(place)
+            if found is None or (found.shape, found.dtype) != (old.shape, old.dtype):
                 raise ModelFileError(
-                    f"{path.name}: no tensor {place} of shape {old.shape}; "
+                    f"{path.name}: no tensor {place} of shape {old.shape} and type {old.dtype}; "
                     "the checkpoint belongs to another network"
                 )
-            return tensors[place]
+            return found
 
         return tree_map(take, tree)
 

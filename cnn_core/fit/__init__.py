@@ -6,12 +6,11 @@ killed anywhere goes on from its checkpoint and ends with the same bits.
 
 from cnn_core.fit.loop import Fitted, Progress, fit
 from cnn_core.fit.step import advance, batch_gradient
-from cnn_core.fit.task import Epoch, Loss, State, Task, begin
+from cnn_core.fit.task import Epoch, State, Task, begin
 
 __all__ = [
     "Epoch",
     "Fitted",
-    "Loss",
     "Progress",
     "State",
     "Task",

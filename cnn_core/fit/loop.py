@@ -12,8 +12,8 @@ from typing import Any, Generic
 from cnn_core.batches import Examples
 from cnn_core.fit.resume import keep, resume
 from cnn_core.fit.step import advance
-from cnn_core.fit.task import Epoch, Loss, Net, State, Task, begin
-from cnn_core.losses import cross_entropy
+from cnn_core.fit.task import Epoch, Net, State, Task, begin
+from cnn_core.losses import Loss, cross_entropy
 from cnn_core.measure import Figure
 from cnn_core.recipes import Recipe
 
@@ -52,7 +52,7 @@ def fit(
     loss: Loss = cross_entropy,
     validation: Figure | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     checkpoint_every_s: float = 60.0,
     seed: int = 0,
     shards: int = 1,
@@ -62,16 +62,20 @@ def fit(
     After each epoch `validation`, such as `error_rate(inputs, classes)`, is asked and the schedule
     told; without one the schedule is told the training loss. The checkpoint is written every
     `checkpoint_every_s` seconds and whenever the loop ends, Ctrl-C included, each time whole; to go
-    on from it, give the same examples, loss and validation again.
-    `shards` cuts each batch for as many threads; batch norm then sees one part at a time.
+    on from it, give the same network, examples, loss and validation again. More epochs continue it
+    where the schedule's rates do not depend on their number: `Constant`, `ReduceOnPlateau`.
+    `shards` cuts each batch for as many threads; batch norm then sees one part at a time, and the
+    parts count by their examples, whatever weights the loss has.
 
-    Raises TrainingError where there is nothing to learn from, where loss or validation are no
-    longer finite numbers, and where the checkpoint belongs to other settings.
+    Raises TrainingError where there is nothing to learn from, where loss, validation or weights are
+    no longer finite numbers (the checkpoint keeps the step before), and where the checkpoint
+    belongs to other settings.
     """
     task = Task(train, recipe, loss, validation, seed, shards)
-    if checkpoint is not None:
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    state = resume(task, checkpoint, begin(task, net))
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    state = resume(task, path, begin(task, net))
     first, kept = state.step, state if state.step else None
     start_s = kept_s = time.monotonic()
     try:
@@ -80,14 +84,14 @@ def fit(
                 state, value, rate = advance(task, state, pool.map if shards > 1 else map)
                 now_s = time.monotonic()
                 if now_s - kept_s >= checkpoint_every_s:
-                    keep(task, checkpoint, state)
+                    keep(task, path, state)
                     kept, kept_s = state, time.monotonic()
                 left_s = (now_s - start_s) / (state.step - first) * (task.steps - state.step)
                 progress(_progress(task, state, rate, value, left_s))
     finally:
         if state is not kept:
-            keep(task, checkpoint, state)
-    return Fitted(state.best, state.history)
+            keep(task, path, state)
+    return Fitted(state.trained, state.history)
 
 
 def _progress(task: Task, state: State[Any], rate: float, loss: float, left_s: float) -> Progress:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from cnn_core.errors import TrainingError
-from cnn_core.fit.task import DRAW, Epoch, Net, State, Task
+from cnn_core.fit.task import Epoch, Net, State, Task
 from cnn_core.optim import average, clip_norm
-from cnn_core.tree import tree_map
+from cnn_core.tree import arrays, tree_map
 
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """`map`, or that of a pool of threads."""
@@ -22,11 +22,14 @@ def advance(task: Task, state: State[Net], each: Each = map) -> tuple[State[Net]
     """One step, and what ends an epoch after its last: (state, the batch's loss, the rate)."""
     recipe = task.recipe
     loss, gradient = batch_gradient(task, state.net, state.step, each)
-    _expect_finite(loss, f"a loss of {loss} at step {state.step}")
+    if not isfinite(loss):
+        raise _diverged(f"a loss of {loss} at step {state.step}")
     if recipe.clip is not None:
         gradient = clip_norm(gradient, recipe.clip)
     rate = recipe.schedule.rate(state.schedule, state.step, task.steps)
     net, optimiser = recipe.optimiser.step(state.net, state.optimiser, gradient, rate)
+    if not all(np.isfinite(array).all() for array in arrays(net)):
+        raise _diverged(f"weights that are not finite after step {state.step + 1}")
     running = None
     if recipe.average is not None:
         # A young average would remember the untrained network for long: let it follow faster.
@@ -49,8 +52,7 @@ def batch_gradient(task: Task, net: Net, step: int, each: Each = map) -> tuple[f
     parts = task.rows(step)
 
     def part_gradient(index: int) -> tuple[float, Net]:
-        rng = np.random.default_rng((task.seed, DRAW, step, index))
-        inputs, targets = task.train.batch(parts[index], rng)
+        inputs, targets, rng = task.draw(step, index)
         outputs, pull = net.vjp_weights(inputs, rng)
         loss, slopes = task.loss(outputs, targets)
         return float(loss), pull(slopes)
@@ -64,12 +66,11 @@ def batch_gradient(task: Task, net: Net, step: int, each: Each = map) -> tuple[f
     return float(_weighted_sum(losses, shares)), gradient
 
 
-def _expect_finite(number: float, what: str) -> None:
-    if not isfinite(number):
-        raise TrainingError(
-            f"fit: got {what}; expected a finite number: "
-            "lower the rate, clip the gradient, or look for inputs that are not finite"
-        )
+def _diverged(what: str) -> TrainingError:
+    return TrainingError(
+        f"fit: got {what}; expected finite numbers: "
+        "lower the rate, clip the gradient, or look for inputs that are not finite"
+    )
 
 
 def _weighted_sum(values: tuple[Any, ...], shares: list[float]) -> Any:
@@ -79,8 +80,9 @@ def _weighted_sum(values: tuple[Any, ...], shares: list[float]) -> Any:
 def _end_epoch(task: Task, state: State[Net], rate: float) -> State[Net]:
     """Validate, tell the schedule, write the epoch down."""
     loss = state.loss_sum / task.epoch_steps
-    figure = None if task.validation is None else float(task.validation(state.best))
-    _expect_finite(figure or 0.0, f"a validation figure of {figure} after step {state.step}")
+    figure = None if task.validation is None else float(task.validation(state.trained))
+    if figure is not None and not isfinite(figure):
+        raise _diverged(f"a validation figure of {figure} after step {state.step}")
     return replace(
         state,
         schedule=task.recipe.schedule.step(state.schedule, loss if figure is None else figure),

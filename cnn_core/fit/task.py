@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from cnn_core.arrays import Array, Integers
+from cnn_core.arrays import Integers
 from cnn_core.batches import Examples
 from cnn_core.errors import TrainingError
+from cnn_core.fit.digest import digest, plain
 from cnn_core.layers import Layer
-from cnn_core.losses import cross_entropy
+from cnn_core.losses import Loss, cross_entropy
 from cnn_core.measure import Figure
 from cnn_core.recipes import Recipe
 from cnn_core.schedules import ScheduleState
 
 Net = TypeVar("Net", bound=Layer)
-
-Loss = Callable[[Array, Any], tuple[float, Array]]
-"""(outputs, targets) -> (the batch's mean loss, its gradient by the outputs)."""
 
 ORDER, DRAW = 0, 1
 """Streams of random numbers: the order of an epoch; augmentation and dropout of a step."""
@@ -49,7 +46,7 @@ class State(Generic[Net]):
     history: tuple[Epoch, ...] = ()
 
     @property
-    def best(self) -> Net:
+    def trained(self) -> Net:
         """The network to use: the average where there is one."""
         return self.net if self.average is None else self.average
 
@@ -89,10 +86,29 @@ class Task:
         rows = order[place * self.recipe.batch :][: self.recipe.batch]
         return [part for part in np.array_split(rows, self.shards) if len(part)]
 
-    def settings(self) -> dict[str, Any]:
-        """What decides the weights, as plain data."""
-        recipe: dict[str, Any] = _plain(self.recipe)
-        return {**recipe, "examples": len(self.train), "seed": self.seed, "shards": self.shards}
+    def draw(self, step: int, part: int) -> tuple[Any, Any, np.random.Generator]:
+        """Inputs and targets of a part of a step, and the generator that goes on from there."""
+        rng = np.random.default_rng((self.seed, DRAW, step, part))
+        return *self.train.batch(self.rows(step)[part], rng), rng
+
+    @cached_property
+    def data(self) -> str:
+        """A digest of the first batch, as the network sees it."""
+        return digest(self.draw(0, 0)[:2])
+
+    def settings(self, net: Layer) -> dict[str, Any]:
+        """What decides the weights but their start, as plain data."""
+        recipe: dict[str, Any] = plain(self.recipe)
+        return {
+            **recipe,
+            "network": digest(plain(net)),
+            "loss": plain(self.loss),
+            "validation": plain(self.validation),
+            "examples": len(self.train),
+            "data": self.data,
+            "seed": self.seed,
+            "shards": self.shards,
+        }
 
 
 @lru_cache(maxsize=1)
@@ -105,15 +121,3 @@ def begin(task: Task, net: Net) -> State[Net]:
     recipe = task.recipe
     running = None if recipe.average is None else net
     return State(0, net, running, recipe.optimiser.init(net), recipe.schedule.init())
-
-
-def _plain(value: Any) -> Any:
-    """Settings as JSON has them: records with the name of their kind."""
-    if is_dataclass(value) and not isinstance(value, type):
-        settings = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-        return {"kind": type(value).__name__, **settings}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if isinstance(value, int | float | str | None) else type(value).__name__

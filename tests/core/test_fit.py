@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from cnn_core import checkpoint, recipes
 from cnn_core.batches import Arrays
 from cnn_core.errors import ModelFileError, ShapeError, TrainingError
-from cnn_core.fit import Task, advance, batch_gradient, begin, fit
+from cnn_core.fit import Fitted, Task, advance, batch_gradient, begin, fit
 from cnn_core.layers import (
     BatchNorm,
     Conv2d,
@@ -27,8 +28,9 @@ from cnn_core.layers import (
     MaxPool,
     Relu,
     Sequential,
+    Tanh,
 )
-from cnn_core.losses import cross_entropy, squared_error
+from cnn_core.losses import Head, MultiTask, cross_entropy, ctc_loss, squared_error
 from cnn_core.measure import error_rate, mean_loss, predict
 from cnn_core.optim import Adam, AdamW, Sgd, average
 from cnn_core.recipes import Recipe
@@ -165,15 +167,77 @@ def test_a_checkpoint_of_other_settings_is_refused_and_left_alone(tmp_path):
     train, recipe, settings = everything()
     fit(small_net(), train, replace(recipe, epochs=1), checkpoint=path, **settings)
     before = path.read_bytes()
-    with pytest.raises(TrainingError, match=r"other settings \(epochs, seed\); choose another"):
+    with pytest.raises(TrainingError, match=r"settings \(data, epochs, seed\); choose another"):
         fit(small_net(), train, recipe, checkpoint=path, seed=1, **settings)
     plain = replace(recipe, epochs=1, optimiser=Sgd())
     with pytest.raises(TrainingError, match=r"other settings \(optimiser\); choose another"):
         fit(small_net(), train, plain, checkpoint=path, **settings)
-    other = Sequential((Flatten(), Dense.create(np.random.default_rng(0), 64, 2)))
-    with pytest.raises(ModelFileError, match="belongs to another network"):
-        fit(other, train, replace(recipe, epochs=1), checkpoint=path, **settings)
     assert path.read_bytes() == before
+
+
+def stronger(loss=cross_entropy):
+    return lambda y, t: loss(y, t)
+
+
+def with_layer(index, layer):
+    layers = list(small_net().layers)
+    layers[index] = layer
+    return Sequential(tuple(layers))
+
+
+OTHERS = {
+    # All of these were taken up as if they were the same, where the numbers of tensors agreed.
+    "another activation": ("network", {"net": with_layer(2, Tanh())}),
+    "another dropout": ("network", {"net": with_layer(5, Dropout(0.5))}),
+    "another type": ("network", {"net": tree_map(lambda w: w.astype(np.float64), small_net())}),
+    "another loss": ("loss", {"loss": partial(cross_entropy, label_smoothing=0.1)}),
+    "another function": ("loss", {"loss": stronger()}),
+    "validation": ("validation", {"validation": lambda net: 1.0}),
+    "other labels": (
+        "data",
+        {"train": Arrays(bars(np.random.default_rng(1), 26)[0], np.zeros(26, int))},
+    ),
+    "augmented": ("data", {"train": Arrays(*bars(np.random.default_rng(1), 26), noisy)}),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_checkpoint_of_another_network_loss_or_data_is_refused(tmp_path, name):
+    path, (part, change) = tmp_path / "c.safetensors", OTHERS[name]
+    given = {"net": small_net(), "train": task_of().train, "loss": cross_entropy}
+    fit(recipe=task_of().recipe, checkpoint=path, **given)
+    with pytest.raises(TrainingError, match=rf"other settings \({part}\); choose another"):
+        fit(recipe=task_of().recipe, checkpoint=path, **given | change)
+
+
+@pytest.mark.parametrize("schedule", [Constant(0.02), ReduceOnPlateau(0.02, patience=0)])
+def test_more_epochs_go_on_as_if_they_had_been_planned(tmp_path, schedule):
+    path = str(tmp_path / "c.safetensors")
+    train, recipe, settings = everything()
+    recipe = replace(recipe, schedule=schedule)
+    fit(small_net(), train, replace(recipe, epochs=1), checkpoint=path, **settings)
+    longer = fit(small_net(), train, recipe, checkpoint=path, **settings)
+    assert bits(longer) == bits(fit(small_net(), train, recipe, **settings))
+
+
+def test_more_epochs_are_refused_where_every_rate_depends_on_their_number(tmp_path):
+    """The message tells how to train on: from the weights, which it says how to reach."""
+    path = tmp_path / "c.safetensors"
+    task = task_of(epochs=1)
+    recipe = replace(task.recipe, schedule=Cosine(0.1))
+    fitted = fit(small_net(), task.train, recipe, checkpoint=path)
+    for epochs in (2, 3):
+        with pytest.raises(TrainingError, match=r"\(epochs: .* others\); .*checkpoint\.load"):
+            fit(small_net(), task.train, replace(recipe, epochs=epochs), checkpoint=path)
+    net = checkpoint.load(path, {"net": small_net()})[0]["net"]
+    assert bits(Fitted(net, fitted.history)) == bits(fitted)
+
+
+def test_fewer_epochs_than_were_trained_are_refused(tmp_path):
+    path, task = tmp_path / "c.safetensors", task_of(epochs=2)
+    fit(small_net(), task.train, task.recipe, checkpoint=path)
+    with pytest.raises(TrainingError, match=r"other settings \(epochs: "):
+        fit(small_net(), task.train, replace(task.recipe, epochs=1), checkpoint=path)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +347,7 @@ def test_the_schedule_follows_validation_or_else_the_loss():
 def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_whole_step(tmp_path):
     path = tmp_path / "c.safetensors"
     losses = iter([1.0, 1.0, np.nan])
-    with pytest.raises(TrainingError, match="got a loss of nan at step 2; expected a finite"):
+    with pytest.raises(TrainingError, match="got a loss of nan at step 2; expected finite"):
         fit(
             small_net(),
             task_of().train,
@@ -292,6 +356,60 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_whole_ste
             checkpoint=path,
         )
     assert checkpoint.record(path)["step"] == 2
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_weights_that_are_no_numbers_are_not_kept(tmp_path):
+    """After one infinite gradient the checkpoint held NaN, and no call could use it."""
+    path, count = tmp_path / "c.safetensors", iter(range(9))
+    with pytest.raises(TrainingError, match="got weights that are not finite after step 3; exp"):
+        fit(
+            Sequential((Flatten(), Dense.create(np.random.default_rng(0), 64, 2))),
+            task_of().train,
+            task_of().recipe,
+            loss=lambda y, t: (1.0, np.full_like(y, np.inf if next(count) == 2 else 0.1)),
+            checkpoint=path,
+        )
+    kept = checkpoint.load(path, {"net": Sequential((Flatten(), Dense(
+        np.zeros((64, 2), np.float32), np.zeros(2, np.float32))))})  # fmt: skip
+    assert kept[1]["step"] == 2
+    assert all(np.isfinite(w).all() for _, w in leaves(kept[0]["net"]))
+
+
+def test_several_tasks_train_at_once():
+    """Classes and a number from one network: a structured array of targets, drawn by row."""
+    x, t = bars(np.random.default_rng(1), 64)
+    targets = np.zeros(64, [("class", int), ("ink", np.float32, 1)])
+    targets["class"], targets["ink"] = t, x.mean(axis=(1, 2))
+    loss = MultiTask({"class": Head(0, 2, cross_entropy), "ink": Head(2, 3, squared_error, 10.0)})
+    net = Sequential((*small_net().layers[:-1], Dense.create(np.random.default_rng(0), 4, 3)))
+    recipe = Recipe(16, 8, Adam(), Constant(0.01))
+    history = fit(net, Arrays(x, targets), recipe, loss=loss).history
+    assert history[-1].loss < 0.5 * history[0].loss
+
+
+@dataclass
+class Spoken:
+    """Sequences of labels without their places, as `ctc_loss` takes them."""
+
+    inputs: np.ndarray
+    labels: list
+
+    def __len__(self):
+        return len(self.inputs)
+
+    def batch(self, rows, rng):
+        lengths = np.full(len(rows), self.inputs.shape[1])
+        return self.inputs[rows], (lengths, [self.labels[row] for row in rows])
+
+
+def test_sequences_train_without_alignment(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = [rng.integers(1, 3, 2) for _ in range(16)]
+    x = np.repeat(np.eye(3, dtype=np.float32)[np.array(labels)], 3, axis=1)
+    net, recipe = Dense.create(rng, 3, 3), Recipe(8, 10, Adam(), Constant(0.1))
+    fitted = fit(net, Spoken(x, labels), recipe, loss=ctc_loss, checkpoint=tmp_path / "c")
+    assert fitted.history[-1].loss < 0.5 * fitted.history[0].loss
 
 
 def test_a_figure_that_is_no_number_ends_the_training():

@@ -10,7 +10,7 @@ from cnn_core.errors import ModelFileError
 from cnn_core.layers import BatchNorm, Conv1d, Conv2d, Dense, Flatten, MaxPool, Relu, Sequential
 from cnn_core.losses import cross_entropy
 from cnn_core.optim import Adam, Sgd
-from cnn_core.tree import leaves
+from cnn_core.tree import leaves, tree_map
 
 
 def _net(rng):
@@ -93,6 +93,9 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     checkpoint.save(tmp_path / "c", {"net": Dense.create(rng, 2, 3)}, {})
     with pytest.raises(ModelFileError, match="belongs to another network"):
         checkpoint.load(tmp_path / "c", {"net": Dense.create(rng, 2, 4)})
+    twice_as_fine = tree_map(lambda w: w.astype(np.float64), Dense.create(rng, 2, 3))
+    with pytest.raises(ModelFileError, match=r"of shape \(2, 3\) and type float64; the checkpoint"):
+        checkpoint.load(tmp_path / "c", {"net": twice_as_fine})
 
 
 def test_a_checkpoint_may_be_larger_than_a_model_file(tmp_path, monkeypatch):

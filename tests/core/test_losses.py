@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cnn_core.errors import ShapeError, TrainingError
@@ -155,11 +155,12 @@ def test_squared_error_and_smooth_l1_by_hand():
 
 
 @given(seed=seeds)
+@example(seed=1111)
 def test_generalised_iou_stays_within_its_bounds(seed):
     rng = np.random.default_rng(seed)
     giou, iou, _ = generalised_iou(boxes(rng, 50, 50.0), boxes(rng, 50, 50.0))
     assert (giou >= -1).all()
-    assert (giou <= iou).all()
+    assert (giou <= iou + 1e-12).all()
     assert (iou <= 1).all()
     assert (iou >= 0).all()
 
