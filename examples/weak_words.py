@@ -23,11 +23,10 @@ from scipy.special import expit
 
 import sweepnet_service
 from cnn_core.aggregate import LogSumExp
-from cnn_core.arrays import Array, Integers
+from cnn_core.arrays import Array
 from cnn_core.fit import Fitted, fit
 from cnn_core.geometry import Window
 from cnn_core.layers import Conv1d, Dropout, Relu, Sequential
-from cnn_core.layers.layer import Pull
 from cnn_core.losses import binary_cross_entropy
 from cnn_core.optim import AdamW
 from cnn_core.recipes import Recipe
@@ -64,31 +63,6 @@ RECIPE = Recipe(
     schedule=Cosine(1.5e-3, warmup=0.05),
     clip=5.0,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Padded(Swept, abstract=True):
-    """`Swept` over recordings of unequal lengths, whose last channel is 1 where they are real."""
-
-    def vjp(
-        self,
-        x: Array,
-        rng: np.random.Generator | None = None,
-        lengths: Integers | None = None,
-    ) -> tuple[Array, Pull]:
-        return super().vjp(x[..., :-1], rng, _real(x))
-
-    def vjp_weights(
-        self,
-        x: Array,
-        rng: np.random.Generator | None = None,
-        lengths: Integers | None = None,
-    ) -> tuple[Array, Callable[[Array], Swept]]:
-        return super().vjp_weights(x[..., :-1], rng, _real(x))
-
-
-def _real(x: Array) -> Integers:
-    return np.asarray(x[..., -1].sum(axis=1), int)
 
 
 def new_head(rng: np.random.Generator, channels: int) -> Sequential:
@@ -303,11 +277,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def learn(
     train: Heard, recipe: Recipe, report: Report, checkpoint: Path, seed: int
-) -> Fitted[Padded]:
+) -> Fitted[Swept]:
     """The head, trained through sweep and aggregate; the trunk stays as it is."""
     head = new_head(np.random.default_rng(seed), train.activations.shape[-1])
     return fit(
-        Padded(head, LogSumExp()),
+        Swept(head, LogSumExp()),
         train,
         recipe,
         loss=binary_cross_entropy,

@@ -16,6 +16,7 @@ import numpy as np
 from cnn_core.arrays import Array, Integers
 from cnn_core.errors import CoreError
 from cnn_core.layers import Layer
+from cnn_core.weak import Padded
 from sweepnet_service.detectors.keyword.augment import LEVEL_DB, loud_span_s, set_level
 from sweepnet_service.detectors.keyword.dataset import (
     RATE_HZ,
@@ -56,17 +57,15 @@ class Heard:
     def __len__(self) -> int:
         return len(self.holds)
 
-    def batch(self, rows: Integers, rng: np.random.Generator) -> tuple[Array, Array]:
-        """What `fit` asks for; the last channel says which steps are real."""
-        return self.marked(rows), self.holds[rows, None]
+    def batch(self, rows: Integers, rng: np.random.Generator) -> tuple[Padded, Array]:
+        """What `fit` asks for."""
+        return self.padded(rows), self.holds[rows, None]
 
-    def marked(self, rows: Integers | slice) -> Array:
-        """Activations with the marking channel, (n, T, C + 1) in float32."""
+    def padded(self, rows: Integers | slice) -> Padded:
+        """Activations (n, T, C) in float32, as long as the longest of them."""
         lengths = self.lengths[rows]
-        longest = int(lengths.max())
-        real = (np.arange(longest) < lengths[:, None])[..., None]
-        values = self.activations[rows][:, :longest]
-        return np.concatenate((values, real), axis=-1).astype(np.float32)
+        values = self.activations[rows][:, : lengths.max()].astype(np.float32)
+        return Padded(values, lengths[:, None])
 
 
 def surroundings(data: Path, split: str, most: int, seed: int, report: Report) -> list[Array]:

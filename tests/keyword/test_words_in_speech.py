@@ -12,7 +12,8 @@ from cnn_core.aggregate import LogSumExp
 from cnn_core.arrays import Array
 from cnn_core.geometry import Window
 from cnn_core.layers import Conv1d
-from examples.weak_words import Answers, Padded, answers, best_threshold, examined, placement
+from cnn_core.weak import Swept
+from examples.weak_words import Answers, answers, best_threshold, examined, placement
 from examples.words_in_speech import LONGEST_S, RATE_HZ, SHORTEST_S, Heard, compose
 from sweepnet_service.detectors.keyword.dataset import Recording
 
@@ -49,15 +50,15 @@ def test_padding_changes_no_answer_and_no_gradient() -> None:
         np.array([1, 0, 1], np.float32),
         np.zeros((3, 2)),
     )
-    net = Padded(Conv1d.create(rng, 2, 1, 5), LogSumExp())
-    values, _ = net.vjp_weights(heard.marked(slice(None)))
+    net = Swept(Conv1d.create(rng, 2, 1, 5), LogSumExp())
+    values, _ = net.vjp_weights(heard.padded(slice(None)))
     told = answers(net, heard, Window(5, 1))
 
     np.testing.assert_allclose(values[:, 0], told.odds, atol=1e-5)
     assert [len(scores) for scores in told.scores] == [8, 3, 1]
-    gradient = net.vjp_weights(heard.marked(slice(1, 2)))[1](np.ones((1, 1), np.float32))
+    gradient = net.vjp_weights(heard.padded(slice(1, 2)))[1](np.ones((1, 1), np.float32))
     alone = replace(heard, activations=heard.activations[:, :7])
-    expected = net.vjp_weights(alone.marked(slice(1, 2)))[1](np.ones((1, 1), np.float32))
+    expected = net.vjp_weights(alone.padded(slice(1, 2)))[1](np.ones((1, 1), np.float32))
     np.testing.assert_allclose(gradient.net.weight, expected.net.weight, atol=1e-6)
 
 
