@@ -15,7 +15,7 @@ from benchmarks.twin import channels_last, channels_second, twin
 from cnn_core import networks, onnx_export
 from cnn_core.arrays import Array
 from cnn_core.layers import Embedding, Flatten, Layer, Sequential
-from cnn_core.networks import PUBLISHED
+from cnn_core.networks import NAMED
 from cnn_core.tree import tree_map
 
 
@@ -74,18 +74,18 @@ def assert_equal_in_onnx_runtime(case: Case, open_sizes: bool) -> None:
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-4 * scale)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", NAMED)
 def test_a_network_of_published_size_equals_onnx_runtime(name: str) -> None:
     """Within 1e-4 of the largest output."""
-    published = PUBLISHED[name]
+    published = NAMED[name]
     net = published.build(np.random.default_rng(0), initialiser=quick)
 
-    assert_equal_in_onnx_runtime(Case(net, (1, *published.input)), not fixed(net))
+    assert_equal_in_onnx_runtime(Case(net, (1, *published.input_shape)), not fixed(net))
 
 
 def small() -> Iterator[tuple[str, Case]]:
     """Every builder, narrow."""
-    for name, each in PUBLISHED.items():
+    for name, each in NAMED.items():
         rng = np.random.default_rng(0)
         if name == "go_policy":
             net = networks.go_policy(rng, planes=4, filters=6, depth=4, board=9)
@@ -93,7 +93,10 @@ def small() -> Iterator[tuple[str, Case]]:
         else:
             net = each.build(rng, width=1 / 16)
             flat = fixed(net)
-            yield name, Case(net, (1, *(each.input if flat else (64, 96, each.input[-1]))))
+            yield (
+                name,
+                Case(net, (1, *(each.input_shape if flat else (64, 96, each.input_shape[-1])))),
+            )
     video = networks.video(np.random.default_rng(0), 4, widths=(3, 4))
     yield "video", Case(video, (2, 5, 16, 12, 3))
     sentences = networks.sentence_classifier(np.random.default_rng(0), 40, channels=8, filters=5)

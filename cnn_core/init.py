@@ -12,6 +12,11 @@ Initialiser = Callable[[np.random.Generator, tuple[int, ...], int, int], Array]
 """(rng, shape, inputs of one output, outputs of one input) -> the first weights, float32."""
 
 
+def normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """Normal with variance 1, whatever the fans: rows that are looked up, not summed."""
+    return rng.standard_normal(shape, np.float32)
+
+
 def he(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
     """Normal with variance 2 / fan in: keeps the size of signals through ReLUs (He et al. 2015)."""
     weight: Array = rng.standard_normal(shape) * np.sqrt(2.0 / fan_in)

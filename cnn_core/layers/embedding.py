@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from cnn_core.arrays import Array, Integers
 from cnn_core.errors import GeometryError, ShapeError
+from cnn_core.init import Initialiser, normal
 from cnn_core.layers.checks import check_shape
 from cnn_core.layers.layer import Layer, Pull
 
@@ -28,14 +29,22 @@ class Embedding(Layer):
         check_shape("Embedding: weight", self.weight, ("words", "C"))
 
     @classmethod
-    def create(cls, rng: np.random.Generator, vocabulary: int, channels: int) -> Self:
-        """Rows of normal numbers with variance 1, for words 0 to vocabulary - 1."""
+    def create(
+        cls,
+        rng: np.random.Generator,
+        vocabulary: int,
+        channels: int,
+        *,
+        initialiser: Initialiser = normal,
+    ) -> Self:
+        """Rows of normal numbers with variance 1, unless told otherwise, for words 0 to
+        vocabulary - 1."""
         if vocabulary < 1 or channels < 1:
             raise GeometryError(
                 f"Embedding.create: got a vocabulary of {vocabulary} and {channels} channels; "
                 "expected >= 1"
             )
-        return cls(rng.standard_normal((vocabulary, channels), np.float32))
+        return cls(initialiser(rng, (vocabulary, channels), 1, channels))
 
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:

@@ -10,13 +10,15 @@ from cnn_core.networks.go import go_policy
 from cnn_core.networks.lenet import lenet5
 from cnn_core.networks.mobile import mobile
 from cnn_core.networks.nin import network_in_network
-from cnn_core.networks.published import PUBLISHED, Published
+from cnn_core.networks.published import COUNTED, NAMED, PUBLISHED, Published
 from cnn_core.networks.resnet import resnet18, resnet34, resnet50, resnet152
 from cnn_core.networks.sentence import sentence_classifier
 from cnn_core.networks.vgg import vgg16, vgg19
 from cnn_core.networks.video import c3d, video
 
 __all__ = [
+    "COUNTED",
+    "NAMED",
     "PUBLISHED",
     "Published",
     "alexnet",

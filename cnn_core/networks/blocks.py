@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import inf
 
 import numpy as np
 
+from cnn_core.errors import GeometryError
 from cnn_core.init import Initialiser
 from cnn_core.layers import BatchNorm, Conv2d, Layer, Relu
 
@@ -15,7 +17,12 @@ Draw = Callable[..., Conv2d]
 
 
 def scaled(channels: int, width: float) -> int:
-    """The channels of a network `width` times as wide as published, at least 1."""
+    """The channels of a network `width` times as wide as published, at least 1.
+
+    Raises GeometryError for a width that is no number above 0.
+    """
+    if not 0 < width < inf:
+        raise GeometryError(f"width: got {width}; expected a number above 0, 1 as published")
     return max(1, round(channels * width))
 
 

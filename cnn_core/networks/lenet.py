@@ -20,7 +20,7 @@ def lenet5(
     activation: Layer | None = None,
     initialiser: Initialiser = glorot,
 ) -> Sequential:
-    """(N, 32, 32, 1) -> logits (N, classes): 61,706 parameters as published.
+    """(N, 32, 32, 1) -> logits (N, classes): 61,706 parameters.
 
     With `padding` 2 it takes digits of 28 x 28 as they are. Pooling is a plain mean and the second
     convolution sees all channels, as in most later accounts; the paper learns a scale for each

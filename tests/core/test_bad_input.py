@@ -8,13 +8,13 @@ import pytest
 from cnn_core import init
 from cnn_core.errors import CoreError, ShapeError
 from cnn_core.layers import Conv1d, Conv2d, Dense, Flatten, GlobalMaxPool, MaxPool, Sequential
-from cnn_core.networks import PUBLISHED, sentence_classifier, video
+from cnn_core.networks import NAMED, sentence_classifier, video
 from cnn_core.scan import scan
 
 RNG = np.random.default_rng(0)
 NETWORKS = {
-    name: (published.build(RNG, initialiser=init.zeros), published.input)
-    for name, published in PUBLISHED.items()
+    name: (published.build(RNG, initialiser=init.zeros), published.input_shape)
+    for name, published in NAMED.items()
     if published.parameters < 30e6
 } | {
     "video": (video(RNG, 4), (8, 24, 24, 3)),

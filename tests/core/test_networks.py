@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cnn_core import networks
+from cnn_core.errors import GeometryError
 from cnn_core.init import he, zeros
 from cnn_core.layers import LocalResponseNorm, Relu, Sequential
-from cnn_core.networks import PUBLISHED
+from cnn_core.networks import COUNTED, NAMED, PUBLISHED
 from cnn_core.summary import summary, times
 from cnn_core.tree import count_weights, leaves
 
@@ -20,8 +22,8 @@ RNG = np.random.default_rng(0)
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
 PICTURE = (1, 224, 224, 3)
 NARROW = {
-    name: (each.build(np.random.default_rng(1), width=1 / 16), (1, *each.input))
-    for name, each in PUBLISHED.items()
+    name: (each.build(np.random.default_rng(1), width=1 / 16), (1, *each.input_shape))
+    for name, each in NAMED.items()
     if name != "go_policy"
 }
 NARROW["go_policy"] = (networks.go_policy(RNG, planes=3, filters=4, depth=4, board=7), (1, 7, 7, 3))
@@ -29,15 +31,83 @@ NARROW["video"] = (networks.video(RNG, 4, channels_in=1, widths=(2, 3, 4)), (2, 
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_a_network_has_the_published_number_of_parameters(name):
+def test_a_network_has_the_stated_number_of_parameters(name):
     """Running statistics are not counted."""
     published = PUBLISHED[name]
-    net = published.build(RNG, initialiser=zeros)
-    table = summary(net, (1, *published.input))
 
-    assert count_weights(net) == table.parameters == published.parameters
-    row = (times(published.input), f"{table.parameters:,}", f"{table.multiply_adds / 1e6:,.1f} M")
-    assert f"| `{name}` | {' | '.join(row)} |" in PAGE
+    assert published.source == "torchvision"
+    assert count_weights(published.build(RNG, initialiser=zeros)) == published.parameters
+
+
+def layer(places, channels_in, channels_out):
+    """Weights and biases of a convolution of so many places, or of a dense layer."""
+    return places * channels_in * channels_out + channels_out
+
+
+def separable(channels_in, channels_out):
+    """3 x 3 within channels, 1 x 1 across, and scale and shift of a batch norm after each."""
+    return 9 * channels_in + 2 * channels_in + channels_in * channels_out + 2 * channels_out
+
+
+WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
+VIDEO = (3, 64, 128, 256, 256, 512, 512, 512, 512)
+BY_HAND = {
+    "lenet5": layer(25, 1, 6) + layer(25, 6, 16)
+    + layer(25, 16, 120) + layer(1, 120, 84) + layer(1, 84, 10),
+    "alexnet": layer(121, 3, 96) + layer(25, 96, 256)
+    + layer(9, 256, 384) + layer(9, 384, 384) + layer(9, 384, 256)
+    + layer(36, 256, 4096) + layer(1, 4096, 4096) + layer(1, 4096, 1000),
+    "network_in_network": layer(25, 3, 192) + layer(1, 192, 160) + layer(1, 160, 96)
+    + layer(25, 96, 192) + 2 * layer(1, 192, 192)
+    + layer(9, 192, 192) + layer(1, 192, 192) + layer(1, 192, 10),
+    "go_policy": layer(25, 48, 192) + 11 * layer(9, 192, 192) + 192 + 19 * 19,
+    "c3d": sum(layer(27, *each) for each in pairwise(VIDEO))
+    + layer(16, 512, 4096) + layer(1, 4096, 4096) + layer(1, 4096, 101),
+    "mobile": 9 * 3 * 32 + 2 * 32 + sum(separable(*each) for each in pairwise(WIDTHS))
+    + layer(1, 1024, 1000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_network_has_the_parameters_of_its_papers_layers(name):
+    """Counted layer by layer from the paper, as no paper states the number."""
+    counted = COUNTED[name]
+    net = counted.build(RNG, initialiser=zeros)
+
+    assert counted.source == "our count"
+    assert count_weights(net) == counted.parameters == BY_HAND[name]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_page_says_what_the_table_says(name):
+    named = NAMED[name]
+    table = summary(named.build(RNG, initialiser=zeros), (1, *named.input_shape))
+
+    assert table.parameters == named.parameters
+    size, giga = times(named.input_shape), f"{table.multiply_adds / 1e6:,.1f} M"
+    row = f"| `{name}` | {size} | {table.parameters:,} | {named.source} | {giga} |"
+    assert row in PAGE
+
+
+@pytest.mark.parametrize("width", [0, -1, np.nan, np.inf])
+def test_a_width_that_is_none_is_refused(width):
+    with pytest.raises(GeometryError, match=f"width: got {width}; expected a number above 0"):
+        networks.mobile(RNG, width=width, initialiser=zeros)
+
+
+@pytest.mark.parametrize("name", [*NAMED, "sentence_classifier", "video"])
+def test_zeros_draw_no_weight(name):
+    """Nothing of the generator is used."""
+    rng = np.random.default_rng(0)
+    before = rng.bit_generator.state
+    if name == "sentence_classifier":
+        networks.sentence_classifier(rng, 1_000_000, initialiser=zeros)
+    elif name == "video":
+        networks.video(rng, 4, initialiser=zeros)
+    else:
+        NAMED[name].build(rng, initialiser=zeros)
+
+    assert rng.bit_generator.state == before
 
 
 def test_a_network_of_zeros_takes_no_memory():
@@ -79,9 +149,9 @@ print(resident_bytes() - before)
     ],
 )
 def test_a_network_takes_the_known_number_of_multiply_adds(name, giga):
-    published = PUBLISHED[name]
+    published = NAMED[name]
 
-    table = summary(published.build(RNG, initialiser=zeros), (1, *published.input))
+    table = summary(published.build(RNG, initialiser=zeros), (1, *published.input_shape))
     assert table.multiply_adds / 1e9 == pytest.approx(giga, rel=1e-3)
 
 
@@ -94,8 +164,9 @@ def test_a_narrow_network_runs_and_learns(name):
 
     assert y.shape == net.output_shape(shape)
     assert np.isfinite(y).all()
-    gradient = pull(np.ones_like(y))
-    assert all(np.isfinite(array).all() for _, array in leaves(gradient))
+    gradient = pull(np.random.default_rng(4).standard_normal(y.shape).astype(np.float32))
+    for path, array in leaves(gradient):
+        assert np.isfinite(array).all() and array.any(), path
     assert net.forward(x).shape == y.shape
 
 
