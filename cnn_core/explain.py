@@ -114,6 +114,18 @@ def effective_receptive_field(net: Layer, x: Array, place: Place | None = None) 
     return field / total if total > 0 else field
 
 
+def shortest(energy: Array, share: float) -> tuple[int, int]:
+    """The shortest [first, past) with that share of the energy (n,); all where there is none."""
+    total = np.concatenate(([0.0], np.cumsum(energy)))
+    if total[-1] <= 0:
+        return 0, len(energy)
+    # For each first place the earliest past that holds enough.
+    enough = np.searchsorted(total, total[:-1] + share * total[-1])
+    possible = np.flatnonzero(enough < len(total))
+    first = int(possible[np.argmin(enough[possible] - possible)])
+    return first, int(enough[first])
+
+
 def most_activating_patches(net: Layer, x: Array, channel: int, count: int = 9) -> list[Patch]:
     """The `count` parts of the inputs that excite a channel most, one of each input, best first.
 

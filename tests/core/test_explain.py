@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cnn_core.errors import CoreError, GeometryError, ShapeError
 from cnn_core.explain import (
@@ -14,6 +16,7 @@ from cnn_core.explain import (
     most_activating_patches,
     occlusion_map,
     project_back,
+    shortest,
 )
 from cnn_core.layers import (
     Conv1d,
@@ -210,6 +213,27 @@ def test_where_all_is_positive_the_rules_agree_wherever_the_relu_is():
     for found in maps[1][1:]:
         np.testing.assert_array_equal(found, maps[1][0])
     assert not np.array_equal(maps[-1][0], maps[-1][1])
+
+
+@given(
+    st.lists(st.floats(0, 1).filter(lambda v: v == 0 or v > 1e-3), min_size=1, max_size=12),
+    st.floats(0.1, 0.99),
+)
+@settings(deadline=None)
+def test_no_shorter_piece_holds_the_share(energy, share):
+    values = np.array(energy)
+    first, past = shortest(values, share)
+    enough = [
+        b - a
+        for a in range(len(values))
+        for b in range(a + 1, len(values) + 1)
+        if values[a:b].sum() >= share * values.sum() - 1e-9
+    ]
+
+    assert 0 <= first < past <= len(values)
+    if values.sum() > 0:
+        assert values[first:past].sum() >= share * values.sum() - 1e-9
+        assert past - first <= min(enough) + 0
 
 
 def test_what_cannot_be_asked_is_named():

@@ -13,7 +13,6 @@ from sweepnet_service.detectors.image.boxes import Letterbox
 from sweepnet_service.detectors.image.explanation import (
     MOST_EXPLAINED,
     gathered,
-    middle_share,
     on_picture,
 )
 from sweepnet_service.detectors.image.network import flower_net, without_species
@@ -87,9 +86,3 @@ def test_the_border_round_a_picture_is_no_part_of_it() -> None:
     assert first == (3, 0)
     assert np.argmax(strength) == 2 * 16 + 5
     assert strength[0, 0] == pytest.approx(np.sqrt(8 / 19))
-
-
-def test_the_middle_share_leaves_both_tails() -> None:
-    assert middle_share(np.array([0, 0, 1.0, 0, 0])) == (2, 3)
-    assert middle_share(np.ones(100)) == (4, 95)
-    assert middle_share(np.zeros(7)) == (0, 7)

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cnn_core.arrays import Array
 from cnn_core.layers import Sequential, Sigmoid
@@ -24,7 +22,6 @@ from sweepnet_service.detectors.keyword.explanation import (
     explained,
     falls,
     log_odds,
-    shortest,
 )
 
 
@@ -132,24 +129,3 @@ def test_the_sigmoid_is_left_out_of_the_slope(detector: KeywordDetector) -> None
     assert isinstance(net, Sequential)
     assert not isinstance(net.layers[-1], Sigmoid)
     assert log_odds(net) is net
-
-
-@given(
-    st.lists(st.floats(0, 1).filter(lambda v: v == 0 or v > 1e-3), min_size=1, max_size=12),
-    st.floats(0.1, 0.99),
-)
-@settings(deadline=None)
-def test_no_shorter_piece_holds_the_share(energy: list[float], share: float) -> None:
-    values = np.array(energy)
-    first, past = shortest(values, share)
-    enough = [
-        b - a
-        for a in range(len(values))
-        for b in range(a + 1, len(values) + 1)
-        if values[a:b].sum() >= share * values.sum() - 1e-9
-    ]
-
-    assert 0 <= first < past <= len(values)
-    if values.sum() > 0:
-        assert values[first:past].sum() >= share * values.sum() - 1e-9
-        assert past - first <= min(enough) + 0

@@ -1,7 +1,7 @@
 """What a score of a picture was made from: the part that it could see, and what mattered there.
 
 The gradient of the score by the network's input pixels, gathered into small cells, is laid over
-the picture; nine tenths of its energy give the effective receptive field.
+the picture; nine tenths of its energy along each axis give the effective receptive field.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.explain import gradient_map
+from cnn_core.explain import gradient_map, shortest
 from cnn_core.layers import Layer
 
 from .boxes import Letterbox
@@ -30,9 +30,10 @@ Edges = tuple[float, float, float, float]
 class PictureExplanation:
     """One place's score and what it looked at, in pixels of the original picture.
 
-    `field_px` is its receptive field, `effective_px` the part with most of the squared gradient;
-    `relevance` (rows, columns) in 0..1 is how strongly the score hangs on each cell, the centre
-    of the first at `start_px` and `step_px` apart, both (y, x).
+    `field_px` is its receptive field, `effective_px` where it mainly looks: of rows and of columns
+    the shortest piece with nine tenths of the squared gradient. `relevance` (rows, columns) in
+    0..1 is how strongly the score hangs on each cell, the centre of the first at `start_px` and
+    `step_px` apart, both (y, x).
     """
 
     label: str
@@ -51,8 +52,8 @@ def explained(
     slopes = gradient_map(net, inputs[None], SCORE, cell)[0]
     energy = on_picture(np.square(slopes, dtype=np.float64).sum(axis=-1), letterbox)
     (top, bottom), (left, right) = (w.span(i) for w, i in zip(net.windows, cell, strict=True))
-    y0, y1 = middle_share(energy.sum(axis=1))
-    x0, x1 = middle_share(energy.sum(axis=0))
+    y0, y1 = shortest(energy.sum(axis=1), SHARE)
+    x0, x1 = shortest(energy.sum(axis=0), SHARE)
     edges = letterbox.to_picture(np.array([[left, top, right, bottom], [x0, y0, x1, y1]], float))
     field, effective = (tuple(map(float, row)) for row in edges)
     relevance, first = gathered(energy, letterbox)
@@ -89,13 +90,3 @@ def gathered(energy: Array, letterbox: Letterbox) -> tuple[Array, tuple[int, int
     strength = np.sqrt(cells[first[0] : -(-y1 // CELL_PX), first[1] : -(-x1 // CELL_PX)])
     largest = float(strength.max(initial=0))
     return np.asarray(strength / (largest or 1.0), np.float32), first
-
-
-def middle_share(energy: Array) -> tuple[int, int]:
-    """[first, past) that leaves half of the rest of the energy on either side."""
-    total = np.cumsum(energy)
-    if not len(total) or total[-1] <= 0:
-        return 0, len(energy)
-    tail = (1 - SHARE) / 2 * total[-1]
-    first, last = np.searchsorted(total, (tail, total[-1] - tail))
-    return int(first), int(last) + 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.explain import gradient_map, occlusion_map
+from cnn_core.explain import gradient_map, occlusion_map, shortest
 from cnn_core.layers import Layer, Sequential, Sigmoid
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 
@@ -147,15 +147,3 @@ def log_odds(net: Layer) -> Layer:
     if isinstance(net, Sequential) and isinstance(net.layers[-1], Sigmoid):
         return Sequential(net.layers[:-1])
     return net
-
-
-def shortest(energy: Array, share: float) -> tuple[int, int]:
-    """The shortest [first, past) with that share of the energy (t,); all where there is none."""
-    total = np.concatenate(([0.0], np.cumsum(energy)))
-    if total[-1] <= 0:
-        return 0, len(energy)
-    # For each first place the earliest past that holds enough.
-    enough = np.searchsorted(total, total[:-1] + share * total[-1])
-    possible = np.flatnonzero(enough < len(total))
-    first = int(possible[np.argmin(enough[possible] - possible)])
-    return first, int(enough[first])
