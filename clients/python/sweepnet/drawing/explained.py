@@ -194,7 +194,7 @@ def _seen(
     for each in best:
         outlined(axes, each.receptive_field, ":")
         outlined(axes, each.effective_field, "--", "#ffd23f")
-    for box in found.boxes:
+    for box in reversed(found.boxes):
         framed(axes, box)
     _fit(axes, photo)
     count = f"{len(found.boxes)} box{'' if len(found.boxes) == 1 else 'es'}"
