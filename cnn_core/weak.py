@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -65,6 +65,8 @@ class Swept(Layer, abstract=True):
     with `fit` as any network, on arrays or on `Padded`; then `net` alone is the detector. It is
     what a model file keeps, and where an aggregate learns too, its `layer` in a file of its own.
     """
+
+    computes: ClassVar[bool] = False
 
     net: Layer
     aggregate: Aggregate
