@@ -146,7 +146,7 @@ def _show_points(points: Sequence[OperatingPoint]) -> None:
         table.add_row(
             point.label, f"{point.threshold:.3f}", f"{point.miss_rate:.1%}", _false(point)
         )
-    print("\nOn the data that its threshold was chosen on")
+    print("\nOperating points; --card tells on what data")
     show(table)
 
 
