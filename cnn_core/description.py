@@ -7,7 +7,7 @@ their settings must be of the types that their fields declare.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -24,15 +24,12 @@ _LAYER, _TENSOR = "layer", "tensor"
 
 
 def describe(node: object, path: str = "") -> Any:
-    """JSON for a layer: `{"layer": class, field: setting | nested | {"tensor": path}}`.
-
-    So are the aggregates of a training told, but no file is built with them.
-    """
+    """JSON for a layer: `{"layer": class, field: setting | nested | {"tensor": path}}`."""
     if isinstance(node, np.ndarray):
         return {_TENSOR: path}
     if isinstance(node, np.generic):
         return node.item()
-    if is_dataclass(node):
+    if isinstance(node, Layer):
         nested = {
             field.name: describe(getattr(node, field.name), _join(path, field.name))
             for field in fields(node)

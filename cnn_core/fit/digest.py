@@ -48,7 +48,7 @@ def _arrays(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         value = value.values()
     elif is_dataclass(value):
-        value = (getattr(value, field.name) for field in fields(value))
+        value = [getattr(value, field.name) for field in fields(value)]
     elif not isinstance(value, tuple | list | np.ndarray):
         return []
     return [array for item in value for array in _arrays(item)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cnn_core.aggregate import Adjacent, LogSumExp, Max, linear
 from cnn_core.arrays import Array
 from cnn_core.batches import Arrays
-from cnn_core.errors import GeometryError, ShapeError
+from cnn_core.errors import CoreError, GeometryError, ShapeError
 from cnn_core.fit import fit
 from cnn_core.layers import BatchNorm, Conv1d, Conv2d, MaxPool, Relu, Sequential
 from cnn_core.losses import binary_cross_entropy
@@ -139,6 +141,24 @@ def test_recordings_of_different_lengths_are_trained_by_fit() -> None:
     for (_, a), (_, b) in zip(*map(leaves, ways), strict=True):
         np.testing.assert_array_equal(a, b)
     assert ((predict(ways[0], together) > 0) == (holds > 0)).mean() > 0.9
+
+
+def test_a_checkpoint_of_other_padded_recordings_is_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    drawn = [rng.standard_normal((n, 2)).astype(np.float32) for n in range(12, 20)]
+    holds = (rng.random(8) < 0.5)[:, None].astype(np.float32)
+    net = Swept(_net(1, rng), LogSumExp())
+    recipe = Recipe(batch=8, epochs=1, schedule=Constant(1e-2), optimiser=AdamW())
+
+    def fitted(recordings: list[Array]) -> Swept:
+        examples = Arrays(Padded.of(recordings), holds)
+        kept = tmp_path / "kept"
+        return fit(net, examples, recipe, loss=binary_cross_entropy, checkpoint=kept).net
+
+    once, again = fitted(drawn), fitted(drawn)
+    np.testing.assert_array_equal(once.net.layers[0].weight, again.net.layers[0].weight)
+    with pytest.raises(CoreError):
+        fitted([x + 1 for x in drawn])
 
 
 def test_a_layer_of_the_aggregate_is_trained_as_one_of_the_network() -> None:
