@@ -10,9 +10,12 @@ convolutional neural networks for pixelwise classification".
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import gcd
+from operator import floordiv
 
 from cnn_core.errors import GeometryError
+from cnn_core.geometry import Window
 from cnn_core.layers import Branches, Conv, Dilated, Downsample, Layer, Sequential
 from cnn_core.layers.patches import Sizes, per_axis
 
@@ -34,17 +37,17 @@ def dense(net: Layer, stride: int | Sizes = 1) -> Layer:
 
     After each layer only those places remain that the output stride asks for: the multiples of
     gcd(stride, the layer's own stride so far). Layers must be swept by valid windows; zeros that
-    convolutions pad stay at the signal's own border. Raises GeometryError for others.
+    convolutions pad stay at the signal's own border. A pointwise network has as many axes as
+    strides are given. Raises GeometryError for others.
     """
-    axes = len(net.windows)
-    wanted = per_axis(stride, axes, "dense: stride") if axes else ()
-    if all(wanted[axis] % net.windows[axis].step == 0 for axis in range(axes)):
+    axes = len(net.windows) or (len(stride) if isinstance(stride, tuple) else 1)
+    wanted, windows = per_axis(stride, axes, "dense: stride"), net.windows or (Window(),) * axes
+    left = [Fraction(w) / window.step for w, window in zip(wanted, windows, strict=True)]
+    if all(places.denominator == 1 for places in left):
         # The network gives these windows as it is, upsampling or not.
-        left = tuple(w // int(v.step) for w, v in zip(wanted, net.windows, strict=True))
-        return _thinned(net, left)
+        return _thinned(net, tuple(map(int, left)))
     rewritten, grid = _rewritten(net, Grid((1,) * axes, (1,) * axes), wanted)
-    left = tuple(w // a for w, a in zip(wanted, grid.actual, strict=True))
-    return _thinned(rewritten, left)
+    return _thinned(rewritten, tuple(map(floordiv, wanted, grid.actual)))
 
 
 def _rewritten(layer: Layer, grid: Grid, wanted: Sizes) -> tuple[Layer, Grid]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import add
 
 import numpy as np
 
@@ -18,12 +19,11 @@ def check_finite(where: str, x: Array, origin: Sequence[int] = ()) -> None:
     finite = np.isfinite(x)
     if finite.all():
         return
-    bad = np.argwhere(~finite)
-    shift = np.zeros(x.ndim, int)
-    shift[: len(origin)] = origin
-    place = tuple((bad[0] + shift).tolist())
-    others = f", and {len(bad) - 1} more are not finite" if len(bad) > 1 else ""
+    first = tuple(map(int, np.unravel_index(np.argmin(finite), x.shape)))
+    place = tuple(map(add, first, (*origin, *(0 for _ in first))))
+    more = finite.size - np.count_nonzero(finite) - 1
+    others = f", and {more} more are not finite" if more else ""
     raise NotFiniteError(
-        f"{where}: sample {place} is {x[tuple(bad[0])]}{others}; expected finite numbers. "
+        f"{where}: sample {place} is {x[first]}{others}; expected finite numbers. "
         "Leave them out or, in a stream, tell of a gap"
     )

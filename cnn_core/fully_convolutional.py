@@ -126,4 +126,6 @@ def _branched(layer: Branches, field: Field) -> tuple[Layer, Field]:
     if lengths:
         return rewritten, Field(tuple(lengths), channels)
     point = replace(field.point, channels=channels)
+    if all(not branch.windows for branch in rewritten.branches):
+        return rewritten, point  # one place each already
     return replace(rewritten, drops=((0,) * len(point.lengths),) * len(layer.branches)), point

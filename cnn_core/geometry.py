@@ -56,7 +56,10 @@ class Window:
 
     def uncovered(self, length: int, padding: int = 0) -> int:
         """How many inputs at the end no window covers (all of them where none fits)."""
-        windows = self.count(length, padding)
+        return self.behind(self.count(length, padding), length)
+
+    def behind(self, windows: int, length: int) -> int:
+        """How many of `length` inputs lie behind the last of so many windows."""
         past = 0 if windows == 0 else self.span(windows - 1)[1]
         return max(0, length - max(0, past))
 
@@ -113,7 +116,7 @@ def crop_offsets(windows: Sequence[Window]) -> tuple[int, ...]:
     if len(steps) != 1:
         raise GeometryError(
             f"branches: got steps {sorted(map(float, steps))}; expected one step for all, "
-            "so that their outputs can be added"
+            "so that their outputs can meet"
         )
     if len({window.start + window.size for window in windows}) == 1:
         return (0,) * len(windows)

@@ -13,6 +13,7 @@ from cnn_core.errors import ShapeError
 from cnn_core.finite import check_finite
 from cnn_core.geometry import Window, Windows
 from cnn_core.layers import Layer
+from cnn_core.layers.patches import per_axis
 from cnn_core.tiles import tiling
 
 BLOCK = 8192
@@ -55,11 +56,16 @@ def scan(
     halo and of the scores; `x` may then lie on disk, and `prepare` turn each cut of it (pixels,
     say) into numbers. Raises ShapeError, GeometryError, and NotFiniteError by position.
     """
+    x = x if hasattr(x, "shape") else np.asarray(x)
     if x.ndim not in (3, 4, 5):
-        raise ShapeError(f"scan: got shape {x.shape}; expected (N, T, C) or (N, H, W, C)")
-    net = net if stride is None else dense(net, stride)
+        raise ShapeError(
+            f"scan: got shape {x.shape}; expected (N, T, C), (N, H, W, C) or (N, D, H, W, C)"
+        )
     lengths = x.shape[1:-1]
-    sizes = tile or (BLOCK if x.ndim == 3 else tuple(max(1, n) for n in lengths))
+    if stride is not None:
+        net = dense(net, per_axis(stride, len(lengths), "scan: stride"))
+    whole = (BLOCK,) if x.ndim == 3 else tuple(max(1, n) for n in lengths)
+    sizes = whole if tile is None else per_axis(tile, len(lengths), "scan: tile")
     scores, cuts = _Scores(net, x.shape), tiling(net, lengths, sizes)
     for done, cut in enumerate(cuts, start=1):
         piece = x[(slice(None), *cut.inputs)]
@@ -69,33 +75,21 @@ def scan(
         if progress:
             progress(done, len(cuts))
     windows = net.windows or (Window(),) * len(lengths)
-    return ScoreMap(scores.whole(), windows, _uncovered(windows, net.lengths(lengths), lengths))
+    uncovered = map(Window.behind, windows, net.lengths(lengths), lengths)
+    return ScoreMap(scores.whole(), windows, tuple(uncovered))
 
 
 class _Scores:
-    """Pieces put together; the first tells type and channels."""
+    """Pieces put together in memory of their own; the first tells the type."""
 
     def __init__(self, net: Layer, shape: tuple[int, ...]) -> None:
         self._shape = net.output_shape(shape)
         self._scores: Array | None = None
 
     def put(self, place: tuple[slice, ...], piece: Array) -> None:
-        if piece.shape == self._shape:
-            self._scores = piece
-            return
         if self._scores is None:
             self._scores = np.empty(self._shape, piece.dtype)
         self._scores[(slice(None), *place)] = piece
 
     def whole(self) -> Array:
         return np.zeros(self._shape, np.float32) if self._scores is None else self._scores
-
-
-def _uncovered(
-    windows: Windows, counts: tuple[int, ...], lengths: tuple[int, ...]
-) -> tuple[int, ...]:
-    """What lies behind the last window, an axis each; everything where there is none."""
-    return tuple(
-        max(0, n - w.span(count - 1)[1]) if count else n
-        for w, count, n in zip(windows, counts, lengths, strict=True)
-    )

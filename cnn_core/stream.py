@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
+from numbers import Integral
 
 import numpy as np
 
@@ -100,10 +101,10 @@ class Stream:
     def gap(self, inputs: int = 0) -> None:
         """Nothing is known of the next inputs: the state is fresh, the clock goes on."""
         self.check("gap")
-        if inputs < 0:
-            raise StreamError(f"Stream.gap: got {inputs} inputs; expected 0 or more")
+        if not isinstance(inputs, Integral) or inputs < 0:
+            raise StreamError(f"Stream.gap: got {inputs} inputs; expected a whole number >= 0")
         self.row = None
-        self.place = self.place.after_gap(inputs)
+        self.place = self.place.after_gap(int(inputs))
 
     def finish(self) -> StreamEnd:
         """Ends the stream. Raises StreamError where it has ended already."""
@@ -125,8 +126,8 @@ class Stream:
 class StreamBatch:
     """Streams of one network that are stepped together: their tails are one array a layer.
 
-    A score does not depend on which streams share a step, nor on where they stand. Not to be
-    shared by threads.
+    To rounding a score does not depend on which streams share a step, nor on where they stand.
+    The first chunk decides channels and precision for all. Not to be shared by threads.
     """
 
     def __init__(self, net: Layer) -> None:
@@ -216,13 +217,16 @@ class StreamBatch:
             raise ShapeError(f"{_name(index)}: got shape {chunk.shape}; expected (time, channels)")
         if chunk.dtype.kind != "f":
             chunk = chunk.astype(np.float32)
-        if self._slots is None or self._slots.channels != chunk.shape[1]:
-            self._ready(_name(index), chunk)
-        return chunk
+        dtype = self._ready(_name(index), chunk).dtype
+        with np.errstate(over="ignore"):  # what is too large for the type is refused as infinite
+            return chunk.astype(dtype, copy=False)
 
 
 def open_stream(net: Layer) -> Stream:
-    """A stream of its own. Raises StreamError for a network that cannot run in steps."""
+    """A stream of its own. Raises StreamError for a network of several axes.
+
+    Whether layers pad behind the signal shows at the first step, which then raises it.
+    """
     return StreamBatch(net).open()
 
 

@@ -61,8 +61,9 @@ def _pieces(
     block = max(1, int(size / window.step))
     for first in range(0, outputs, block):
         past = min(outputs, first + block)
-        begin = max(0, window.span(first)[0]) // period * period
-        end = begin + -(-(window.span(past - 1)[1] - begin) // period) * period
+        # At least one period of inputs, where windows lie in the padding before or behind them.
+        begin = max(0, min(window.span(first)[0], length - 1)) // period * period
+        end = begin + max(1, -(-(window.span(past - 1)[1] - begin) // period)) * period
         before = int(begin / window.step)
         yield (
             slice(first, past),

@@ -63,12 +63,12 @@ class Meetings:
     def pieces(self, x: Array) -> Iterator[tuple[slice, slice, Meetings]]:
         """Samples and rows of outputs that fit into the cache, with what meets in them."""
         share = max(1, prod(self.lengths) // max(1, prod(self.counts)))
-        item_bytes = (1 + share) * x.shape[-1] * x.itemsize
-        if len(x) * prod(self.counts) * item_bytes <= PIECE_BYTES:
+        row_bytes = prod(self.counts[1:]) * (1 + share) * x.shape[-1] * x.itemsize
+        if len(x) * self.counts[0] * row_bytes <= PIECE_BYTES:
             yield slice(None), slice(0, self.counts[0]), self
             return
-        for samples, *rows in cache_blocks((len(x), *self.counts), item_bytes, PIECE_BYTES):
-            first, past, _ = (rows[0] if rows else slice(None)).indices(self.counts[0])
+        for samples, rows in cache_blocks((len(x), self.counts[0]), row_bytes, PIECE_BYTES):
+            first, past = rows.start, rows.stop
             axes = (tuple(_within(each, first, past) for each in self.axes[0]), *self.axes[1:])
             inner = replace(self, counts=(past - first, *self.counts[1:]), axes=axes)
             yield samples, slice(first, past), inner

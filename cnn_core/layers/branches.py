@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from math import lcm
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class Branches(Layer, abstract=True):
     convolutions is the cropped input, and one past causal ones the whole. In a stream the
     branch that answers earlier waits. Branches may also end without places, (N, D) each.
     """
+
+    computes: ClassVar[bool] = False
 
     branches: tuple[Layer, ...]
     drops: tuple[tuple[int, ...], ...] | None = None

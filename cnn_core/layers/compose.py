@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from cnn_core.layers.upsample import Upsample
 @dataclass(frozen=True, eq=False)
 class Sequential(Layer):
     """Layers one after another; the one place that loops over layers."""
+
+    computes: ClassVar[bool] = False
 
     layers: tuple[Layer, ...]
 
@@ -119,6 +121,8 @@ class Sequential(Layer):
 @dataclass(frozen=True, eq=False)
 class Identity(Layer):
     """The input itself: the skip of a residual block."""
+
+    computes: ClassVar[bool] = False
 
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:

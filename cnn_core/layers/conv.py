@@ -54,6 +54,8 @@ class Conv(Layer, abstract=True):
                 f"expected {self.axes} axes of the kernel, then (C / groups, D)"
             )
         name = type(self).__name__
+        sizes = ("kernel",) * self.axes
+        check_shape(f"{name}: weight", self.weight, (*sizes, "C / groups", "D"))
         if self.bias is not None:
             check_shape(f"{name}: bias", self.bias, (channels_out,))
         per_axis(self.stride, self.axes, f"{name}: stride")

@@ -16,7 +16,7 @@ from math import gcd, prod
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.layers import winograd
+from cnn_core.layers import patches, winograd
 from cnn_core.layers.depthwise import correlate_depthwise, weight_gradient_depthwise
 from cnn_core.layers.patches import (
     Sizes,
@@ -28,6 +28,9 @@ from cnn_core.layers.patches import (
 )
 from cnn_core.layers.scratch import Scratch
 
+FEWEST_ROWS = 32
+"""Products of fewer rows are slow."""
+
 
 def correlate(
     x: Array,
@@ -38,6 +41,8 @@ def correlate(
     bias: Array | None = None,
 ) -> Array:
     """The sum of products at every window, plus the bias (D,): (N, *in, C) -> (N, *out, D)."""
+    # Before any sum is taken: half precision would overflow in Winograd's.
+    x = x.astype(np.result_type(x, weight), copy=False)
     if _is_depthwise(weight.shape[-2], groups):
         y = correlate_depthwise(x, weight, stride, dilation)
         add_bias(y, bias)
@@ -45,7 +50,7 @@ def correlate(
     if winograd.pays(x, weight, stride, dilation, groups):
         return winograd.correlate_threes(x, weight, bias)
     counts = output_lengths(x.shape[1:-1], weight.shape[:-2], stride, dilation)
-    y = np.empty((x.shape[0], *counts, weight.shape[-1]), np.result_type(x, weight))
+    y = np.empty((x.shape[0], *counts, weight.shape[-1]), x.dtype)
     columns = _by_group(weight.reshape(-1, weight.shape[-1]), groups)
     for place, rows in _row_blocks(x, weight.shape[:-2], stride, dilation, groups):
         block = y[place].reshape(-1, y.shape[-1])
@@ -145,7 +150,8 @@ def _row_blocks(
     counts, window = windows.shape[: 1 + len(kernel)], windows.shape[1 + len(kernel) :]
     groups_first = (windows.ndim - 2, *range(windows.ndim - 2), windows.ndim - 1)
     scratch = Scratch(x.dtype)
-    for place in cache_blocks(counts, prod(window) * x.itemsize):
+    row_bytes = min(prod(window) * x.itemsize, patches.BLOCK_BYTES // FEWEST_ROWS)
+    for place in cache_blocks(counts, row_bytes):
         block = windows[place].transpose(groups_first)
         rows = scratch.take("rows", *block.shape)
         _copy(block, rows, len(kernel) - 1)

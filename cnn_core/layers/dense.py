@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -85,6 +85,8 @@ class Dense(Layer):
 @dataclass(frozen=True, eq=False)
 class Flatten(Layer):
     """Everything but the batch in one axis: (N, ..., C) -> (N, all)."""
+
+    computes: ClassVar[bool] = False
 
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from typing import Self
 
@@ -57,8 +58,11 @@ class Dilated(Layer):
         return (shape[0], *self.lengths(shape[1:-1]), channels)
 
     def multiply_adds(self, shape: tuple[int, ...]) -> int:
-        phases = prod(self.dilation)
-        return self.inner.multiply_adds((shape[0] * phases, *self._fewer(shape[1:-1]), shape[-1]))
+        # Of each phase as long as it is: what fills up the last ones multiplies nothing.
+        return sum(
+            self.inner.multiply_adds((shape[0], *lengths, shape[-1]))
+            for lengths in product(*map(_phase_lengths, shape[1:-1], self.dilation))
+        )
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         self._check(x)
@@ -115,3 +119,7 @@ class Dilated(Layer):
 
     def __str__(self) -> str:
         return f"Dilated({self.inner}, {'x'.join(map(str, self.dilation))})"
+
+
+def _phase_lengths(length: int, dilation: int) -> list[int]:
+    return [len(range(first, length, dilation)) for first in range(dilation)]

@@ -12,7 +12,7 @@ from cnn_core.arrays import Array
 from cnn_core.errors import ShapeError
 from cnn_core.geometry import Window, Windows
 from cnn_core.layers.layer import Layer, Pull
-from cnn_core.layers.patches import Sizes, per_axis
+from cnn_core.layers.patches import Sizes, axes_of, per_axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,8 @@ class Downsample(Layer):
     factor: Sizes
 
     def __post_init__(self) -> None:
-        per_axis(self.factor, len(self.factor), "Downsample: factor")
+        where = "Downsample: factor"
+        per_axis(self.factor, axes_of(self.factor, where), where)
 
     @classmethod
     def create(cls, factor: int | Sizes, *, axes: int = 2) -> Self:

@@ -32,6 +32,6 @@ class Dropout(Layer):
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         if rng is None:
             return x, lambda dy: (dy, self)
-        kept = (rng.random(x.shape, np.float32) >= self.rate).astype(x.dtype) / (1 - self.rate)
-        kept = kept.astype(x.dtype)
+        kept = (rng.random(x.shape, np.float32) >= self.rate).astype(x.dtype)
+        kept /= 1 - self.rate
         return x * kept, lambda dy: (dy * kept, self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -22,6 +22,8 @@ class Embedding(Layer):
 
     Words have no slope: the gradient of the input is zeros.
     """
+
+    computes: ClassVar[bool] = False
 
     weight: Array
 

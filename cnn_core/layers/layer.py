@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -26,6 +26,21 @@ Tails = Any
 """A tree of arrays (streams, places, channels), made by `Layer.tails`, carried on by `step`."""
 
 
+def _of_floats(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of a layer, which refuses by name a batch that is not of floating point."""
+
+    @wraps(method)
+    def checked(layer: Layer, x: Array, *given: Any, **named: Any) -> Any:
+        if x.dtype.kind != "f" or x.ndim == 0:
+            raise ShapeError(
+                f"{layer}: got an input of shape {x.shape} and type {x.dtype}; expected a batch of "
+                "floating-point numbers. Turn whole ones into them, as x.astype(np.float32) does"
+            )
+        return method(layer, x, *given, **named)
+
+    return checked
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A function of a batch, channels last: (N, T, C), (N, H, W, C) or (N, D, H, W, C)."""
@@ -33,8 +48,15 @@ class Layer:
     registry: ClassVar[dict[str, type[Layer]]] = {}
     """Every layer class by name: what a model file may name, and what the laws run over."""
 
+    computes: ClassVar[bool] = True
+    """Whether inputs must be floating-point numbers; not where they are words, or only passed on:
+    whole numbers would wrap around and round, each layer in its own way."""
+
     def __init_subclass__(cls, *, abstract: bool = False) -> None:
         super().__init_subclass__()
+        for name in ("forward", "forward_over", "vjp", "vjp_weights") if cls.computes else ():
+            if name in vars(cls):
+                setattr(cls, name, _of_floats(vars(cls)[name]))
         if not abstract:
             Layer.registry[cls.__name__] = cls
 
@@ -68,7 +90,10 @@ class Layer:
         return 0
 
     def forward(self, x: Array) -> Array:
-        """Inference: the output for a batch."""
+        """Inference: the output for a batch of floating-point numbers; it may be a view of `x`.
+
+        Raises ShapeError for an input that does not fit.
+        """
         return self.vjp(x)[0]
 
     def forward_over(self, x: Array) -> Array:
@@ -79,7 +104,8 @@ class Layer:
         """The output and the function that pulls a gradient back through it.
 
         With a generator the layer behaves as in training (batch statistics, dropout);
-        without one as in inference.
+        without one as in inference. The function may read `x` and `y` again: they are to be left
+        as they are until it is called.
         """
         raise NotImplementedError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Self
 
 import numpy as np
@@ -29,9 +30,10 @@ class LocalResponseNorm(Layer):
     def __post_init__(self) -> None:
         if self.size < 1 or self.size % 2 == 0:
             raise GeometryError(f"{self}: size: got {self.size}; expected an odd number >= 1")
-        if self.alpha < 0 or self.k <= 0:
+        if not (0 <= self.alpha < inf and 0 < self.k < inf and isfinite(self.beta)):
             raise GeometryError(
-                f"{self}: got alpha {self.alpha} and k {self.k}; expected alpha >= 0, k > 0"
+                f"{self}: got alpha {self.alpha}, beta {self.beta} and k {self.k}; "
+                "expected finite numbers, alpha >= 0, k > 0"
             )
 
     @classmethod

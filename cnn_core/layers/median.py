@@ -12,7 +12,7 @@ import numpy as np
 from cnn_core.arrays import Array
 from cnn_core.geometry import Windows, conv_window
 from cnn_core.layers.layer import Layer, Pull
-from cnn_core.layers.patches import Sizes, fold, per_axis, unfold
+from cnn_core.layers.patches import Sizes, axes_of, fold, per_axis, unfold
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class MedianPool(Layer):
     stride: Sizes
 
     def __post_init__(self) -> None:
-        axes = max(1, len(self.kernel))
+        axes = max(1, axes_of(self.kernel, "MedianPool: kernel"))
         per_axis(self.kernel, axes, "MedianPool: kernel")
         per_axis(self.stride, axes, "MedianPool: stride")
 
@@ -35,8 +35,9 @@ class MedianPool(Layer):
         cls, kernel: int | Sizes, *, stride: int | Sizes | None = None, axes: int = 1
     ) -> Self:
         """Blocks side by side, unless a stride is given."""
-        sizes = per_axis(kernel, axes)
-        return cls(sizes, sizes if stride is None else per_axis(stride, axes))
+        sizes = per_axis(kernel, axes, "MedianPool: kernel")
+        apart = sizes if stride is None else per_axis(stride, axes, "MedianPool: stride")
+        return cls(sizes, apart)
 
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:

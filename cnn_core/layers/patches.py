@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
-from math import prod
+from numbers import Integral
 
 import numpy as np
 
@@ -24,12 +24,19 @@ Padding = tuple[tuple[int, int], ...]
 
 def per_axis(value: int | Sizes, axes: int, where: str = "size") -> Sizes:
     """One setting an axis from a number that stands for all; `where` names it in errors."""
-    sizes = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(sizes) != axes or any(size < 1 for size in sizes):
+    sizes = tuple(value) if isinstance(value, Iterable) else (value,) * axes
+    if len(sizes) != axes or not all(isinstance(n, Integral) and n >= 1 for n in sizes):
         raise GeometryError(
             f"{where}: got {value}; expected {_numbers(axes)} >= 1, or one for all axes"
         )
-    return sizes
+    return tuple(map(int, sizes))
+
+
+def axes_of(sizes: Sizes, where: str) -> int:
+    """How many axes settings are for; raises GeometryError where they are no tuple."""
+    if not isinstance(sizes, tuple):
+        raise GeometryError(f"{where}: got {sizes!r}; expected a tuple, or use `create`")
+    return len(sizes)
 
 
 def paddings(
@@ -40,10 +47,10 @@ def paddings(
     Raises GeometryError, which begins with `where`, for padding that cannot be.
     """
     axes = len(kernel)
-    if isinstance(padding, int) and padding >= 0:
-        return ((padding, padding),) * axes
+    if isinstance(padding, Integral) and padding >= 0:
+        return ((int(padding), int(padding)),) * axes
     if isinstance(padding, tuple | list) and _are_pairs(padding, axes):
-        return tuple((before, after) for before, after in padding)
+        return tuple((int(before), int(after)) for before, after in padding)
     if padding == "valid":
         return ((0, 0),) * axes
     if padding == "same":
@@ -65,7 +72,7 @@ def _are_pairs(padding: Padding, axes: int) -> bool:
     return len(padding) == axes and all(
         isinstance(pair, tuple | list)
         and len(pair) == 2
-        and all(isinstance(side, int) and side >= 0 for side in pair)
+        and all(isinstance(side, Integral) and side >= 0 for side in pair)
         for pair in padding
     )
 
@@ -105,8 +112,11 @@ def _inside(x: Array, padding: Padding) -> tuple[slice, ...]:
 
 
 def add_bias(y: Array, bias: Array | None) -> None:
-    """Adds (D,) to a contiguous (..., D) in place, many short rows at a time."""
+    """Adds (D,) to (..., D) in place, many short rows at a time where they lie together."""
     if bias is None:
+        return
+    if not y.flags.c_contiguous:
+        y += bias
         return
     rows = y.reshape(-1, len(bias))
     together = LONG_ROW // len(bias) if len(bias) <= SHORT_ROW else 1
@@ -174,23 +184,24 @@ def places(
 def cache_blocks(
     counts: Sizes, item_bytes: int, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[tuple[slice, ...]]:
-    """(batch, first axis, ...) cut along these two into blocks of at most `block_bytes`.
+    """(batch, axis, ...) cut into blocks of at most `block_bytes`, or of one item.
 
-    `item_bytes` is the size of one item of `counts`; a row of items is never cut.
+    `item_bytes` is the size of one item of `counts`. An axis is cut only where the ones before it
+    have come to one item each, so that every block is one run of memory.
     """
     if 0 in counts:
         return
-    batch, length = counts[0], prod(counts[1:2])
-    row_bytes = max(1, prod(counts[2:]) * item_bytes)
-    if length * row_bytes <= block_bytes:
-        samples = block_bytes // (length * row_bytes)
-        rows = length
-    else:
-        samples, rows = 1, max(1, block_bytes // row_bytes)
-    for n in range(0, batch, samples):
-        for first in range(0, length, rows):
-            block = slice(n, min(batch, n + samples)), slice(first, min(length, first + rows))
-            yield block[: len(counts)]
+    fit = max(1, block_bytes // max(1, item_bytes))
+    sizes: list[int] = []
+    for count in reversed(counts):
+        sizes.insert(0, min(count, fit))
+        fit //= sizes[0]
+    starts = [range(0, count, size) for count, size in zip(counts, sizes, strict=True)]
+    for firsts in product(*starts):
+        yield tuple(
+            slice(first, min(count, first + size))
+            for first, count, size in zip(firsts, counts, sizes, strict=True)
+        )
 
 
 def output_lengths(lengths: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Sizes:

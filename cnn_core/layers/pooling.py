@@ -21,7 +21,7 @@ from cnn_core.layers.blocks import (
     spread_to_places,
 )
 from cnn_core.layers.layer import Layer, Pull, Tails
-from cnn_core.layers.patches import Padding, Sizes, paddings, per_axis
+from cnn_core.layers.patches import Padding, Sizes, axes_of, paddings, per_axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,8 @@ class Pool(Layer, abstract=True):
     padding: Padding = ()
 
     def __post_init__(self) -> None:
-        name, axes = type(self).__name__, max(1, len(self.kernel))
+        name = type(self).__name__
+        axes = max(1, axes_of(self.kernel, f"{name}: kernel"))
         given = self.padding or ((0, 0),) * axes
         *_, padding = block_geometry(name, self.kernel, self.stride, given, axes)
         object.__setattr__(self, "padding", padding)

@@ -25,7 +25,7 @@ from cnn_core.layers.compose import Sequential
 from cnn_core.layers.conv import Conv, Conv1d, Conv2d, Conv3d
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.layer import Layer, Pull
-from cnn_core.layers.patches import Sizes, fold, per_axis, unfold
+from cnn_core.layers.patches import Sizes, axes_of, fold, per_axis, unfold
 
 CONVOLUTIONS: dict[int, type[Conv]] = {1: Conv1d, 2: Conv2d, 3: Conv3d}
 """By the number of axes swept."""
@@ -46,7 +46,9 @@ class ScanningMlp(Layer):
     block: Sizes
 
     def __post_init__(self) -> None:
-        per_axis(self.stride, max(1, len(self.kernel)), "ScanningMlp: stride")
+        per_axis(
+            self.stride, max(1, axes_of(self.kernel, "ScanningMlp: kernel")), "ScanningMlp: stride"
+        )
         if len(self.block) != len(self.kernel) or any(
             k % b for k, b in zip(self.kernel, self.block, strict=True)
         ):

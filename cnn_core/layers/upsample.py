@@ -14,7 +14,7 @@ from cnn_core.errors import ShapeError, StreamError
 from cnn_core.geometry import Window, Windows
 from cnn_core.layers.chunks import Chunk
 from cnn_core.layers.layer import Layer, Pull, Tails
-from cnn_core.layers.patches import Sizes, per_axis
+from cnn_core.layers.patches import Sizes, axes_of, per_axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,8 @@ class Enlargement(Layer, abstract=True):
     factor: Sizes
 
     def __post_init__(self) -> None:
-        per_axis(self.factor, len(self.factor), f"{type(self).__name__}: factor")
+        where = f"{type(self).__name__}: factor"
+        per_axis(self.factor, axes_of(self.factor, where), where)
 
     @classmethod
     def create(cls, factor: int | Sizes, *, axes: int = 2) -> Self:

@@ -55,9 +55,9 @@ def correlate_threes(x: Array, weight: Array, bias: Array | None) -> Array:
     scratch = Scratch(dtype)
     tile_bytes = len(filters) * x.shape[-1] * dtype.itemsize
     fewest = FEWEST_TILES[len(tiles)]
-    for samples, rows in cache_blocks((len(x), *tiles), min(tile_bytes, BLOCK_BYTES // fewest)):
-        seen = x[samples, 2 * rows.start : 2 * rows.stop + 2]
-        block = y[samples, 2 * rows.start : 2 * rows.stop]
+    for samples, *cut in cache_blocks((len(x), *tiles), min(tile_bytes, BLOCK_BYTES // fewest)):
+        seen = x[(samples, *(slice(2 * each.start, 2 * each.stop + 2) for each in cut))]
+        block = y[(samples, *(slice(2 * each.start, 2 * each.stop) for each in cut))]
         _join(_products(seen, filters, scratch), block, scratch)
         add_bias(block, bias)
     return np.ascontiguousarray(y[(slice(None), *(slice(n) for n in lengths))])

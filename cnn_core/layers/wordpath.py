@@ -37,6 +37,7 @@ class WordPath(Layer):
         spelt = bool(self.spellings) and all(self.spellings)
         phones = spelt and min(map(min, self.spellings)) >= 1
         check_setting("WordPath: spellings", phones, self.spellings, "words of phones >= 1")
+        check_setting("WordPath: size", self.size >= 1, self.size, "steps of a window >= 1")
 
     @classmethod
     def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:

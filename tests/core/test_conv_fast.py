@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,7 +140,7 @@ def test_blocks_cover_everything_once(counts, item_bytes):
     for block in patches.cache_blocks(counts, item_bytes):
         seen[block] += 1
         items = seen[block].size
-        assert items * item_bytes <= patches.BLOCK_BYTES or items == math.prod(counts[2:])
+        assert items * item_bytes <= patches.BLOCK_BYTES or items == 1
     assert (seen == 1).all()
 
 
@@ -162,3 +162,38 @@ def test_memory_does_not_grow_with_the_windows():
     for _, rows in correlation._row_blocks(x, (9,), (1,), (1,), 1):
         largest = max(largest, rows.nbytes)
     assert largest <= patches.BLOCK_BYTES < layer.forward(x).nbytes
+
+
+def test_memory_does_not_grow_with_the_last_axis():
+    """A wide picture is cut within its rows."""
+    layer = Conv2d.create(np.random.default_rng(0), 16, 8, 5)
+    x = np.random.default_rng(1).standard_normal((1, 7, 3000, 16)).astype(np.float32)
+    y = layer.forward(x)
+    blocks = list(correlation._row_blocks(x, (5, 5), (1, 1), (1, 1), 1))
+
+    assert max(rows.nbytes for _, rows in blocks) <= patches.BLOCK_BYTES
+    assert len(blocks) > y.shape[1]
+    np.testing.assert_allclose(y, layer.forward(x.swapaxes(1, 2).copy().swapaxes(1, 2)))
+    parts = [layer.forward(x[:, :, first : first + 504]) for first in range(0, 2996, 500)]
+    np.testing.assert_allclose(y, np.concatenate(parts, axis=2), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_wide_rows_of_the_fast_way_are_cut_too(bias):
+    layer = Conv2d.create(np.random.default_rng(0), 48, 48, 3, bias=bias)
+    if bias:
+        layer = replace(layer, bias=np.arange(48, dtype=np.float32))
+    x = np.random.default_rng(1).standard_normal((1, 5, 900, 48)).astype(np.float32)
+    assert winograd.pays(x, layer.weight, (1, 1), (1, 1), 1)
+
+    np.testing.assert_allclose(
+        layer.forward(x), by_plain_rows(lambda: layer.forward(x)), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_half_precision_does_not_overflow_in_the_sums():
+    """Of two inputs of 40,000 the sum is beyond half precision."""
+    layer = Conv2d.create(np.random.default_rng(0), 48, 64, 3, padding="same")
+    x = np.full((1, 19, 19, 48), 40_000, np.float16)
+
+    np.testing.assert_array_equal(layer.forward(x), layer.forward(x.astype(np.float32)))

@@ -15,10 +15,14 @@ from cnn_core.layers import (
     Concat,
     Conv1d,
     Conv2d,
+    Dense,
+    Dilated,
+    Downsample,
     Identity,
     MaxPool,
     MeanPool,
     Relu,
+    ScanningMlp,
     Sequential,
     Sum,
     Upsample,
@@ -192,3 +196,44 @@ def test_samples_that_are_no_numbers_are_refused_by_place():
     for tile in (None, 4):
         with pytest.raises(NotFiniteError, match=r"scan: sample \(0, 13, 7, 0\) is nan"):
             scan(net, x, tile=tile)
+
+
+def test_a_network_that_upsamples_is_thinned_by_whole_places():
+    """Its windows lie 1 / 2 and 3 / 2 apart: of them every second one is asked for."""
+    x = np.random.default_rng(0).standard_normal((1, 20, 2))
+    up = Upsample.create(2, axes=1)
+    strided = double(Sequential((Conv1d.create(np.random.default_rng(1), 2, 2, 3, stride=3), up)))
+    for net, stride in ((up, 1), (strided, 3)):
+        found = scan(net, x, stride=stride)
+
+        assert found.windows[0].step == stride
+        np.testing.assert_array_equal(found.scores, net.forward(x)[:, ::2])
+
+
+@pytest.mark.parametrize("shape", [(2, 9, 3), (1, 5, 6, 3)])
+def test_a_pointwise_network_takes_strides_too(shape):
+    net = double(Sequential((Dense.create(np.random.default_rng(0), 3, 2), Relu())))
+    x = np.random.default_rng(1).standard_normal(shape)
+    found = scan(net, x, stride=4)
+    thinned = x[(slice(None), *(slice(None, None, 4) for _ in shape[1:-1]))]
+
+    assert [window.step for window in found.windows] == [4] * (len(shape) - 2)
+    np.testing.assert_allclose(found.scores, net.forward(thinned))
+
+
+@pytest.mark.parametrize("length", [4, 9, 10, 11])
+def test_phases_multiply_no_filler(length):
+    """So many outputs, so many products, whatever the phases' lengths."""
+    inner = ScanningMlp.create(np.random.default_rng(0), (2, 4, 3), 3)
+    layer = Dilated(inner, (3,))
+    one = inner.multiply_adds((1, 3, 2))
+
+    assert layer.multiply_adds((5, length, 2)) == 5 * layer.lengths((length,))[0] * one
+
+
+@pytest.mark.parametrize("net", [Identity(), Downsample.create(1, axes=1), Sequential(())])
+def test_scores_are_no_view_of_the_signal(net):
+    x = np.ones((1, 6, 2), np.float32)
+    scan(net, x).scores[:] = 7
+
+    assert (x == 1).all()

@@ -109,3 +109,17 @@ def test_published_networks_sweep_whole_in_tiles_and_denser(build):
     np.testing.assert_allclose(scan(sweep, x, tile=64).scores, whole, rtol=1e-9, atol=1e-12)
     finer = scan(sweep, x, stride=16).scores[:, ::2, ::2]
     np.testing.assert_allclose(finer, whole, rtol=1e-9, atol=1e-12)
+
+
+def test_heads_behind_a_trunk_of_one_place_are_pointwise():
+    """Flattened or not, one place is one place: the heads have no windows that could be dropped."""
+    rng = np.random.default_rng(0)
+    heads = Concat((Dense.create(rng, 4, 2), Dense.create(rng, 4, 1)))
+    trunk = Conv2d.create(rng, 3, 4, 8), Relu(), Flatten()
+    net = double(Sequential((*trunk, heads)))
+    swept = fully_convolutional(net, (8, 8), 3)
+    x = rng.standard_normal((1, 10, 9, 3))
+    found = scan(swept, x)
+
+    assert [window.size for window in found.windows] == [8, 8]
+    np.testing.assert_allclose(found.scores[:, 2, 1], net.forward(x[:, 2:, 1:]))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cnn_core.errors import GeometryError
+from cnn_core.errors import GeometryError, ShapeError
 from cnn_core.geometry import (
     Window,
     compose,
@@ -17,6 +18,17 @@ from cnn_core.geometry import (
     output_length,
     same_padding,
 )
+from cnn_core.layers import (
+    Conv1d,
+    Downsample,
+    LocalResponseNorm,
+    MaxPool,
+    MedianPool,
+    Upsample,
+    WordPath,
+)
+from cnn_core.layers.patches import paddings, per_axis
+from cnn_core.scan import scan
 
 windows = st.builds(
     Window, size=st.integers(1, 9), step=st.integers(1, 5), start=st.integers(-4, 4)
@@ -115,3 +127,43 @@ def test_branches_of_different_steps_are_refused():
 def test_a_window_must_have_a_size():
     with pytest.raises(GeometryError, match="expected size >= 1"):
         Window(0)
+
+
+@pytest.mark.parametrize("number", [np.int64(2), np.uint8(2), 2])
+def test_whole_numbers_of_any_kind_are_settings(number):
+    assert per_axis(number, 2) == per_axis((number, 2), 2) == (2, 2)
+    assert paddings(number, (3,), (1,)) == paddings(((number, 2),), (3,), (1,)) == ((2, 2),)
+    assert all(type(n) is int for n in per_axis((number, number), 2))
+
+
+@pytest.mark.parametrize("setting", [3.0, (3.0, 3.0), "3", (0, 1), (1,), None])
+def test_what_is_no_whole_number_is_no_setting(setting):
+    with pytest.raises(GeometryError, match=r"stride: got .* expected 2 numbers >= 1"):
+        per_axis(setting, 2, "stride")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MaxPool(2, 2),
+        lambda: MedianPool(2, 2),
+        lambda: Downsample(2),
+        lambda: Upsample(2),
+        lambda: MedianPool.create(0),
+        lambda: WordPath(((1,),), 0, -8.0),
+        lambda: Conv1d(np.zeros((0, 2, 3)), None, (1,), (1,), ((0, 0),)),
+        lambda: Conv1d(np.zeros((3, 0, 3)), None, (1,), (1,), ((0, 0),)),
+        lambda: LocalResponseNorm(alpha=float("nan")),
+        lambda: LocalResponseNorm(beta=float("inf")),
+    ],
+)
+def test_a_layer_that_could_not_run_is_refused_by_name(make):
+    with pytest.raises((GeometryError, ShapeError), match=r"^[A-Z]\w+.*: .*got .* expected"):
+        make()
+
+
+def test_no_more_is_uncovered_than_there_is():
+    """The only window of one input lies in the padding before it."""
+    layer = Conv1d.create(np.random.default_rng(0), 1, 1, 1, stride=5, padding=((3, 0),))
+
+    assert scan(layer, np.ones((1, 1, 1), np.float32)).uncovered == (1,)

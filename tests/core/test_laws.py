@@ -271,3 +271,28 @@ def test_wrong_channels_are_refused(layer, shape):
     if vocabulary(layer) is None and type(layer).__name__ != "NetworkPool":
         with pytest.raises(ShapeError, match=r"got an input of shape .* expected"):
             layer.forward(np.zeros((*shape[:-1], shape[-1] + 1), np.float32))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, bool])
+@pytest.mark.parametrize(("layer", "shape"), CASES)
+def test_whole_numbers_are_passed_on_or_refused_by_name(layer, shape, kind):
+    """No layer computes with numbers that wrap around; words, and what is only moved, may be."""
+    x = np.ones(shape, kind)
+    for run in (layer.forward, layer.vjp):
+        try:
+            run(x)
+        except ShapeError as error:
+            told = str(error)
+            assert "got" in told, told
+            assert "expected" in told, told
+        else:
+            assert not layer.computes
+
+
+@pytest.mark.parametrize(("layer", "shape"), CASES)
+def test_half_precision_is_near_its_copy(layer, shape):
+    """Sums of single weights and half-precision inputs are taken in single precision or near."""
+    if vocabulary(layer) is None:
+        x = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float16)
+        y, expected = layer.forward(x), layer.forward(x.astype(np.float32))
+        np.testing.assert_allclose(y, expected, rtol=1e-2, atol=2e-2)

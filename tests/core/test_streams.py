@@ -303,3 +303,20 @@ def test_a_long_chunk_is_cut_into_bounded_steps(monkeypatch):
     heard = batch.step({long: x, short: x[:11]})
     np.testing.assert_allclose(heard[long].scores, net.forward(x[None])[0], atol=1e-10)
     np.testing.assert_allclose(heard[short].scores, net.forward(x[None, :11])[0], atol=1e-10)
+
+
+def test_numbers_beyond_the_precision_of_the_stream_are_refused():
+    """1e300 is finite where it comes from, and infinite where it would be kept."""
+    stream = open_stream(_causal())
+    stream.step(np.ones((3, 1), np.float32))
+    with pytest.raises(NotFiniteError, match=r"sample \(4, 0\) is inf"):
+        stream.step(np.array([[1.0], [1e300]]))
+    assert np.isfinite(stream.step(np.ones((9, 1))).scores).all()
+
+
+def test_a_gap_is_a_whole_number_of_inputs():
+    stream = open_stream(_causal())
+    stream.gap(np.int64(3))
+    with pytest.raises(StreamError, match=r"got 1.5 inputs; expected a whole number >= 0"):
+        stream.gap(1.5)
+    assert stream.read == 3

@@ -19,6 +19,7 @@ from cnn_core.layers import (
     Relu,
     Sequential,
     Sum,
+    SumPool,
     Upsample,
 )
 from cnn_core.scan import scan
@@ -136,8 +137,21 @@ def test_an_hour_goes_through_in_blocks():
 def test_tiles_that_cannot_be_are_refused():
     net = NETS[2, "valid"]
     x = np.zeros((1, 40, 40, 2))
-    for tile in ((8,), (8, 8, 8), (8, 0), -3):
-        with pytest.raises(GeometryError, match="tiles: got"):
+    for tile in ((8,), (8, 8, 8), (8, 0), -3, 0, 2.5):
+        with pytest.raises(GeometryError, match="scan: tile: got"):
             scan(net, x, tile=tile)
     with pytest.raises(ShapeError, match="scan: got shape"):
         scan(net, np.zeros((4, 4)))
+
+
+def test_windows_that_lie_in_the_padding_have_a_tile_with_inputs():
+    """Strides beyond the kernel and wide padding: a block of scores may see zeros only."""
+    rng = np.random.default_rng(0)
+    pool = SumPool.create((3, 2), stride=(3, 1), padding=((2, 2), (0, 0)), axes=2)
+    conv = Conv2d.create(
+        rng, 2, 3, (1, 3), stride=(2, 3), dilation=(1, 2), padding=((0, 2), (1, 0))
+    )
+    x = rng.standard_normal((1, 17, 13, 2))
+    for net in (double(Sequential((pool, conv))), double(conv)):
+        for tile in ((1, 1), (2, 5), (7, 3)):
+            np.testing.assert_allclose(scan(net, x, tile=tile).scores, net.forward(x), atol=1e-12)
