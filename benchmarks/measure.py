@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,15 +33,16 @@ class Case:
     """Whether each run draws anew, so that outputs may differ."""
 
 
-def seconds(case: Case, budget_s: float) -> dict[str, list[float]]:
-    """Seconds of each run; competitors take turns, so that they meet the same machine."""
+def seconds(case: Case, budget_s: float, fewest: int = 5) -> dict[str, list[float]]:
+    """Seconds of each of `fewest` runs or more; competitors take turns, so that they meet the
+    same machine."""
     for run in case.runs.values():
         for _ in range(case.warm_up):
             run()
     taken: dict[str, list[float]] = {name: [] for name in case.runs}
     order = list(case.runs)
     end_s = time.perf_counter() + budget_s
-    while time.perf_counter() < end_s or len(taken[OURS]) < 5:
+    while time.perf_counter() < end_s or len(taken[OURS]) < fewest:
         order = order[1:] + order[:1]
         for name in order:
             start_s = time.perf_counter()
@@ -72,13 +74,17 @@ def peak_mb(run: Callable[[], Array]) -> float:
             before = _resident_kb("VmRSS")
             run()
             os.write(writer, str(_resident_kb("VmHWM") - before).encode())
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as answer:
-        grown_kb = int(answer.read() or -1)
+        told = answer.read()
     os.waitpid(child, 0)
-    return grown_kb / 1024
+    if not told:
+        raise RuntimeError("peak_mb: the measured call failed; what it raised stands above")
+    return int(told) / 1024
 
 
 def _resident_kb(entry: str) -> int:

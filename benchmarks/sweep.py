@@ -11,7 +11,7 @@ import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from itertools import islice
+from itertools import islice, product
 from math import prod
 from pathlib import Path
 
@@ -33,7 +33,6 @@ from cnn_core.fully_convolutional import fully_convolutional
 from cnn_core.layers import Layer
 from cnn_core.networks import lenet5
 from cnn_core.scan import scan
-from cnn_core.tiles import Tiling, tiling
 
 BANDS = 40
 HOUR_FRAMES = 360_000
@@ -43,6 +42,8 @@ TILES = (2048, 1024, 512)
 STREAMS = (1, 8, 64, 512)
 WINDOWS, AT_ONCE = 1024, 256
 """Windows of which the time of all is reckoned, and how many of them are one batch."""
+FIELDS = 4
+"""Fields of a picture an axis, and in a batch: their square stands for all."""
 
 Row = dict[str, object]
 
@@ -72,27 +73,28 @@ def _box(corner: Array, sizes: list[int]) -> tuple[slice, ...]:
 
 
 def by_fields(name: str, net: Layer, side: int, repeats: int) -> Row:
-    """A picture scanned at the network's own stride against the field of every score by itself."""
+    """A picture scanned at the network's own stride against the field of every score by itself.
+
+    Fields in the middle, in batches, exactly as large as what a score sees: a network that pads
+    meets zeros at their borders, which changes its scores there and not its work.
+    """
     x = _noise((1, side, side, 3))
-    step = int(net.windows[0].step)
-    cuts = list(_middle(tiling(net, x.shape[1:-1], step), 8))
-    alone = [partial(net.forward, np.ascontiguousarray(x[(slice(None), *c.inputs)])) for c in cuts]
-    shapes = [(1, *(s.stop - s.start for s in cut.inputs), 3) for cut in cuts]
-    count = prod(net.lengths(x.shape[1:-1]))
+    counts = net.lengths(x.shape[1:-1])
+    places = product(*(range(count // 2, count // 2 + FIELDS) for count in counts))
+    spans = [[w.span(i) for w, i in zip(net.windows, place, strict=True)] for place in places]
+    fields = np.concatenate([x[(slice(None), *(slice(*s) for s in span))] for span in spans])
+    batches = np.split(fields, range(FIELDS, len(fields), FIELDS))
+    count = prod(counts)
     return _gain(
         name,
         windows=count,
         dense_s=_median_s([lambda: scan(net, x)], repeats),
-        naive_s=_median_s(alone, repeats) * count / len(cuts),
+        naive_s=_median_s([partial(net.forward, batch) for batch in batches], repeats)
+        * (count / len(fields)),
         dense_macs=net.multiply_adds(x.shape),
-        naive_macs=sum(map(net.multiply_adds, shapes)) * count // len(cuts),
-        part=len(cuts),
+        naive_macs=net.multiply_adds((1, *fields.shape[1:])) * count,
+        part=len(fields),
     )
-
-
-def _middle(tiles: Tiling, many: int) -> Tiling:
-    """Tiles that no border cuts short, the same number along each axis."""
-    return Tiling(tuple(axis[len(axis) // 2 :][:many] for axis in tiles.axes))
 
 
 def tiled(net: Layer, side: int | None, pixels: Array, whole: list[Array]) -> Row:
@@ -154,11 +156,8 @@ def _median_s(runs: list[Callable[[], object]], repeats: int) -> float:
 
 def peers(case: Case, budget_s: float, repeats: int) -> Row:
     """Medians in milliseconds and how many times slower than ours the others are."""
-    if repeats:
-        medians = {name: 1e3 * _median_s([run], repeats) for name, run in case.runs.items()}
-    else:
-        taken = seconds(case, budget_s)
-        medians = {name: 1e3 * statistics.median(each) for name, each in taken.items()}
+    taken = seconds(case, budget_s, repeats)
+    medians = {name: 1e3 * statistics.median(each) for name, each in taken.items()}
     return {
         "case": case.name,
         "ms": {name: _short(ms) for name, ms in medians.items()},
@@ -179,11 +178,11 @@ def measure(budget_s: float, repeats: int, folder: Path) -> dict[str, list[Row]]
     ]
     whole = inference("one hour, own stride 3", word, hour, folder)
     whole.runs[OURS] = lambda: scan(word, hour).scores
-    makers: list[Callable[[], Row]] = [lambda: peers(whole, budget_s, repeats)]
+    makers: list[Callable[[], Row]] = [lambda: peers(whole, 0, repeats)]
     for streams in STREAMS:
         name = f"hop of 30 ms, {streams} streams"
         make = partial(hop, name, word, streams, HOP_FRAMES, BANDS, folder)
-        makers.append(lambda make=make: peers(make(), budget_s, 0))  # type: ignore[misc]
+        makers.append(lambda make=make: peers(make(), budget_s, 5))  # type: ignore[misc]
     pixels = np.random.default_rng(0).integers(0, 255, (1, 4000, 6000, 3), np.uint8)
     scores: list[Array] = []
     tiles = [partial(tiled, photo, side, pixels, scores) for side in (None, *TILES)]
@@ -239,7 +238,7 @@ def _short(value: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="time for each kind of hop")
-    parser.add_argument("--repeats", type=int, default=2, help="runs of each long case")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each long case")
     given = parser.parse_args()
     torch.set_num_threads(1)
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
