@@ -1,6 +1,6 @@
 """Where outputs come from: windows, how they compose, how many fit, what span each one saw.
 
-Every size formula of the project is in this file. One `Window` describes one axis: output `i`
+What follows from sizes alone is in this file. One `Window` describes one axis: output `i`
 sees the inputs `[start + i * step, start + i * step + size)`. A stack of layers is the product
 of its windows, which gives its receptive field, its stride and the place of every score.
 """
@@ -110,7 +110,8 @@ def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
 def crop_offsets(windows: Sequence[Window]) -> tuple[int, ...]:
     """How many first outputs each branch drops, so that equal indices are centred alike.
 
-    Windows that end alike stay so: those of causal branches see nothing later than each other.
+    A causal branch stands at the input where its output 0 ends, not at its centre: beside others
+    of its kind none drops any, and none sees later inputs than another.
     """
     steps = {window.step for window in windows}
     if len(steps) != 1:
@@ -118,11 +119,9 @@ def crop_offsets(windows: Sequence[Window]) -> tuple[int, ...]:
             f"branches: got steps {sorted(map(float, steps))}; expected one step for all, "
             "so that their outputs can meet"
         )
-    if len({window.start + window.size for window in windows}) == 1:
-        return (0,) * len(windows)
     step = windows[0].step
-    last = max(window.centre for window in windows)
-    return tuple(floor((last - window.centre) / step) for window in windows)
+    places = [0 if w.start + w.size == 1 else w.centre for w in windows]
+    return tuple(floor((max(places) - place) / step) for place in places)
 
 
 def cover(windows: Sequence[Window], drops: Sequence[int] | None = None) -> Window:

@@ -167,3 +167,28 @@ def test_no_more_is_uncovered_than_there_is():
     layer = Conv1d.create(np.random.default_rng(0), 1, 1, 1, stride=5, padding=((3, 0),))
 
     assert scan(layer, np.ones((1, 1, 1), np.float32)).uncovered == (1,)
+
+
+def _branch(size, kind):
+    """An odd window that begins at input 0, is centred at it, or ends there."""
+    return Window(size, 1, {"valid": 0, "same": -(size // 2), "causal": 1 - size}[kind])
+
+
+branches = st.builds(
+    _branch, st.sampled_from([1, 3, 5, 7]), st.sampled_from(["valid", "same", "causal"])
+)
+
+
+@given(st.lists(branches, min_size=3, max_size=4))
+@example([_branch(1, "causal"), _branch(5, "causal"), _branch(3, "valid")])
+def test_a_third_branch_does_not_change_how_two_meet(windows):
+    first, second, *_ = crop_offsets(windows)
+    alone = crop_offsets(windows[:2])
+
+    assert first - second == alone[0] - alone[1]
+    assert min(alone) == 0
+
+
+def test_branches_that_end_alike_by_accident_are_centred():
+    """Five places from -2 on and three from 0 on both end at 3, and neither is causal."""
+    assert crop_offsets([Window(5, 1, -2), Window(3)]) == (1, 0)
