@@ -42,6 +42,7 @@ from examples.running import (
     Course,
     Show,
     flags,
+    mark,
     metered,
     parsed,
     plain,
@@ -138,6 +139,13 @@ def best_rate(found: Found, net: str, unit: str) -> float:
     return min(RATES, key=lambda rate: mean_steps(found, net, unit, rate))
 
 
+def told(steps: float, rate: float) -> str:
+    """A unit's best rate and what it came to, in words."""
+    if np.isinf(steps):
+        return f"never at a loss of {WANTED:g}, at any rate"
+    return f"{steps:.0f} steps to a loss of {WANTED:g}, at its best rate {rate:g}"
+
+
 def draw(found: Found, path: Path) -> None:
     """A row for each network: loss by step at each unit's best rate, and steps by rate."""
     figure = Figure(figsize=(10, 6.6), layout="constrained")
@@ -155,7 +163,8 @@ def _curves(axes: Axes, found: Found, net: str) -> None:
             curve = smoothed(losses)
             first = len(losses) - len(curve) + 1
             steps = range(first, first + len(curve))
-            axes.semilogy(steps, curve, color=COLOURS[trial.unit], label=label)
+            colour = COLOURS[trial.unit]
+            axes.semilogy(steps, curve, marker=mark(curve), color=colour, label=label)
     axes.axhline(WANTED, color=FAINT, lw=1, ls=":")
     plain(axes, f"{net}: each unit at its best rate", "step", "training loss, nats")
     axes.legend(frameon=False)
@@ -183,10 +192,7 @@ def main(arguments: list[str] | None = None) -> None:
         found = {trial: learn(trial, digits, recipe, course.part(trial.name)) for trial in trials}
     for net, unit in product(NETS, UNITS):
         rate = best_rate(found, net, unit)
-        steps = mean_steps(found, net, unit, rate)
-        print(
-            f"{net}, {unit}: {steps:.0f} steps to a loss of {WANTED:g}, at its best rate {rate:g}"
-        )
+        print(f"{net}, {unit}: {told(mean_steps(found, net, unit, rate), rate)}")
     draw(found, given.out / "activations.png")
 
 

@@ -27,7 +27,19 @@ from cnn_core.optim import AdamW
 from cnn_core.recipes import Recipe
 from cnn_core.schedules import Cosine
 from examples.mnist import TEST, VALIDATION, Digits, test_digits, training_digits
-from examples.running import BLUE, Course, flags, metered, parsed, picture, plain, run, save, share
+from examples.running import (
+    BLUE,
+    Course,
+    flags,
+    mark,
+    metered,
+    parsed,
+    picture,
+    plain,
+    run,
+    save,
+    share,
+)
 
 RECIPE = Recipe(
     batch=64,
@@ -98,7 +110,8 @@ def draw(
     left, right = halves
     curve, views = left.subfigures(2, 1, height_ratios=(1.2, 1))
     axes = curve.subplots()
-    axes.semilogy(range(1, len(fitted.history) + 1), [e.loss for e in fitted.history], color=BLUE)
+    losses = [epoch.loss for epoch in fitted.history]
+    axes.semilogy(range(1, len(losses) + 1), losses, marker=mark(losses), color=BLUE)
     plain(axes, "Cross-entropy of the augmented batches", "epoch", "nats")
     seen = AUGMENTATION(digits.pictures[[4] * 24], np.random.default_rng(0))
     for place, pixels in zip(views.subplots(3, 8).flat, seen, strict=True):

@@ -6,7 +6,7 @@ import argparse
 import io
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from cnn_core.errors import CoreError
 from cnn_core.modelfile import write_whole
 from sweepnet_service.commands.ending import refusal
 from sweepnet_service.commands.meter import metered as metered
+from sweepnet_service.commands.places import check_writable
 from sweepnet_service.errors import SweepnetError
 from sweepnet_service.progress import Progress, Report
 
@@ -50,10 +51,16 @@ def flags(about: str | None, seed: int = 0) -> argparse.ArgumentParser:
 
 
 def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
-    """What was given; a quick run keeps out of the way of the real one."""
+    """What was given, with a folder that can be written; a quick run keeps out of the way of the
+    real one and starts anew. Raises OSError where nothing can be put there.
+    """
     given = parser.parse_args(arguments)
     if given.quick:
         given.out = given.out / "quick"
+    check_writable(given.out / f"{Path(parser.prog).stem}.png")
+    if given.quick:
+        for checkpoint in given.out.glob("*.checkpoint"):
+            checkpoint.unlink()
     return given
 
 
@@ -101,6 +108,11 @@ def save(figure: Figure, path: Path, dpi: int = 100) -> None:
     Image.open(drawn).convert("RGB").save(small, format="png", optimize=True)
     write_whole(path, small.getvalue())
     print(f"picture: {path}")
+
+
+def mark(curve: Sized) -> str:
+    """The marker of a curve: a dot where it is a single point, which no line shows."""
+    return "o" if len(curve) == 1 else ""
 
 
 def plain(axes: Axes, title: str, x: str = "", y: str = "") -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from examples import mnist, running, sentences, video
+from examples import activations, mnist, running, sentences, video, weak_words
+from examples.words_in_speech import RATE_HZ, Made
 
 ROOT = Path(__file__).resolve().parents[2]
 ON_DIGITS = ("activations", "augmentations", "depth", "digits", "filters")
@@ -118,3 +119,49 @@ def test_one_frame_does_not_tell_the_way() -> None:
             for name, s in video.WAYS.items()
         }
         assert video.WAYS[max(matches, key=matches.__getitem__)] == step
+
+
+def test_weak_words_runs_on_recordings_of_noise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trunk, training through the sweep and picture; only what is heard is made up."""
+    import numpy as np
+
+    def noise(_data: Path, split: str, *_: object) -> list[Made]:
+        rng = np.random.default_rng(len(split))
+        return [
+            Made(0.1 * rng.standard_normal(5 * RATE_HZ).astype(np.float32), holds, word, (2.0, 2.5))
+            for holds, word in [(True, "computer"), (False, "alexa")]
+        ]
+
+    monkeypatch.setattr(weak_words, "made", noise)
+    run_quickly("weak_words", tmp_path)
+
+
+def test_a_quick_run_starts_anew(tmp_path: Path) -> None:
+    """The checkpoint of an older version's quick run made the next one refuse."""
+    left, kept = tmp_path / "quick" / "old.checkpoint", tmp_path / "real.checkpoint"
+    left.parent.mkdir()
+    for path in (left, kept):
+        path.write_bytes(b"of other settings")
+    running.parsed(running.flags("About."), ["--quick", "--out", str(tmp_path)])
+
+    assert (left.exists(), kept.exists()) == (False, True)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was told after an hour of training."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as ended:
+        running.run(
+            lambda: running.parsed(running.flags("About."), ["--out", str(tmp_path / "file")])
+        )
+
+    assert ended.value.code == 1
+    assert "file: File exists" in capsys.readouterr().err
+
+
+def test_a_rate_that_never_learns_is_told_in_words() -> None:
+    assert activations.told(float("inf"), 0.01) == "never at a loss of 0.1, at any rate"
