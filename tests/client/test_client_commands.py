@@ -30,7 +30,7 @@ from sweepnet import (
     _embedded,
     embedded_server,
 )
-from sweepnet.cli import build, client_verbs, connection, main
+from sweepnet.cli import build, client_verbs, connection, main, output
 from sweepnet.cli.ending import clear_ending
 from sweepnet.cli.models import _times, figures
 
@@ -416,3 +416,17 @@ def test_only_figures_of_the_threshold_itself_are_shown() -> None:
     measured = {"parts": [{"name": "all", "recall": 0.6}], "false_boxes_per_negative": 0.05}
     told = figures(dataclasses.replace(model, card={"figures": measured}), "one")
     assert told == "misses 40.0%, 0.05 false boxes per picture"
+
+
+def test_a_table_is_whole_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """80 columns folded the table of a network, 118 wide, letter by letter."""
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    table = output.new_table("Layer", "Output")
+    table.add_row("Conv2d(3 -> 16, kernel 3x3)", "1 x 128 x 128 x 16")
+    output.show(table)
+
+    line = "Conv2d(3 -> 16, kernel 3x3)  1 x 128 x 128 x 16"
+    assert capsys.readouterr().out.splitlines()[1:] == [line]

@@ -15,6 +15,8 @@ from sweepnet import Scored
 from sweepnet.cli.ending import FAILED
 
 Row = tuple[str, ...]
+PAGE = 10_000
+"""Characters in a line, more than any table needs."""
 
 
 def print_json(content: dict[str, Any]) -> None:
@@ -64,19 +66,15 @@ def _print_table(
 
 def new_table(*columns: str) -> Table:
     """An empty table; text in it is shown as it is."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+    return Table(*columns, box=None, pad_edge=False, header_style="bold")
 
 
 def show(table: Table) -> None:
-    """Print a table; where nobody looks, on a page as wide as it needs, no blanks at line ends."""
-    console = Console(markup=False, highlight=False)
-    if console.is_terminal:
-        console.print(table)
-        return
-    console.width = 200
+    """Print a table as wide as it needs, no blanks at line ends.
+
+    A narrow terminal wraps the lines; cells folded to fit would be read letter by letter.
+    """
+    console = Console(markup=False, highlight=False, width=PAGE)
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():
