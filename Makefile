@@ -40,7 +40,7 @@ bench-extents: .venv/ready ## how far the words told lie from the true ones; las
 bench-phones: .venv/ready ## phone errors of the spotter's trunk on unheard readers; last line JSON
 	@$(bin)/python benchmarks/phones.py
 
-examples: .venv/ready ## every small experiment, its figures and its picture, in examples-output/; half an hour
+examples: .venv/ready ## every small experiment, its figures and its picture, in examples-output/; about an hour
 	@for name in digits filters sentences video activations depth augmentations weak_labels weak_words; do \
 		echo "examples/$$name.py"; $(bin)/python examples/$$name.py $(EXAMPLE_FLAGS) || exit 1; done
 

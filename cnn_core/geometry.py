@@ -111,7 +111,8 @@ def crop_offsets(windows: Sequence[Window]) -> tuple[int, ...]:
     """How many first outputs each branch drops, so that equal indices are centred alike.
 
     A causal branch stands at the input where its output 0 ends, not at its centre: beside others
-    of its kind none drops any, and none sees later inputs than another.
+    of its kind none drops any, and none sees later inputs than another. Behind a stride causal
+    and centred windows can no longer be told apart: there all are centred.
     """
     steps = {window.step for window in windows}
     if len(steps) != 1:

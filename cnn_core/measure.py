@@ -36,9 +36,9 @@ def error_rate(inputs: Array, classes: Integers, batch: int = 256) -> Figure:
 
     def error(net: Layer) -> float:
         found = predict(net, inputs, batch).argmax(axis=-1)
-        if classes.shape != found.shape:
+        if np.shape(classes) != found.shape:
             raise ShapeError(
-                f"error_rate: got classes of shape {classes.shape}; expected {found.shape}, "
+                f"error_rate: got classes of shape {np.shape(classes)}; expected {found.shape}, "
                 "one for each row of outputs"
             )
         return float(np.mean(found != classes))

@@ -31,6 +31,8 @@ def _of_floats(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def checked(layer: Layer, x: Array, *given: Any, **named: Any) -> Any:
+        if not isinstance(x, np.ndarray):
+            raise ShapeError(f"{layer}: got {type(x).__name__}; expected a batch, a NumPy array")
         if x.dtype.kind != "f" or x.ndim == 0:
             raise ShapeError(
                 f"{layer}: got an input of shape {x.shape} and type {x.dtype}; expected a batch of "

@@ -189,6 +189,13 @@ def test_a_third_branch_does_not_change_how_two_meet(windows):
     assert min(alone) == 0
 
 
+def test_causal_branches_that_pool_are_centred():
+    """Causal filters of 3 and of 11, each before a pool of 2: no longer at their ends."""
+    pool = Window(2, 2)
+
+    assert crop_offsets([Window(3, 1, -2) @ pool, Window(11, 1, -10) @ pool]) == (0, 2)
+
+
 def test_branches_that_end_alike_by_accident_are_centred():
     """Five places from -2 on and three from 0 on both end at 3, and neither is causal."""
     assert crop_offsets([Window(5, 1, -2), Window(3)]) == (1, 0)

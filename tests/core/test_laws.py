@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnn_core.errors import CoreError, GeometryError, ShapeError
-from cnn_core.layers import BatchNorm
+from cnn_core.layers import BatchNorm, Conv1d
 from cnn_core.layers.branches import Branches
 from cnn_core.tree import leaves, statistics, tree_map
 from tests.core.cases import CASES, LAYERS, double, draw, vocabulary
@@ -287,6 +287,14 @@ def test_whole_numbers_are_passed_on_or_refused_by_name(layer, shape, kind):
             assert "expected" in told, told
         else:
             assert not layer.computes
+
+
+def test_a_list_is_no_batch():
+    """What is no array is refused by name, where its missing shape was an AttributeError."""
+    layer = Conv1d.create(np.random.default_rng(0), 2, 3, 1)
+
+    with pytest.raises(ShapeError, match="got list; expected a batch, a NumPy array"):
+        layer.forward([[[1.0, 2.0]]])
 
 
 @pytest.mark.parametrize(("layer", "shape"), CASES)
