@@ -30,7 +30,7 @@ from sweepnet import (
     _embedded,
     embedded_server,
 )
-from sweepnet.cli import build, client_verbs, connection, main, output
+from sweepnet.cli import build, client_verbs, connection, output
 from sweepnet.cli.ending import clear_ending
 from sweepnet.cli.models import _times, figures
 
@@ -40,22 +40,6 @@ ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"}
 
 Done = subprocess.CompletedProcess[str]
 Sweepnet = Callable[..., Done]
-
-
-@pytest.fixture
-def sweepnet(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Sweepnet:
-    """Runs the command line in this process, which is quicker than one for each."""
-
-    def run(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["sweepnet", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capfd.readouterr()
-        assert "Traceback" not in told.err, told.err
-        return Done(sys.argv, int(ended.value.code or 0), told.out, told.err)
-
-    return run
 
 
 def process(*arguments: str | Path) -> Done:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -14,26 +13,9 @@ import soundfile
 from PIL import Image
 
 from sweepnet import Client
-from sweepnet.cli import main
 
 Done = CompletedProcess[str]
 Sweepnet = Callable[..., Done]
-
-
-@pytest.fixture
-def sweepnet(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Sweepnet:
-    """Runs the command line in this process."""
-
-    def run(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["sweepnet", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capfd.readouterr()
-        assert "Traceback" not in told.err, told.err
-        return Done(sys.argv, int(ended.value.code or 0), told.out, told.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +90,6 @@ def test_the_picture_is_drawn_and_named(
     detector: str,
 ) -> None:
     """The results are printed as without it; what was drawn goes to standard error."""
-    pytest.importorskip("matplotlib")
     out = tmp_path / "new" / "why.png"
     call = (verb, files / name, "--json", "--server", server, "-d", detector)
     without = sweepnet(*call)
@@ -126,7 +107,6 @@ def test_the_picture_is_drawn_and_named(
 def test_what_was_not_found_is_explained_too(
     sweepnet: Sweepnet, server: str, files: Path, tmp_path: Path, threshold: str
 ) -> None:
-    pytest.importorskip("matplotlib")
     verb, name, detector = (
         ("spot", "noise.wav", "tiny") if "one" in threshold else ("detect", "grey.png", "blobs")
     )
@@ -142,7 +122,6 @@ def test_what_was_not_found_is_explained_too(
 def test_a_file_that_fails_leaves_no_picture(
     sweepnet: Sweepnet, server: str, files: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("matplotlib")
     out = tmp_path / "why.png"
     done = sweepnet("spot", files / "text.wav", "--server", server, "--explain", out)
 
