@@ -320,13 +320,20 @@ def test_a_fault_inside_is_told_without_its_words(
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the program procfs")
 def test_memory_does_not_grow_with_cancelled_streams(tiny_models: Path) -> None:
-    """At most 4 KiB a stream; grpc.aio itself keeps some tens of bytes of each."""
+    """At most 4 KiB a stream; grpc.aio itself keeps some tens of bytes of each.
+
+    A leak grows in every round; the allocator, after all that other tests have freed, in one
+    (4 MB were seen once, where 4,000 streams by themselves take 0.4 MB).
+    """
 
     async def scene(app: Running, channel: grpc.aio.Channel) -> None:
         await cancelled(channel, 100)
-        before = resident_bytes()
-        await cancelled(channel, 500)
-        assert resident_bytes() - before < 500 * 4096
+        grown = []
+        for _ in range(3):
+            before = resident_bytes()
+            await cancelled(channel, 500)
+            grown.append(resident_bytes() - before)
+        assert min(grown) < 500 * 4096, grown
 
     async def cancelled(channel: grpc.aio.Channel, count: int) -> None:
         for _ in range(count):
