@@ -52,6 +52,12 @@ class Transcribed:
     copies: tuple[Bank, ...]
     phones: tuple[Integers, ...]
     speakers: tuple[str, ...] = ()
+    chosen: Integers | None = None
+    """The utterances to learn from; all where there is none."""
+
+    @property
+    def rows(self) -> Integers:
+        return np.arange(len(self.phones)) if self.chosen is None else self.chosen
 
 
 def build_trunk(rng: np.random.Generator, bands: int = 40, dropout: float = 0.1) -> Sequential:
@@ -150,8 +156,9 @@ def epoch_batches(
     choice = rng.integers(0, len(speech.copies), len(speech.phones))
     every = np.stack([bank.lengths for bank in speech.copies])
     lengths = every[choice, np.arange(len(choice))]
-    plan = pack(lengths, settings.batch_frames, rng)
-    for number, rows in enumerate(plan):
+    plan = pack(lengths[speech.rows], settings.batch_frames, rng)
+    for number, places in enumerate(plan):
+        rows = speech.rows[places]
         frames = [speech.copies[choice[row]][row] for row in rows]
         values = spectral(pad(frames, spectral.features), rng)
         labels = [speech.phones[row] for row in rows]
