@@ -1,0 +1,78 @@
+"""Test conditions that every measured engine shares: clips (n,) at 16 kHz -> the same in noise.
+
+Which piece of noise a clip gets follows from the seed and the clip's identity alone, so that
+engines, folds and reruns hear the same samples whatever else they hear and in whatever order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from sweepnet_service.detectors.keyword.augment import loud_power
+from sweepnet_service.detectors.keyword.dataset import (
+    RATE_HZ,
+    Recording,
+    Spoken,
+    read_noise,
+    read_samples,
+)
+from sweepnet_service.errors import InvalidInput
+
+SHORTEST_NOISE_S = 1.0
+DRAWS = 20
+
+
+def in_noise(
+    spoken: Iterable[Spoken], noise: Sequence[Array], snr_db: float, seed: int
+) -> Iterator[Spoken]:
+    """Each clip with a piece of `noise` at `snr_db`: mean power of the clip's louder blocks
+    (`loud_power`) over mean power of the piece. Both are turned down where the sum would clip.
+
+    Raises InvalidInput where no noise is given.
+    """
+    if not noise:
+        raise InvalidInput("noise", "got none; expected at least one recording of noise")
+    for recording, samples in spoken:
+        rng = np.random.default_rng((seed, crc32(identity(recording).encode())))
+        yield recording, mixed(samples, piece(noise, len(samples), rng), snr_db)
+
+
+def test_noise(data: Path) -> list[Array]:
+    """The test recordings of `data`/noise that last a second or more, float32 (n,) at 16 kHz."""
+    rows = [row for row in read_noise(data) if row.split == "test"]
+    shortest = round(SHORTEST_NOISE_S * RATE_HZ)
+    return [samples for _, samples in read_samples(rows) if len(samples) >= shortest]
+
+
+def identity(recording: Recording) -> str:
+    """What names a recording on every machine: its source, else its file, place and text."""
+    place = f"{recording.path.name}:{recording.start_s:.4f}:{recording.speaker}:{recording.text}"
+    return recording.source or place
+
+
+def piece(noise: Sequence[Array], length: int, rng: np.random.Generator) -> Array:
+    """(length,) of one recording from a random place, going round its end; silence is drawn anew.
+
+    Raises InvalidInput where all noise is silent.
+    """
+    for _ in range(DRAWS):
+        whole = noise[int(rng.integers(len(noise)))]
+        drawn: Array = np.resize(np.roll(whole, -int(rng.integers(len(whole)))), length)
+        if np.any(drawn):
+            return drawn
+    raise InvalidInput("noise", f"was silent in {DRAWS} draws of {length} samples; expected sound")
+
+
+def mixed(samples: Array, noise: Array, snr_db: float) -> Array:
+    """The sum (n,) at a signal-to-noise ratio, within -1..1; silence comes back as it is."""
+    power = loud_power(samples)
+    if power <= 0:
+        return samples
+    loud = np.mean(noise.astype(np.float64) ** 2)
+    both = samples + noise * np.sqrt(power / loud / 10 ** (snr_db / 10))
+    return np.asarray(both / max(1.0, float(np.max(np.abs(both)))), np.float32)
