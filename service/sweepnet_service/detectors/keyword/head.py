@@ -1,7 +1,9 @@
 """The head of one keyword: trunk activations (N, T, 160) -> a logit a step, with hard negatives.
 
 The label is weak: somewhere in 13 outputs round the middle of the word the logit must be high;
-nowhere else. The loss is binary cross-entropy of the maximum over 13 outputs.
+nowhere else. The loss is binary cross-entropy of the maximum over 13 outputs. A recording of which
+only is known that it holds the word is a bag: the maximum over all its outputs counts (multiple
+instance learning; Dietterich 1997).
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnn_core.aggregate import Max
 from cnn_core.arrays import Array, Integers
 from cnn_core.layers import BatchNorm, Conv1d, Relu, Sequential
 from cnn_core.losses import binary_cross_entropy
 from cnn_core.optim import AdamW, clip_norm
 from cnn_core.schedules import cosine
+from cnn_core.tree import tree_map
+from cnn_core.weak import Padded, Swept
 from sweepnet_service.detectors.keyword.activations import SEGMENT_STEPS
 from sweepnet_service.detectors.keyword.trunk import residual
 from sweepnet_service.progress import Progress, Report
@@ -35,6 +40,7 @@ class HeadSettings:
     weight_decay: float = 0.02
     batch_positive: int = 48
     batch_negative: int = 112
+    batch_weak: int = 8
     hard_pool: int = 3_000
     hard_share: float = 0.5
     seed: int = 0
@@ -42,10 +48,16 @@ class HeadSettings:
 
 @dataclass(frozen=True)
 class Examples:
-    """Positive segments (n, 43, C) in groups with shares of the batch; negative streams."""
+    """What a head learns from, as activations of the trunk.
+
+    `positive`: segments (n, 43, C) with the word in the middle, in groups with shares of the batch;
+    `negative`: streams (rows, steps, C) without it; `weak`: recordings (steps, C) that hold it
+    somewhere, at least 31 steps each.
+    """
 
     positive: Sequence[tuple[float, Array]]
     negative: Sequence[Array]
+    weak: Sequence[Array] = ()
 
 
 def build_head(rng: np.random.Generator, channels_in: int, settings: HeadSettings) -> Sequential:
@@ -60,8 +72,7 @@ def build_head(rng: np.random.Generator, channels_in: int, settings: HeadSetting
 def train_head(examples: Examples, settings: HeadSettings, report: Report) -> Sequential:
     """The trained head: `rounds` times `steps` steps, hard negatives gathered after each round."""
     rng = np.random.default_rng(settings.seed)
-    channels = examples.positive[0][1].shape[2]
-    net = build_head(rng, channels, settings)
+    net = build_head(rng, examples.negative[0].shape[2], settings)
     optimiser = AdamW(weight_decay=settings.weight_decay)
     state = optimiser.init(net)
     hard: list[tuple[int, int, int]] = []
@@ -71,6 +82,9 @@ def train_head(examples: Examples, settings: HeadSettings, report: Report) -> Se
             hard = hardest(net, examples.negative, settings.hard_pool)
         values, targets = batch(examples, hard, settings, rng)
         loss, grads = gradient(net, values, targets, rng)
+        if examples.weak:
+            more, weak_grads = weak_gradient(net, examples.weak, settings, rng)
+            loss, grads = loss + more, tree_map(np.add, grads, weak_grads)
         rate = cosine(step, total, settings.rate, total // 20)
         net, state = optimiser.step(net, state, clip_norm(grads, 5.0), rate)
         if (step + 1) % 100 == 0:
@@ -86,7 +100,8 @@ def batch(
 ) -> tuple[Array, Array]:
     """Segments (B, 43, C) and whether each holds the word, (B,)."""
     shares = np.array([share for share, _ in examples.positive])
-    groups = rng.choice(len(shares), settings.batch_positive, p=shares / shares.sum())
+    drawn = settings.batch_positive if len(shares) else 0
+    groups = rng.choice(len(shares), drawn, p=shares / shares.sum()) if drawn else ()
     positive = [
         examples.positive[group][1][rng.integers(len(examples.positive[group][1]))]
         for group in groups
@@ -122,16 +137,23 @@ def segment(rows: Sequence[Array], which: int, row: int, step: int) -> Array:
 
 
 def gradient(
-    net: Sequential, values: Array, targets: Array, rng: np.random.Generator
+    net: Sequential, recordings: Array | Padded, targets: Array, rng: np.random.Generator
 ) -> tuple[float, Sequential]:
-    """Loss of the maximum over each segment's outputs, and its gradient."""
-    logits, pull = net.vjp(values, rng)
-    best = np.argmax(logits[:, :, 0], axis=1)
-    rows = np.arange(len(logits))
-    loss, slope = binary_cross_entropy(logits[rows, best, 0], targets)
-    slopes = np.zeros_like(logits)
-    slopes[rows, best, 0] = slope
-    return loss, pull(slopes)[1]
+    """Loss of the maximum over each recording's outputs, and its gradient."""
+    logits, pull = Swept(net, Max()).vjp_weights(recordings, rng)
+    loss, slope = binary_cross_entropy(logits[:, 0], targets)
+    return loss, pull(slope[:, None]).net
+
+
+def weak_gradient(
+    net: Sequential, bags: Sequence[Array], settings: HeadSettings, rng: np.random.Generator
+) -> tuple[float, Sequential]:
+    """The same for some of the recordings that hold the word somewhere, by their share."""
+    chosen = [bags[int(index)] for index in rng.integers(0, len(bags), settings.batch_weak)]
+    recordings = Padded.of([bag.astype(np.float32) for bag in chosen])
+    loss, grads = gradient(net, recordings, np.ones(len(chosen), np.float32), rng)
+    share = np.float32(len(chosen) / (settings.batch_positive + settings.batch_negative))
+    return loss * float(share), tree_map(lambda slope: slope * share, grads)
 
 
 def hardest(net: Sequential, rows: Sequence[Array], count: int) -> list[tuple[int, int, int]]:
