@@ -44,6 +44,7 @@ class SpotRequest:
     channel_count: int = 0
     channels: tuple[int, ...] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    false_alarms_per_hour: float | None = None
     aggregate_over_s: float | None = None
     softmax_temperature: float = 1.0
     features: bool = False
@@ -69,6 +70,8 @@ class SpotRequest:
         )
         horizon = self.aggregate_over_s
         require(horizon is None or horizon > 0, "aggregation.aggregate_over_s", horizon, ">= 0")
+        rate = self.false_alarms_per_hour
+        require(rate is None or rate > 0, "false_alarms_per_hour", rate, "> 0")
         for label, threshold in self.thresholds.items():
             require(0 <= threshold <= 1, f"thresholds[{shown(label)}]", threshold, "0..1")
 
@@ -271,6 +274,7 @@ def open_session(detector: KeywordDetector, stream: SpotRequest) -> SpotSession:
     own = {label: x for label, x in stream.thresholds.items() if label in detector.labels}
     options = SpotOptions(
         thresholds=own,
+        false_alarms_per_hour=stream.false_alarms_per_hour,
         aggregate_over_s=stream.aggregate_over_s,
         softmax_temperature=stream.softmax_temperature,
         features=stream.features,
@@ -281,11 +285,10 @@ def open_session(detector: KeywordDetector, stream: SpotRequest) -> SpotSession:
 
 def opened_detector(name: str, detector: KeywordDetector, stream: SpotRequest) -> OpenedDetector:
     """A detector with the thresholds that a stream uses."""
-    thresholds = {**detector.default_thresholds, **stream.thresholds}
     return OpenedDetector(
         name,
         detector.labels,
-        {label: thresholds[label] for label in detector.labels},
+        detector.thresholds(stream.thresholds, stream.false_alarms_per_hour),
         detector.window_s,
         detector.hop_s,
     )

@@ -54,6 +54,8 @@ def test_unknown_options_of_files_are_named() -> None:
         ("detectors", "welcome"),
         ("thresholds", 0.5),
         ("thresholds", {"welcome": "a"}),
+        ("false_alarms_per_hour", 0),
+        ("false_alarms_per_hour", "one"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(option: str, value: object) -> None:

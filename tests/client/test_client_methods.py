@@ -78,6 +78,15 @@ def test_a_recording_is_answered_whole(client: Client, files: Path, noise: Any) 
     assert event.start_s < event.peak_s < event.end_s
 
 
+def test_thresholds_are_asked_for_by_false_alarms_an_hour(client: Client, files: Path) -> None:
+    result = client.spot(files / "one.wav", detectors=["tiny"], false_alarms_per_hour=0.1)
+
+    (opened,) = result.opened.detectors
+    assert opened.thresholds == pytest.approx({"one": 0.8, "two": 0.8})
+    with pytest.raises(InvalidInput, match=r"measured 0\.1 to 0\.5 false alarms an hour"):
+        client.spot(files / "one.wav", detectors=["tiny"], false_alarms_per_hour=9)
+
+
 def test_a_path_bytes_and_an_open_file_are_the_same(client: Client, files: Path) -> None:
     path = files / "one.wav"
     with path.open("rb") as opened:
@@ -219,6 +228,7 @@ def test_models_are_told_page_by_page(client: Client) -> None:
 
     assert {"detectors/blobs", "detectors/tiny"} <= set(names)
     tiny = client.model("tiny")
+    assert [point.extrapolated for point in tiny.operating_points] == [False, True] * 2
     assert tiny == client.model("detectors/tiny")
     assert (tiny.kind, tiny.labels, tiny.rate_hz) == ("keyword", ("one", "two"), 16_000)
     assert tiny.operating_points[0].false_alarms_per_hour == 0.5

@@ -38,7 +38,9 @@ def tiny_keyword() -> KeywordDetector:
         features=features,
         net=Sequential(layers),
         placements={label: Placement(0.1, 0.25) for label in LABELS},
-        operating_points={label: (OperatingPoint(0.6, 0.5, 0.1),) for label in LABELS},
+        operating_points=dict.fromkeys(
+            LABELS, (OperatingPoint(0.8, 0.1, 0.3, 4.0), OperatingPoint(0.6, 0.5, 0.1, 4.0))
+        ),
         default_thresholds=dict.fromkeys(LABELS, 0.6),
         card={"about": "random weights", "figures": {"hours": 1.5}},
     )

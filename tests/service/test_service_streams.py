@@ -264,6 +264,21 @@ def test_a_quiet_stream_tells_how_far_it_has_been_read(spotter: Any) -> None:
     assert [r.update.read_until for r in updates] == [16_000, 32_000, 48_000, 56_000]
 
 
+def test_thresholds_are_chosen_by_false_alarms_an_hour(spotter: Any) -> None:
+    """Those given by name stay; what is in force is told, and events keep to it."""
+    opening = config(
+        16_000,
+        1,
+        thresholds={"two": 0.9},
+        false_alarms_per_hour=0.2,
+    )
+    opened, *_ = spoken(spotter, opening, [b""])
+
+    used = opened.opened.detectors[0].thresholds
+    assert used["two"] == 0.9
+    assert 0.6 < used["one"] < 0.8
+
+
 def test_a_gap_beyond_all_time_is_refused(spotter: Any) -> None:
     requests = [
         pb2.StreamingSpotRequest(config=config(16_000, 1, start_sample=5)),
@@ -325,6 +340,13 @@ WRONG_OPENINGS = {
     ),
     "start_sample: got -1; expected 0..2^62 - 1": config(16_000, 1, start_sample=-1),
     "start_sample: got 9223372036854775798; expected": config(16_000, 1, start_sample=2**63 - 10),
+    "got 0.05 for 'one'; its model measured 0.1 to 0.5 false alarms an hour": config(
+        16_000, 1, false_alarms_per_hour=0.05
+    ),
+    "false_alarms_per_hour: got -1.0; expected > 0": config(16_000, 1, false_alarms_per_hour=-1),
+    "false_alarms_per_hour: got nan; expected > 0": config(
+        16_000, 1, false_alarms_per_hour=float("nan")
+    ),
     f"no label named '{'x' * 76}...; labels: one, two": config(
         16_000, 1, thresholds={"x" * 10_000: 0.5}
     ),

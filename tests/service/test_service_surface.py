@@ -96,7 +96,13 @@ def test_a_model_is_told_with_its_card(channel: grpc.Channel) -> None:
     assert list(model.labels) == ["one", "two"]
     assert model.card["figures"]["hours"] == 1.5
     assert model.default_thresholds["two"] == 0.6
-    assert model.operating_points[0].false_alarms_per_hour == 0.5
+    first, rarer, *_ = model.operating_points
+    assert (first.false_alarms_per_hour, first.measured_hours, first.extrapolated) == (
+        0.5,
+        4,
+        False,
+    )
+    assert (rarer.false_alarms_per_hour, rarer.measured_hours, rarer.extrapolated) == (0.1, 4, True)
     assert (model.sample_rate_hz, model.hop_s, model.error) == (16_000, 0.03, "")
 
 

@@ -36,6 +36,10 @@ def _number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def _rate(value: Any) -> bool:
+    return _number(value) and value > 0
+
+
 def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -62,6 +66,7 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "detectors": (lambda value: _all(value, _word), "a list of names, such as ['welcome']"),
     "channels": (lambda value: _all(value, _whole), "a list of channels, such as [0]"),
     "thresholds": (_thresholds, "a score for each label, such as {'welcome': 0.7}"),
+    "false_alarms_per_hour": (_rate, "false alarms of a label in an hour, a number above 0"),
     "aggregate_over_s": _SECONDS,
     "softmax_temperature": (_number, "a number"),
     "features": _YES_NO,

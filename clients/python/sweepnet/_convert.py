@@ -66,6 +66,7 @@ def spot_config(options: StreamOptions) -> keyword_spotter_pb2.StreamingSpotRequ
             options.get("replies", "windows"),
         ),
         start_sample=options.get("start_sample", 0),
+        false_alarms_per_hour=options.get("false_alarms_per_hour", 0.0),
     )
     return keyword_spotter_pb2.StreamingSpotRequest(config=config)
 

@@ -71,7 +71,14 @@ def _network_layer(told: model_pb2.NetworkLayer) -> NetworkLayer:
 def _operating_point(told: model_pb2.OperatingPoint) -> OperatingPoint:
     kind = told.WhichOneof("false_alarm_rate")
     rate = {kind: getattr(told, kind)} if kind else {}
-    return OperatingPoint(told.label, told.threshold, told.miss_rate, **rate)
+    return OperatingPoint(
+        told.label,
+        told.threshold,
+        told.miss_rate,
+        **rate,
+        measured_hours=told.measured_hours,
+        extrapolated=told.extrapolated,
+    )
 
 
 def training_request(

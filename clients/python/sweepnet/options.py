@@ -18,6 +18,9 @@ class SpotOptions(TypedDict, total=False):
     """Channels to score, from 0; all by default."""
     thresholds: Mapping[str, float]
     """Scores from which a label makes an event; the detectors' own by default."""
+    false_alarms_per_hour: float
+    """Thresholds by the false alarms that each label may tell in an hour of other speech, above 0;
+    labels in `thresholds` keep theirs. A model's operating points say which rates it knows."""
     aggregate_over_s: float
     """Horizon of the running aggregates; everything since the start by default."""
     softmax_temperature: float

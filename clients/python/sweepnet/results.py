@@ -263,13 +263,20 @@ class Detections:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold with what was measured at it; the rate of a kind that does not apply is None."""
+    """A threshold with what was measured at it; the rate of a kind that does not apply is None.
+
+    `measured_hours` stand behind false alarms per hour, 0 where the model does not say. In them
+    less than one was to be expected of an `extrapolated` rate: it was not counted, but read off
+    the tail of the scores.
+    """
 
     label: str
     threshold: float
     miss_rate: float
     false_alarms_per_hour: float | None = None
     false_boxes_per_picture: float | None = None
+    measured_hours: float = 0.0
+    extrapolated: bool = False
 
 
 @dataclass(frozen=True)

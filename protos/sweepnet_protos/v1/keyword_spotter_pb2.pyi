@@ -28,7 +28,7 @@ class Aggregation(_message.Message):
     def __init__(self, aggregate_over_s: _Optional[float] = ..., softmax_temperature: _Optional[float] = ...) -> None: ...
 
 class SpotConfig(_message.Message):
-    __slots__ = ("detectors", "audio_format", "channels", "thresholds", "aggregation", "include_features", "reply_density", "start_sample", "include_explanations")
+    __slots__ = ("detectors", "audio_format", "channels", "thresholds", "aggregation", "include_features", "reply_density", "start_sample", "include_explanations", "false_alarms_per_hour")
     class ThresholdsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class SpotConfig(_message.Message):
     REPLY_DENSITY_FIELD_NUMBER: _ClassVar[int]
     START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARMS_PER_HOUR_FIELD_NUMBER: _ClassVar[int]
     detectors: _containers.RepeatedScalarFieldContainer[str]
     audio_format: _audio_pb2.AudioFormat
     channels: _containers.RepeatedScalarFieldContainer[int]
@@ -54,7 +55,8 @@ class SpotConfig(_message.Message):
     reply_density: ReplyDensity
     start_sample: int
     include_explanations: bool
-    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., audio_format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., channels: _Optional[_Iterable[int]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., aggregation: _Optional[_Union[Aggregation, _Mapping]] = ..., include_features: bool = ..., reply_density: _Optional[_Union[ReplyDensity, str]] = ..., start_sample: _Optional[int] = ..., include_explanations: bool = ...) -> None: ...
+    false_alarms_per_hour: float
+    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., audio_format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., channels: _Optional[_Iterable[int]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., aggregation: _Optional[_Union[Aggregation, _Mapping]] = ..., include_features: bool = ..., reply_density: _Optional[_Union[ReplyDensity, str]] = ..., start_sample: _Optional[int] = ..., include_explanations: bool = ..., false_alarms_per_hour: _Optional[float] = ...) -> None: ...
 
 class StreamingSpotRequest(_message.Message):
     __slots__ = ("config", "audio", "gap")

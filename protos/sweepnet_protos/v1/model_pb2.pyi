@@ -111,15 +111,19 @@ class NetworkLayer(_message.Message):
     def __init__(self, path: _Optional[str] = ..., layer: _Optional[str] = ..., output_shape: _Optional[_Iterable[int]] = ..., parameter_count: _Optional[int] = ..., multiply_add_count: _Optional[int] = ..., receptive_field: _Optional[_Iterable[int]] = ..., stride: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class OperatingPoint(_message.Message):
-    __slots__ = ("label", "threshold", "miss_rate", "false_alarms_per_hour", "false_boxes_per_picture")
+    __slots__ = ("label", "threshold", "miss_rate", "false_alarms_per_hour", "false_boxes_per_picture", "measured_hours", "extrapolated")
     LABEL_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     MISS_RATE_FIELD_NUMBER: _ClassVar[int]
     FALSE_ALARMS_PER_HOUR_FIELD_NUMBER: _ClassVar[int]
     FALSE_BOXES_PER_PICTURE_FIELD_NUMBER: _ClassVar[int]
+    MEASURED_HOURS_FIELD_NUMBER: _ClassVar[int]
+    EXTRAPOLATED_FIELD_NUMBER: _ClassVar[int]
     label: str
     threshold: float
     miss_rate: float
     false_alarms_per_hour: float
     false_boxes_per_picture: float
-    def __init__(self, label: _Optional[str] = ..., threshold: _Optional[float] = ..., miss_rate: _Optional[float] = ..., false_alarms_per_hour: _Optional[float] = ..., false_boxes_per_picture: _Optional[float] = ...) -> None: ...
+    measured_hours: float
+    extrapolated: bool
+    def __init__(self, label: _Optional[str] = ..., threshold: _Optional[float] = ..., miss_rate: _Optional[float] = ..., false_alarms_per_hour: _Optional[float] = ..., false_boxes_per_picture: _Optional[float] = ..., measured_hours: _Optional[float] = ..., extrapolated: bool = ...) -> None: ...

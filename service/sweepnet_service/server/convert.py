@@ -74,6 +74,7 @@ def spot_request(config: keyword_spotter_pb2.SpotConfig, density: Density) -> Sp
         channel_count=config.audio_format.channel_count,
         channels=tuple(config.channels),
         thresholds=dict(config.thresholds),
+        false_alarms_per_hour=config.false_alarms_per_hour or None,
         aggregate_over_s=config.aggregation.aggregate_over_s or None,
         softmax_temperature=config.aggregation.softmax_temperature or 1.0,
         features=config.include_features,

@@ -118,6 +118,8 @@ def _operating_point(label: str, point: Any) -> model_pb2.OperatingPoint:
     for rate in ("false_alarms_per_hour", "false_boxes_per_picture"):
         if hasattr(point, rate):
             setattr(told, rate, getattr(point, rate))
+    if hasattr(point, "measured_hours"):
+        told.measured_hours, told.extrapolated = point.measured_hours, point.extrapolated
     return told
 
 

@@ -153,10 +153,18 @@ def _show_points(points: Sequence[OperatingPoint]) -> None:
 def _false(point: OperatingPoint) -> str:
     """What is told wrongly at a threshold, in words."""
     if point.false_alarms_per_hour is not None:
-        return _alarms(point.false_alarms_per_hour)
+        return ", ".join(filter(None, (_alarms(point.false_alarms_per_hour), _behind(point))))
     if point.false_boxes_per_picture is not None:
         return f"{point.false_boxes_per_picture:.2g} false boxes per picture"
     return ""
+
+
+def _behind(point: OperatingPoint) -> str:
+    """How much was heard to tell the rate; nothing where the model does not say."""
+    if not point.measured_hours:
+        return ""
+    how = "extrapolated from" if point.extrapolated else "measured on"
+    return f"{how} {point.measured_hours:.2g} h"
 
 
 def _show_network(network: Network) -> None:

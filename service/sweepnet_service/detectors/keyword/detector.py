@@ -8,24 +8,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy.special import expit, logit
+
 from cnn_core import modelfile
 from cnn_core.errors import CoreError
 from cnn_core.fold import fold
 from cnn_core.geometry import Window
 from cnn_core.layers import Layer
 from sweepnet_service.detectors.keyword.features import LogMel
-from sweepnet_service.errors import ModelUnreadable, NotFound
+from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound
 
 KIND = "keyword"
+SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold with the false alarms and misses (share, 0..1) measured at it."""
+    """A threshold with the false alarms and misses (share, 0..1) measured at it.
+
+    `measured_hours` of other speech and noise stand behind the rate; 0 where a file does not say.
+    """
 
     threshold: float
     false_alarms_per_hour: float
     miss_rate: float
+    measured_hours: float = 0.0
+
+    @property
+    def extrapolated(self) -> bool:
+        """Whether less than one false alarm was to be expected in the hours measured."""
+        return self.false_alarms_per_hour * self.measured_hours < 1
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,38 @@ class KeywordDetector:
         """Silence put before and after a signal, so that a word at its edge is scored whole."""
         step = int(self.window.step)
         return int(self.window.size) // step * step
+
+    def threshold_for(self, label: str, false_alarms_per_hour: float) -> float:
+        """The threshold at which `label` tells so many false alarms an hour of other speech.
+
+        Between two kept operating points the log odds of the threshold are linear in the log of
+        the rate, as in an exponential tail. Raises InvalidInput for a rate outside of them.
+        """
+        points = sorted(
+            (point.false_alarms_per_hour, point.threshold)
+            for point in self.operating_points.get(label, ())
+            if point.false_alarms_per_hour > 0
+        )
+        if not points or not points[0][0] <= false_alarms_per_hour <= points[-1][0]:
+            measured = f"{points[0][0]:g} to {points[-1][0]:g}" if points else "no"
+            raise InvalidInput(
+                "false_alarms_per_hour",
+                f"got {false_alarms_per_hour:g} for {label!r}; its model measured {measured} "
+                "false alarms an hour; choose a rate in that range, or a threshold",
+            )
+        rates, thresholds = np.array(points).T
+        odds = logit(np.clip(thresholds, SMALLEST, 1 - SMALLEST))
+        return float(expit(np.interp(np.log(false_alarms_per_hour), np.log(rates), odds)))
+
+    def thresholds(
+        self, chosen: Mapping[str, float], false_alarms_per_hour: float | None = None
+    ) -> dict[str, float]:
+        """The threshold of every label: as chosen, else for the rate, else the model's own."""
+        own = self.default_thresholds
+        if false_alarms_per_hour is not None:
+            rest = [label for label in self.labels if label not in chosen]
+            own = {label: self.threshold_for(label, false_alarms_per_hour) for label in rest}
+        return {label: chosen[label] if label in chosen else own[label] for label in self.labels}
 
     @classmethod
     def load(cls, path: Path) -> KeywordDetector:

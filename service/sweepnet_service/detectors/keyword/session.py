@@ -32,9 +32,13 @@ LONGEST_HORIZON_S = 3_600
 
 @dataclass(frozen=True)
 class SpotOptions:
-    """What a caller may choose; `aggregate_over_s` None means over the whole stream."""
+    """What a caller may choose; `aggregate_over_s` None means over the whole stream.
+
+    Labels without a threshold of their own get one for `false_alarms_per_hour`, None the model's.
+    """
 
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    false_alarms_per_hour: float | None = None
     aggregate_over_s: float | None = None
     softmax_temperature: float = 1.0
     features: bool = False
@@ -268,13 +272,12 @@ def deciders(detector: KeywordDetector, options: SpotOptions) -> tuple[Hysteresi
             "thresholds",
             f"got {sorted(unknown)}; the model knows {list(detector.labels)}",
         )
-    chosen = options.thresholds
-    return tuple(decider(detector, label, chosen.get(label)) for label in detector.labels)
+    used = detector.thresholds(options.thresholds, options.false_alarms_per_hour)
+    return tuple(decider(detector, label, used[label]) for label in detector.labels)
 
 
-def decider(detector: KeywordDetector, label: str, threshold: float | None) -> Hysteresis:
-    """The decision for a label at a threshold, by default the model's own."""
-    value = detector.default_thresholds[label] if threshold is None else threshold
+def decider(detector: KeywordDetector, label: str, value: float) -> Hysteresis:
+    """The decision for a label at a threshold."""
     if not 0 < value <= 1:
         raise InvalidInput(f"thresholds[{label}]", f"got {value}; expected above 0 and at most 1")
     decision = detector.decision
