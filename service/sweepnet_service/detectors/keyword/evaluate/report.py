@@ -1,41 +1,23 @@
-"""How good a keyword detector is: recordings -> misses and false alarms, by the deployed code."""
+"""The short figures of one label on one split, as a model's card keeps them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.dataset import (
-    RATE_HZ,
     Recording,
     may_ship,
     once,
     read_clips,
     read_continuous,
     read_noise,
-    read_samples,
-    relative_word,
     says,
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, OperatingPoint
-from sweepnet_service.detectors.keyword.session import KeywordEvent, SpotOptions, SpotSession
-
-BLOCK = 160_000
-TOLERANCE_S = 0.3
-
-
-@dataclass(frozen=True)
-class Heard:
-    """The scores of every window of one recording, (windows,)."""
-
-    recording: Recording
-    seconds: float
-    scores: Array
+from sweepnet_service.detectors.keyword.evaluate.heard import Decider, hear, hours
 
 
 @dataclass(frozen=True)
@@ -130,75 +112,26 @@ def report_on(detector: KeywordDetector, label: str, recordings: Measured) -> Re
     words = list(hear(detector, recordings.words, label))
     speech = list(hear(detector, recordings.speech, label))
     noise = list(hear(detector, recordings.noise, label))
-    threshold = detector.default_thresholds[label]
-    missed = [h.recording for h in words if not found(detector, label, h, threshold)]
-    alarmed = [h for h in speech if alarms(detector, label, [h], threshold)]
+    decider = Decider(detector, label, detector.default_thresholds[label])
+    missed = [h.recording for h in words if not decider.found(h)]
+    alarmed = [h.recording for h in speech if decider.events(h)]
     points = []
     for point in detector.operating_points.get(label, ()):
-        wrong = alarms(detector, label, speech, point.threshold) / max(1e-9, hours(speech))
-        lost = sum(not found(detector, label, h, point.threshold) for h in words)
-        points.append(OperatingPoint(point.threshold, wrong, lost / max(1, len(words))))
+        at = Decider(detector, label, point.threshold)
+        lost = sum(not at.found(h) for h in words) / max(1, len(words))
+        wrong = at.alarms(speech) / max(1e-9, hours(speech))
+        points.append(OperatingPoint(point.threshold, wrong, lost))
     return Report(
         label=label,
-        threshold=threshold,
+        threshold=detector.default_thresholds[label],
         words=len(words),
         missed=len(missed),
         voices=len({row.speaker.replace("so762_", "so") for row in recordings.words}),
         speech_hours=hours(speech),
-        false_alarms=alarms(detector, label, speech, threshold),
+        false_alarms=decider.alarms(speech),
         noise_hours=hours(noise),
-        noise_false_alarms=alarms(detector, label, noise, threshold),
+        noise_false_alarms=decider.alarms(noise),
         points=tuple(points),
         missed_recordings=tuple(f"{row.speaker}: {row.text}" for row in missed),
-        false_alarm_recordings=tuple(f"{h.recording.speaker}: {h.recording.text}" for h in alarmed),
+        false_alarm_recordings=tuple(f"{row.speaker}: {row.text}" for row in alarmed),
     )
-
-
-def hear(detector: KeywordDetector, recordings: Iterable[Recording], label: str) -> Iterable[Heard]:
-    """The scores of each recording, streamed as a stream of its own."""
-    return hear_samples(detector, read_samples(recordings), label)
-
-
-def hear_samples(
-    detector: KeywordDetector, spoken: Iterable[tuple[Recording, Array]], label: str
-) -> Iterator[Heard]:
-    """The same for samples (n,) at 16 kHz that are at hand."""
-    place = detector.labels.index(label)
-    for recording, samples in spoken:
-        session = SpotSession(detector, RATE_HZ)
-        blocks = [session.push(samples[at : at + BLOCK]) for at in range(0, len(samples), BLOCK)]
-        updates = [*blocks, session.finish()]
-        scores = [window.scores[place] for update in updates for window in update.windows]
-        yield Heard(recording, len(samples) / RATE_HZ, np.array(scores, np.float32))
-
-
-def events(
-    detector: KeywordDetector, label: str, heard: Heard, threshold: float
-) -> list[KeywordEvent]:
-    """The events that a stream of these scores would have brought."""
-    options = SpotOptions(thresholds={label: threshold})
-    session = SpotSession(detector, RATE_HZ, options)
-    return session.replay(label, heard.scores, round(heard.seconds * RATE_HZ))
-
-
-def alarms(detector: KeywordDetector, label: str, heard: Iterable[Heard], threshold: float) -> int:
-    """How many events recordings without the word bring."""
-    return sum(
-        len(events(detector, label, each, threshold))
-        for each in heard
-        if np.max(each.scores, initial=0) >= threshold
-    )
-
-
-def found(detector: KeywordDetector, label: str, heard: Heard, threshold: float) -> bool:
-    """Whether an event lies on the word, give or take 0.3 s."""
-    word = relative_word(heard.recording) or (0.0, heard.seconds)
-    first, past = (word[0] - TOLERANCE_S) * RATE_HZ, (word[1] + TOLERANCE_S) * RATE_HZ
-    return any(
-        event.start < past and event.end > first
-        for event in events(detector, label, heard, threshold)
-    )
-
-
-def hours(heard: Iterable[Heard]) -> float:
-    return sum(each.seconds for each in heard) / 3600

@@ -1,0 +1,103 @@
+"""What a detector makes of recordings: scores by the deployed stream, events by its decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from sweepnet_service.detectors.keyword.dataset import (
+    RATE_HZ,
+    Recording,
+    read_samples,
+    relative_word,
+)
+from sweepnet_service.detectors.keyword.detector import KeywordDetector
+from sweepnet_service.detectors.keyword.session import KeywordEvent, SpotOptions, SpotSession
+
+BLOCK = 160_000
+TOLERANCE_S = 0.3
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The scores of every window of one recording, (windows,)."""
+
+    recording: Recording
+    seconds: float
+    scores: Array
+
+
+class Decider:
+    """The deployed decision about one label at one threshold, for the scores of any recordings.
+
+    `found` and `alarms` of one object cost no new session for each recording.
+    """
+
+    def __init__(self, detector: KeywordDetector, label: str, threshold: float) -> None:
+        self._label, self._threshold = label, threshold
+        self._session = SpotSession(detector, RATE_HZ, SpotOptions(thresholds={label: threshold}))
+
+    def events(self, heard: Heard) -> list[KeywordEvent]:
+        """The events that a stream of these scores would have brought."""
+        if np.max(heard.scores, initial=0) < self._threshold:
+            return []
+        return self._session.replay(self._label, heard.scores, round(heard.seconds * RATE_HZ))
+
+    def alarms(self, heard: Iterable[Heard]) -> int:
+        """How many events recordings without the word bring."""
+        return sum(len(self.events(each)) for each in heard)
+
+    def found(self, heard: Heard) -> bool:
+        """Whether an event lies on the word, give or take 0.3 s."""
+        return any(on_word(event, heard) for event in self.events(heard))
+
+
+def on_word(event: KeywordEvent, heard: Heard) -> bool:
+    """Whether an event, in samples at 16 kHz, lies on the word or within 0.3 s of it; on a
+    recording whose word has no place, anywhere.
+    """
+    word = relative_word(heard.recording) or (0.0, heard.seconds)
+    first, past = (word[0] - TOLERANCE_S) * RATE_HZ, (word[1] + TOLERANCE_S) * RATE_HZ
+    return event.start < past and event.end > first
+
+
+def hear(detector: KeywordDetector, recordings: Iterable[Recording], label: str) -> Iterator[Heard]:
+    """The scores of each recording, streamed as a stream of its own."""
+    return hear_samples(detector, read_samples(recordings), label)
+
+
+def hear_samples(
+    detector: KeywordDetector, spoken: Iterable[tuple[Recording, Array]], label: str
+) -> Iterator[Heard]:
+    """The same for samples (n,) at 16 kHz that are at hand."""
+    place = detector.labels.index(label)
+    for recording, samples in spoken:
+        session = SpotSession(detector, RATE_HZ)
+        blocks = [session.push(samples[at : at + BLOCK]) for at in range(0, len(samples), BLOCK)]
+        updates = [*blocks, session.finish()]
+        scores = [window.scores[place] for update in updates for window in update.windows]
+        yield Heard(recording, len(samples) / RATE_HZ, np.array(scores, np.float32))
+
+
+def events(
+    detector: KeywordDetector, label: str, heard: Heard, threshold: float
+) -> list[KeywordEvent]:
+    """The events that a stream of these scores would have brought."""
+    return Decider(detector, label, threshold).events(heard)
+
+
+def alarms(detector: KeywordDetector, label: str, heard: Iterable[Heard], threshold: float) -> int:
+    """How many events recordings without the word bring."""
+    return Decider(detector, label, threshold).alarms(heard)
+
+
+def found(detector: KeywordDetector, label: str, heard: Heard, threshold: float) -> bool:
+    """Whether an event lies on the word, give or take 0.3 s."""
+    return Decider(detector, label, threshold).found(heard)
+
+
+def hours(heard: Iterable[Heard]) -> float:
+    return sum(each.seconds for each in heard) / 3600
