@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnn_core.arrays import Array
+from cnn_core.scan import scan
+from sweepnet_service.detectors.keyword import KeywordDetector, SpotOptions, SpotSession
 from sweepnet_service.detectors.keyword.features import LogMel, compress, expand
 from sweepnet_service.detectors.keyword.frontend import FRONT_ENDS, FrontEnd, front_end
 from sweepnet_service.detectors.keyword.pcen import Pcen
@@ -121,3 +126,23 @@ def test_settings_of_a_caller_are_refused_by_name() -> None:
     with pytest.raises(InvalidInput, match=r"features\.alpha: got 1\.5"):
         Pcen(alpha=1.5)
     assert set(FRONT_ENDS) == {"log-mel", "pcen"}
+
+
+def test_a_detector_on_pcen_is_kept_and_streams_the_scores_of_a_scan(
+    detector: KeywordDetector, murmur: Array, tmp_path: Path
+) -> None:
+    path = tmp_path / "pcen.safetensors"
+    replace(detector, features=Pcen()).save(path)
+    kept = KeywordDetector.load(path)
+    session = SpotSession(kept, 16_000, SpotOptions(features=True))
+    silence = np.zeros(kept.padding_samples, np.float32)
+
+    updates = [*map(session.push, np.split(murmur, [1, 7_000, 7_100])), session.finish()]
+
+    frames = kept.features.frames(np.concatenate([silence, murmur, silence]))
+    streamed = [window.scores for update in updates for window in update.windows]
+    np.testing.assert_allclose(streamed, scan(kept.net, frames[None]).scores[0], atol=1e-4)
+    told = np.concatenate([u.features for u in updates if u.features is not None])
+    first = kept.padding_samples // kept.features.hop_samples
+    np.testing.assert_allclose(told, frames[first : first + len(told)], atol=1e-5)
+    assert kept.features == Pcen()

@@ -16,7 +16,7 @@ from cnn_core.errors import CoreError
 from cnn_core.fold import fold
 from cnn_core.geometry import Window
 from cnn_core.layers import Layer
-from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.frontend import FrontEnd, front_end
 from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound
 
 KIND = "keyword"
@@ -63,7 +63,7 @@ class KeywordDetector:
     """`net` maps features (N, T, bands) to a probability a label (N, T', labels); immutable."""
 
     labels: tuple[str, ...]
-    features: LogMel
+    features: FrontEnd
     net: Layer = field(repr=False)
     placements: Mapping[str, Placement]
     operating_points: dict[str, tuple[OperatingPoint, ...]]
@@ -164,7 +164,7 @@ class KeywordDetector:
                 )
         return cls(
             labels=labels,
-            features=LogMel.from_description(description["features"]),
+            features=front_end(description["features"]),
             net=fold(net),
             placements={k: Placement(**v) for k, v in description["placements"].items()},
             operating_points={

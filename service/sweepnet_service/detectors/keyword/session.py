@@ -1,6 +1,6 @@
 """One live stream of a keyword detector: samples of any rate in any chunks -> scores and events.
 
-    samples -> soxr (16 kHz) -> log-mel frames -> network -> scores -> aggregates, events
+    samples -> soxr (16 kHz) -> frames (log-mel or PCEN) -> network -> scores -> aggregates, events
 
 Every arrow keeps its own state, so that chunking changes nothing. Silence is put before the first
 sample and after the last; times are in samples of the source, counted from its first.
@@ -23,7 +23,6 @@ from cnn_core.errors import CoreError
 from cnn_core.stream import open_stream
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.explanation import Explainer, SpotExplanation
-from sweepnet_service.detectors.keyword.features import LogMelStream
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 384_000
@@ -78,7 +77,7 @@ class KeywordEvent:
 
 @dataclass(frozen=True)
 class SpotUpdate:
-    """What new samples brought; `features` are new log-mel frames (t, bands) if asked for.
+    """What new samples brought; `features` are new frames (t, bands) if asked for.
 
     So are `explanations`: of events, and at the end of the highest window where a label had none.
     """
@@ -100,7 +99,7 @@ class SpotSession:
         check_rate(rate_hz)
         self.detector, self.rate_hz, self.options = detector, rate_hz, options
         self._resampler = resampler(rate_hz, detector.rate_hz)
-        self._frames = LogMelStream(detector.features)
+        self._frames = detector.features.stream()
         self._explainer = Explainer(detector) if options.explanations else None
         self._net = open_stream(detector.net)
         self._decider = EachLabel(deciders(detector, options))
