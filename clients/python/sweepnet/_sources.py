@@ -14,6 +14,7 @@ from sweepnet.errors import InvalidInput, NotFound
 Source = str | os.PathLike[str] | bytes | BinaryIO
 SourceKind = Literal["audio", "picture"]
 CHUNK_BYTES = 1 << 17
+WIDEST_SAMPLE_BYTES = 4
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _PICTURE_SUFFIXES = {
     *(".jpg", ".jpeg", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
@@ -56,9 +57,11 @@ def _file(source: str | os.PathLike[str]) -> BinaryIO:
         raise InvalidInput(f"{os.fspath(source)} cannot be read: {error.strerror}") from None
 
 
-def chunks(file: BinaryIO) -> Iterator[bytes]:
-    """The rest of an open file in pieces."""
-    while piece := file.read(CHUNK_BYTES):
+def chunks(file: BinaryIO, channel_count: int = 1) -> Iterator[bytes]:
+    """The rest of an open file in pieces; of raw samples, each but the last holds whole frames."""
+    frame = WIDEST_SAMPLE_BYTES * max(1, channel_count)
+    size = frame * max(1, CHUNK_BYTES // frame)
+    while piece := file.read(size):
         yield piece
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from sweepnet import _convert
 from sweepnet._checks import checked
-from sweepnet.errors import ServerFault
+from sweepnet.errors import InvalidInput, ServerFault
 from sweepnet.options import SpotOptions, StreamOptions
 from sweepnet.results import Gap, SpotOpened, SpotResult, SpotSummary, SpotUpdate
 
@@ -65,6 +65,8 @@ def result(replies: Replies, updates: Sequence[SpotUpdate]) -> SpotResult:
     opened, summary = replies.opened, replies.summary
     if opened is None or summary is None:
         raise ServerFault("the server ended the stream without a summary")
+    if not summary.duration_s:
+        raise InvalidInput("the recording holds no samples; expected at least one")
     scores = {label: 0.0 for detector in opened.detectors for label in detector.labels}
     for channel in summary.channels:
         for aggregate in channel.aggregates:

@@ -47,7 +47,8 @@ class AsyncClient:
 
     async def spot(self, source: Source, **options: Unpack[SpotOptions]) -> SpotResult:
         with _sources.opened(source) as file:
-            chunks, whole = _sources.chunks(file), _streams.of_file(options)
+            whole = _streams.of_file(options)
+            chunks = _sources.chunks(file, whole.get("channel_count", 1))
             async with AsyncSpotStream(self._channel, self.address, whole, chunks) as stream:
                 return _streams.result(stream.replies, [update async for update in stream])
 

@@ -47,9 +47,13 @@ class Client:
         self._channel = grpc.insecure_channel(target(address), options=OPTIONS)
 
     def spot(self, source: Source, **options: Unpack[SpotOptions]) -> SpotResult:
-        """Words in a recording: a path, the bytes of an audio file, or an open one."""
+        """Words in a recording: a path, the bytes of an audio file, or an open one.
+
+        Raw samples need their `encoding`, and `rate_hz` and `channel_count` where not the default.
+        """
         with _sources.opened(source) as file:
-            chunks, whole = _sources.chunks(file), _streams.of_file(options)
+            whole = _streams.of_file(options)
+            chunks = _sources.chunks(file, whole.get("channel_count", 1))
             with SpotStream(self._channel, self.address, whole, chunks) as stream:
                 return _streams.result(stream.replies, list(stream))
 

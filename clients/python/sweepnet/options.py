@@ -31,6 +31,13 @@ class SpotOptions(TypedDict, total=False):
     """Whether it is told what scores were made from."""
     replies: Replies
     """What is told of: every window ("windows"), running aggregates, or events only."""
+    encoding: Encoding
+    """What the bytes hold: by default samples of 16 bits, little-endian, in a stream, and in a
+    recording an audio file whose header names rate and channels ("CONTAINER")."""
+    rate_hz: int
+    """Samples per second and channel of raw samples; 16000 by default."""
+    channel_count: int
+    """Interleaved channels of raw samples; 1 by default."""
     timeout_s: float
     """Seconds that the whole call may take; no limit by default."""
 
@@ -38,12 +45,6 @@ class SpotOptions(TypedDict, total=False):
 class StreamOptions(SpotOptions, total=False):
     """Options of `stream`."""
 
-    encoding: Encoding
-    """What the chunks hold; 16-bit little-endian samples by default."""
-    rate_hz: int
-    """Samples per second and channel; 16000 by default."""
-    channel_count: int
-    """Interleaved channels; 1 by default."""
     start_sample: int
     """The number of the first sample, where a stream goes on after a lost connection."""
 
