@@ -1,4 +1,15 @@
-"""The recordings a keyword model learns from: manifests or folders -> one list of `Recording`."""
+"""The recordings a keyword model learns from: manifests -> lists of `Recording`, with samples.
+
+A manifest is a CSV file with a row for each recording. Only `file` must be there (relative to the
+manifest's folder); the other columns that are read, the first name that is there and filled:
+
+- start_s, end_s: the part of the file; all of it where they are missing
+- label or word: the word that is said; "positive": the word of the data set, "negative": another
+- text or transcript: what is said, where a sentence is known
+- word_start_s, word_end_s: where the label's word lies, in seconds of the file
+- split: train, validation or test; source, group or source_repo with source_path: what belongs
+  together; speaker, session, sex, age, accent, licence, corpus or category
+"""
 
 from __future__ import annotations
 
@@ -16,11 +27,17 @@ from cnn_core.arrays import Array
 from sweepnet_service.errors import InvalidInput
 
 RATE_HZ = 16_000
+SENTENCE = "(sentence)"
+"""What the clips' manifest calls a row that stands for no one word."""
+SOURCE_COLUMNS = ("source_repo", "source_path")
 UNLICENSED_VOICES = frozenset(
     {"allison_smith", "carolinedunn", "nkanyezi", "st10278605", "404logic", "lms147"}
 )
 OWN = "folder"
 """The corpus of a user's own recordings, whose speakers nobody named."""
+POSITIVE, NEGATIVE = "positive", "negative"
+"""Labels of recordings that hold the data set's word, whichever it is, or surely not."""
+SPLITS = ("train", "validation", "test")
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 
 
@@ -28,6 +45,8 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 class Recording:
     """One utterance inside an audio file; times in seconds within that file.
 
+    `label` is the word said to be in it, POSITIVE or NEGATIVE; `word_s` is where. A label without a
+    place makes it a weak example: the word is somewhere in it.
     `sex`, `age` (years), `accent` and `session` (recordings that sound like one voice in one room)
     are as the manifest tells, "" where it does not.
     """
@@ -42,6 +61,7 @@ class Recording:
     text: str
     source: str = ""
     word_s: tuple[float, float] | None = None
+    label: str = ""
     sex: str = ""
     age: str = ""
     accent: str = ""
@@ -56,71 +76,82 @@ Spoken = tuple[Recording, Array]
 """A recording with its samples, float32 (n,) mono at 16 kHz."""
 
 
+def read_manifest(path: Path, split: str = "") -> list[Recording]:
+    """The recordings that a CSV file lists; `split` where a row names none.
+
+    Raises InvalidInput with the line of a row that cannot be used.
+    """
+    found = []
+    for line, row in enumerate(read_table(path), 2):
+        try:
+            found.append(_listed(path, row, split))
+        except (ValueError, KeyError) as error:
+            told = f"column {error} is missing" if isinstance(error, KeyError) else error
+            raise InvalidInput(f"{path}, line {line}", f"{told}; see docs/data.md") from error
+    return found
+
+
+def _listed(path: Path, row: dict[str, str], split: str) -> Recording:
+    def first(*names: str) -> str:
+        return next((row[name].strip() for name in names if row.get(name)), "")
+
+    label = first("label", "word").lower()
+    text = first("text", "transcript").lower()
+    named = first("source", "group") or "/".join(filter(None, map(first, SOURCE_COLUMNS)))
+    end = first("end_s")
+    alone = text in ("", label)
+    return Recording(
+        path=inside(path.parent, row["file"]),
+        start_s=float(first("start_s") or 0),
+        end_s=float(end) if end else None,
+        split=known_split(first("split") or split),
+        speaker=first("speaker"),
+        corpus=first("corpus", "category") or OWN,
+        licence=first("licence") or "the user's own",
+        text=text or (label if label not in (POSITIVE, NEGATIVE) else ""),
+        source=named,
+        word_s=span(first("word_start_s"), first("word_end_s"))
+        or (span(first("speech_start_s"), first("speech_end_s")) if alone else None),
+        label="" if label == SENTENCE else label,
+        sex=first("sex"),
+        age=first("age"),
+        accent=first("accent"),
+        session=first("session", "session_guess"),
+    )
+
+
+def known_split(name: str) -> str:
+    """The split of this name; "val" and "dev" are validation. Raises ValueError for another."""
+    split = {"val": "validation", "dev": "validation", "training": "train"}.get(name, name)
+    if split not in ("", *SPLITS):
+        raise ValueError(f"split: got {name!r}; expected one of {', '.join(SPLITS)}")
+    return split
+
+
 def read_continuous(data: Path) -> list[Recording]:
     """The continuous speech of `data`/continuous, with keyword times where they are known."""
     folder = data / "continuous"
     times = {
-        row["utt_id"]: (float(row["welcome_start_s"]), float(row["welcome_end_s"]))
+        f"{row['source_repo']}/{row['source_path']}": span(
+            row["welcome_start_s"], row["welcome_end_s"]
+        )
         for row in read_table(folder / "welcome_sentences.csv")
     }
     return [
-        Recording(
-            path=inside(folder, row["file"]),
-            start_s=float(row["start_s"]),
-            end_s=float(row["end_s"]),
-            split=row["split"],
-            speaker=row["speaker"],
-            corpus=row["corpus"],
-            licence=row["licence"],
-            text=row["transcript"].lower(),
-            source=f"{row['source_repo']}/{row['source_path']}",
-            word_s=times.get(row["utt_id"]),
-            sex=row.get("sex", ""),
-            age=row.get("age", ""),
-            accent=row.get("accent", ""),
-        )
-        for row in read_table(folder / "manifest.csv")
+        replace(row, word_s=times[row.source], label="welcome") if row.source in times else row
+        for row in read_manifest(folder / "manifest.csv")
     ]
 
 
 def read_clips(data: Path) -> list[Recording]:
     """The keyword clips of `data`/keywords; `text` is the transcript or the word."""
-    folder = data / "keywords"
-    return [
-        Recording(
-            path=inside(folder, row["file"]),
-            start_s=float(row["start_s"]),
-            end_s=float(row["end_s"]),
-            split=row["split"],
-            speaker=row["speaker"],
-            corpus=row["file"].removesuffix(".ogg"),
-            licence=row["licence"],
-            text=(row["transcript"] or row["word"]).lower(),
-            source=f"{row['source_repo']}/{row['source_path']}",
-            word_s=span(row["word_start_s"], row["word_end_s"]) or spoken_span(row),
-            session=row.get("session_guess", ""),
-        )
-        for row in read_table(folder / "clips.csv")
-    ]
+    clips = read_manifest(data / "keywords" / "clips.csv")
+    return [replace(row, corpus=row.path.stem) for row in clips]
 
 
 def read_noise(data: Path) -> list[Recording]:
     """The background noise of `data`/noise."""
-    folder = data / "noise"
-    return [
-        Recording(
-            path=inside(folder, row["file"]),
-            start_s=float(row["start_s"]),
-            end_s=float(row["end_s"]),
-            split=row["split"],
-            speaker="",
-            corpus=row["category"],
-            licence=row["licence"],
-            text="",
-            source=f"{row['source_repo']}/{row['source_path']}",
-        )
-        for row in read_table(folder / "manifest.csv")
-    ]
+    return read_manifest(data / "noise" / "manifest.csv")
 
 
 def room_rows(data: Path) -> list[dict[str, str]]:
@@ -135,38 +166,12 @@ def read_rooms(data: Path) -> list[Array]:
     return [soundfile.read(path, dtype="float32")[0] for path in paths]
 
 
-def read_folder(folder: Path, split: str = "train") -> tuple[list[Recording], list[Recording]]:
-    """What a user recorded: (positive, negative) from `folder`/positive and `folder`/negative.
-
-    Raises InvalidInput where `positive` is missing or holds no audio file.
-    """
-    positive = audio_files(folder / "positive")
-    if not positive:
-        raise InvalidInput(
-            str(folder / "positive"),
-            f"holds no audio file; expected recordings of the word as {' '.join(SUFFIXES)}",
-        )
-    negative = audio_files(folder / "negative")
-    return [whole(path, split) for path in positive], [whole(path, split) for path in negative]
-
-
-def audio_files(folder: Path) -> list[Path]:
-    """All audio files below `folder`, in order of name."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return sorted(inside(folder, path.relative_to(folder)) for path in found)
-
-
 def inside(folder: Path, name: str | Path) -> Path:
     """The file of this name below `folder`. Raises InvalidInput for one that leads out of it."""
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InvalidInput(str(name), "leads out of the data folder; put the file itself there")
     return path
-
-
-def whole(path: Path, split: str) -> Recording:
-    """A whole file as a recording."""
-    return Recording(path, 0.0, None, split, path.stem, OWN, "the user's own", "")
 
 
 def may_ship(recording: Recording) -> bool:
@@ -187,10 +192,25 @@ def once(recordings: Iterable[Recording]) -> list[Recording]:
 
 
 def says(recording: Recording, keyword: str) -> bool:
-    """Whether the text holds the keyword or one of its forms ("welcomed" holds "welcome")."""
+    """Whether it holds the keyword or one of its forms ("welcomed" holds "welcome")."""
+    if recording.label in (POSITIVE, NEGATIVE):
+        return recording.label == POSITIVE
     if " " in keyword:
         return keyword.lower() in recording.text
     return not forms(keyword.lower()).isdisjoint(recording.words)
+
+
+def says_exactly(recording: Recording, keyword: str) -> bool:
+    """Whether it holds the keyword as it is."""
+    if recording.label in (POSITIVE, NEGATIVE):
+        return recording.label == POSITIVE
+    return f" {keyword.lower()} " in f" {' '.join(recording.words)} "
+
+
+def placed(recording: Recording, keyword: str) -> bool:
+    """Whether it holds the keyword at a known place."""
+    own = recording.label in ("", POSITIVE, keyword.lower())
+    return recording.word_s is not None and own and says_exactly(recording, keyword)
 
 
 def forms(word: str) -> frozenset[str]:
@@ -234,18 +254,14 @@ def cut(recording: Recording, start_s: float, end_s: float) -> Recording:
 def read_table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file. Raises InvalidInput where it cannot be read."""
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             return list(csv.DictReader(file))
+    except UnicodeDecodeError as error:
+        raise InvalidInput(str(path), "is no CSV file: its bytes are not UTF-8 text") from error
     except OSError as error:
         raise InvalidInput(
             str(path), f"the manifest cannot be read ({error.strerror}); is the data folder right?"
         ) from error
-
-
-def spoken_span(row: dict[str, str]) -> tuple[float, float] | None:
-    """The louder part of a clip that holds one word alone."""
-    alone = row["transcript"].lower() in ("", row["word"].lower())
-    return span(row["speech_start_s"], row["speech_end_s"]) if alone else None
 
 
 def span(start: str, end: str) -> tuple[float, float] | None:

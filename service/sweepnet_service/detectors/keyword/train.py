@@ -25,7 +25,6 @@ from sweepnet_service.detectors.keyword.claim import claim
 from sweepnet_service.detectors.keyword.dataset import (
     Recording,
     Spoken,
-    read_folder,
     read_rooms,
     read_samples,
 )
@@ -39,6 +38,7 @@ from sweepnet_service.detectors.keyword.evaluate import (
 )
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings, train_head
+from sweepnet_service.detectors.keyword.intake import Dataset, listed, read_dataset
 from sweepnet_service.detectors.keyword.material import (
     Material,
     as_recording,
@@ -178,7 +178,7 @@ def check(config: TrainConfig) -> None:
             "a folder with positive/ and negative/ as `folder`",
         )
     if config.folder is not None:
-        read_folder(config.folder)
+        require_word(read_dataset(config.folder), config.keyword)
     if config.trunk is not None:
         taken_trunk(config.trunk)
     for text in config.pronunciations:
@@ -239,11 +239,12 @@ def gather(config: TrainConfig, report: Report) -> Material:
     """All material for the head: recordings and synthetic speech."""
     material = material_of(config.data, config.keyword) if config.data else Material()
     if config.folder is not None:
-        positive, negative = read_folder(config.folder)
+        own = read_dataset(config.folder).part("train")
         material = replace(
             material,
-            positive=[*material.positive, *map(spoken_whole, positive)],
-            speech=[*material.speech, *negative],
+            positive=[*material.positive, *words_of(own, config.keyword)],
+            speech=[*material.speech, *own.negative(config.keyword)],
+            noise=[*material.noise, *own.noise],
         )
     if not config.synthesize:
         return material
@@ -258,10 +259,29 @@ def gather(config: TrainConfig, report: Report) -> Material:
     )
 
 
+def require_word(data: Dataset, keyword: str) -> None:
+    """Raises InvalidInput where no recording to learn from holds the word."""
+    own = data.part("train")
+    if own.placed(keyword) or own.weak(keyword):
+        return
+    labels = sorted({row.label for row in data.recordings if row.label})
+    raise InvalidInput(
+        str(data.where),
+        f"no recording holds {keyword!r} (labels: {listed(labels) or 'none'}); expected some in "
+        "positive/, or labelled so by a CSV manifest or label tracks",
+    )
+
+
+def words_of(data: Dataset, keyword: str) -> list[Recording]:
+    """Recordings of the word with its place; the louder part where nobody told."""
+    return [*data.placed(keyword), *map(spoken_whole, data.weak(keyword))]
+
+
 def spoken_whole(recording: Recording) -> Recording:
     """A user's recording of the word alone: the louder part is the word."""
     (_, samples), *_ = read_samples([recording])
-    return replace(recording, word_s=loud_span_s(samples))
+    start_s, end_s = loud_span_s(samples)
+    return replace(recording, word_s=(recording.start_s + start_s, recording.start_s + end_s))
 
 
 def splices(
@@ -338,10 +358,15 @@ def validation(config: TrainConfig, detector: KeywordDetector) -> tuple[list[Hea
         words += hear_clips(detector, synthesis.positives(label, 100, rng))
         if not speech:
             speech += hear_clips(detector, synthesis.negatives(near, 300, rng))
-    if config.folder is not None and not words:
-        words += hear(detector, list(map(spoken_whole, read_folder(config.folder)[0])), label)
-    if config.folder is not None and not speech:
-        speech += hear(detector, read_folder(config.folder)[1], label)
+    if config.folder is not None:
+        own = read_dataset(config.folder)
+        held_out = own.part("validation")
+        words += hear(detector, words_of(held_out, label), label)
+        speech += hear(detector, held_out.negative(label), label)
+        if not words:
+            words += hear(detector, words_of(own, label), label)
+        if not speech:
+            speech += hear(detector, own.negative(label), label)
     return words, speech
 
 
