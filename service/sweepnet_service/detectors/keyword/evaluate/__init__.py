@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from sweepnet_service.detectors.keyword.evaluate.curve import Alarms, threshold_at
+from sweepnet_service.detectors.keyword.evaluate.figures import (
+    Alarm,
+    Condition,
+    Figures,
+    FoldHeard,
+    Kind,
+    Missed,
+    Point,
+    Share,
+    figures_at,
+)
+from sweepnet_service.detectors.keyword.evaluate.groups import group_of
 from sweepnet_service.detectors.keyword.evaluate.heard import (
     Decider,
     Heard,
@@ -18,6 +31,7 @@ from sweepnet_service.detectors.keyword.evaluate.intervals import (
     paired_difference,
     poisson_rate,
 )
+from sweepnet_service.detectors.keyword.evaluate.pooled import pooled
 from sweepnet_service.detectors.keyword.evaluate.report import (
     Measured,
     Report,
@@ -28,15 +42,26 @@ from sweepnet_service.detectors.keyword.evaluate.report import (
 )
 
 __all__ = [
+    "Alarm",
+    "Alarms",
+    "Condition",
     "Decider",
     "Estimate",
+    "Figures",
+    "FoldHeard",
     "Heard",
+    "Kind",
     "Measured",
+    "Missed",
+    "Point",
     "Report",
+    "Share",
     "alarms",
     "evaluate",
     "events",
+    "figures_at",
     "found",
+    "group_of",
     "hear",
     "hear_samples",
     "hours",
@@ -45,5 +70,7 @@ __all__ = [
     "paired_difference",
     "part_of",
     "poisson_rate",
+    "pooled",
     "report_on",
+    "threshold_at",
 ]

@@ -15,7 +15,12 @@ from sweepnet_service.detectors.keyword.dataset import (
     relative_word,
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.session import KeywordEvent, SpotOptions, SpotSession
+from sweepnet_service.detectors.keyword.session import (
+    KeywordEvent,
+    SpotOptions,
+    SpotSession,
+    decider,
+)
 
 BLOCK = 160_000
 TOLERANCE_S = 0.3
@@ -39,6 +44,7 @@ class Decider:
     def __init__(self, detector: KeywordDetector, label: str, threshold: float) -> None:
         self._label, self._threshold = label, threshold
         self._session = SpotSession(detector, RATE_HZ, SpotOptions(thresholds={label: threshold}))
+        self._rule = decider(detector, label, threshold)
 
     def events(self, heard: Heard) -> list[KeywordEvent]:
         """The events that a stream of these scores would have brought."""
@@ -54,6 +60,11 @@ class Decider:
         """Whether an event lies on the word, give or take 0.3 s."""
         return any(on_word(event, heard) for event in self.events(heard))
 
+    def told_at(self, heard: Heard) -> int | None:
+        """The window with which the first event on the word is told; None where there is none."""
+        told = zip(self.events(heard), self._rule.peaks(heard.scores), strict=False)
+        return next((peak.last + 1 for event, peak in told if on_word(event, heard)), None)
+
 
 def on_word(event: KeywordEvent, heard: Heard) -> bool:
     """Whether an event, in samples at 16 kHz, lies on the word or within 0.3 s of it; on a
@@ -62,6 +73,18 @@ def on_word(event: KeywordEvent, heard: Heard) -> bool:
     word = relative_word(heard.recording) or (0.0, heard.seconds)
     first, past = (word[0] - TOLERANCE_S) * RATE_HZ, (word[1] + TOLERANCE_S) * RATE_HZ
     return event.start < past and event.end > first
+
+
+def word_score(detector: KeywordDetector, label: str, heard: Heard) -> float:
+    """The highest score whose event would lie on the word; 0 where no window would."""
+    word = relative_word(heard.recording) or (0.0, heard.seconds)
+    place = detector.placements[label]
+    windows = np.arange(len(heard.scores)) * detector.hop_s
+    first = windows - detector.padding_samples / detector.rate_hz
+    near = (first + place.start_s < word[1] + TOLERANCE_S) & (
+        first + place.end_s > word[0] - TOLERANCE_S
+    )
+    return float(np.max(heard.scores, initial=0, where=near))
 
 
 def hear(detector: KeywordDetector, recordings: Iterable[Recording], label: str) -> Iterator[Heard]:

@@ -1,0 +1,49 @@
+"""Speaker folds pooled: each detector at a threshold chosen without the speakers it is measured on.
+
+A fold's threshold comes from the other folds' speech, as their own detectors scored it, so that
+neither its misses nor its false alarms had a say in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sweepnet_service.detectors.keyword.evaluate.curve import HIGHEST_RATE, Alarms, threshold_at
+from sweepnet_service.detectors.keyword.evaluate.figures import Figures, FoldHeard, figures_at
+from sweepnet_service.errors import InvalidInput
+
+POINTS = 40
+
+
+def pooled(label: str, folds: Sequence[FoldHeard], rate: float) -> Figures:
+    """The figures of all folds, thresholds chosen for `rate` false alarms an hour of speech.
+
+    Misses are the mean over the detectors, false alarms the sum over all speech. Raises
+    InvalidInput for fewer than two folds, or where the speech is too short to tell the rate.
+    """
+    if len(folds) < 2:
+        raise InvalidInput("folds", f"got {len(folds)}; expected two or more")
+    alarms = [Alarms(fold.detector, label, fold.speech) for fold in folds]
+    lowest = max(1 / max(hours, 1e-9) for hours in hours_of_others(alarms))
+    rates = np.geomspace(min(lowest, HIGHEST_RATE), HIGHEST_RATE, POINTS) * (1 + 1e-9)
+    return figures_at(
+        label,
+        folds,
+        thresholds_of(alarms, rate),
+        sweep=[thresholds_of(alarms, each) for each in rates.tolist()],
+        asked_rate=rate,
+    )
+
+
+def thresholds_of(alarms: Sequence[Alarms], rate: float) -> tuple[float, ...]:
+    """The threshold of each fold, from the other folds' false alarms alone."""
+    others = ([*alarms[:fold], *alarms[fold + 1 :]] for fold in range(len(alarms)))
+    return tuple(threshold_at(parts, rate) for parts in others)
+
+
+def hours_of_others(alarms: Sequence[Alarms]) -> list[float]:
+    """For each fold the hours of speech that the others hold."""
+    total = sum(part.hours for part in alarms)
+    return [total - part.hours for part in alarms]
