@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 import soxr
@@ -20,7 +21,7 @@ from cnn_core.aggregate import Max, Mean, SoftmaxMean
 from cnn_core.arrays import Array
 from cnn_core.decide import EachLabel, Hysteresis, Peak
 from cnn_core.errors import CoreError
-from cnn_core.stream import open_stream
+from cnn_core.stream import Stream, open_stream
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.explanation import Explainer, SpotExplanation
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
@@ -101,7 +102,6 @@ class SpotSession:
         self._resampler = resampler(rate_hz, detector.rate_hz)
         self._frames = detector.features.stream()
         self._explainer = Explainer(detector) if options.explanations else None
-        self._net = open_stream(detector.net)
         self._decider = EachLabel(deciders(detector, options))
         self._decided = self._decider.init()
         self._aggregates = aggregates(detector, options)
@@ -109,6 +109,11 @@ class SpotSession:
         self._values: tuple[Aggregate, ...] = ()
         self._read = self._windows = self._frames_seen = 0
         self._finished = False
+
+    @cached_property
+    def _net(self) -> Stream:
+        """Opened when first needed: `replay` decides about scores without it."""
+        return open_stream(self.detector.net)
 
     def push(self, samples: Array) -> SpotUpdate:
         """What the next samples (n,), n >= 0, of the source bring; floats in -1..1."""

@@ -24,6 +24,7 @@ from sweepnet_service.detectors.keyword.evaluate.heard import (
     hear,
     hear_samples,
     hours,
+    word_score,
 )
 from sweepnet_service.detectors.keyword.evaluate.intervals import (
     Estimate,
@@ -73,4 +74,5 @@ __all__ = [
     "pooled",
     "report_on",
     "threshold_at",
+    "word_score",
 ]
