@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+REPORT_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units of `stage`; `seconds_left` of the whole work, None while unknown."""
+    """`done` of `total` units of `stage` (0: unknown); `seconds_left` of as much of the work as the
+    stage can foresee, None while unknown.
+    """
 
     stage: str
     done: int
@@ -18,3 +23,19 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+
+
+def paced(stage: str, total: int, report: Report) -> Callable[[int], None]:
+    """A callback for each unit of a stage that tells its progress now and then, with time left."""
+    began_s = told_s = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        if done < total and now_s - told_s < REPORT_EVERY_S:
+            return
+        told_s = now_s
+        left_s = (now_s - began_s) * (total - done) / done if done and total else None
+        report(Progress(stage, done, total, left_s))
+
+    return tell

@@ -9,12 +9,15 @@ from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.augment import (
     Augment,
     change_speed,
+    change_tempo,
+    clipped,
     in_room,
     loud_power,
     mu_law,
     set_level,
     telephone,
 )
+from sweepnet_service.detectors.keyword.codec import CODECS, Codec, through
 from sweepnet_service.detectors.keyword.features import LogMel, expand
 from sweepnet_service.detectors.keyword.spectral import Spectral, patches, warp_matrix
 
@@ -42,6 +45,52 @@ def test_speed_changes_length_and_pitch() -> None:
     fast = change_speed(tone, 1.25)
     assert abs(len(fast) - 12_800) <= 1
     assert np.argmax(np.abs(np.fft.rfft(fast))) * 16_000 / len(fast) == pytest.approx(625, abs=5)
+
+
+def peak_hz(samples: Array) -> float:
+    return float(np.argmax(np.abs(np.fft.rfft(samples))) * 16_000 / len(samples))
+
+
+@pytest.mark.parametrize("tempo", [0.85, 1.0, 1.2])
+def test_tempo_changes_length_and_keeps_pitch_and_place(tempo: float) -> None:
+    tone = np.sin(2 * np.pi * 500 * np.arange(32_000) / 16_000).astype(np.float32)
+    tone[:8_000] = tone[-8_000:] = 0
+    changed = change_tempo(tone, tempo)
+    assert len(changed) == pytest.approx(32_000 / tempo, abs=2)
+    assert peak_hz(changed) == pytest.approx(500, abs=3)
+    loud = np.flatnonzero(np.abs(changed) > 0.5)
+    assert loud[0] == pytest.approx(8_000 / tempo, abs=400)
+    assert loud[-1] == pytest.approx(24_000 / tempo, abs=400)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_codec_keeps_length_place_and_loudness(codec: Codec, share: float, murmur: Array) -> None:
+    low, high = codec.level
+    heard = through(murmur, codec, low + share * (high - low))
+    assert heard.shape == murmur.shape
+    assert heard.dtype == np.float32
+    assert not np.array_equal(heard, murmur)
+    shift = np.argmax(np.correlate(heard[:20_000], murmur[4_000:16_000], "valid")) - 4_000
+    assert abs(shift) < 40
+    assert loud_power(heard) == pytest.approx(loud_power(murmur), rel=0.5)
+
+
+@pytest.mark.parametrize("length", [0, 1, 399, 1_599, 1_600, 4_000])
+def test_any_length_passes_the_whole_chain(length: int, murmur: Array) -> None:
+    everything = Augment(tempo_share=1, clipping_share=1, telephone_share=0, codec_share=1)
+    for seed in range(6):
+        changed, _ = everything(murmur[:length], np.random.default_rng(seed))
+        assert np.isfinite(changed).all()
+        assert changed.dtype == np.float32
+
+
+def test_clipping_cuts_the_peaks_only() -> None:
+    ramp = np.linspace(-1, 1, 2_001, dtype=np.float32)
+    cut = clipped(ramp, np.random.default_rng(0))
+    limit = cut.max()
+    assert 10 ** (-15 / 20) <= limit <= 10 ** (-3 / 20)
+    np.testing.assert_array_equal(cut[np.abs(ramp) < limit], ramp[np.abs(ramp) < limit])
 
 
 def test_a_telephone_passes_its_band_only() -> None:

@@ -1,6 +1,13 @@
-"""What can happen to speech on its way: speed, room, telephone, level; samples -> samples.
+"""What can happen to speech on its way: speed, tempo, room, clipping, telephone, codec, level.
 
-All at 16 kHz, float32 (n,). Every choice comes from the generator given.
+Samples -> samples, all at 16 kHz, float32 (n,). Every choice comes from the generator given.
+
+Kept libraries do the work where one fits: soxr for speed (pitch and formants go along),
+python-stretch (MIT; Signalsmith Stretch) for tempo alone, scipy for rooms, soundfile for codecs.
+audiomentations has most of this, but brings librosa, Numba and scikit-learn, and tells nothing of
+where a word went when time was stretched; pedalboard is under the GPL. Speed and tempo together
+change pitch alone; formants alone are changed on the mel axis, and noise and babble are added, by
+`Spectral`, afresh whenever an example is used.
 """
 
 from __future__ import annotations
@@ -13,9 +20,12 @@ import soxr
 from scipy.signal import butter, oaconvolve, sosfilt
 
 from cnn_core.arrays import Array
+from sweepnet_service.detectors.keyword.codec import coded
+from sweepnet_service.errors import FailedPrecondition
 
 RATE_HZ = 16_000
 LEVEL_DB = -20.0
+SHORTEST_STRETCHED = 4_000
 
 
 @dataclass(frozen=True)
@@ -24,17 +34,27 @@ class Augment:
 
     rooms: Sequence[Array] = ()
     speed: tuple[float, float] = (0.85, 1.15)
+    tempo: tuple[float, float] = (0.85, 1.2)
+    tempo_share: float = 0.3
     room_share: float = 0.25
+    clipping_share: float = 0.1
     telephone_share: float = 0.2
+    codec_share: float = 0.15
 
     def __call__(self, samples: Array, rng: np.random.Generator) -> tuple[Array, float]:
         """The changed samples at -20 dB full scale, and by how much time was stretched."""
-        speed = rng.uniform(*self.speed)
-        changed = change_speed(samples, speed)
+        changed = change_speed(samples, rng.uniform(*self.speed))
+        if rng.random() < self.tempo_share:
+            changed = change_tempo(changed, rng.uniform(*self.tempo))
         if self.rooms and rng.random() < self.room_share:
             changed = in_room(changed, self.rooms[int(rng.integers(len(self.rooms)))])
-        if rng.random() < self.telephone_share:
+        if rng.random() < self.clipping_share:
+            changed = clipped(changed, rng)
+        channel = rng.random()
+        if channel < self.telephone_share:
             changed = telephone(changed, rng)
+        elif channel < self.telephone_share + self.codec_share:
+            changed = coded(changed, rng)
         return set_level(changed, LEVEL_DB), len(changed) / max(1, len(samples))
 
 
@@ -43,10 +63,33 @@ def change_speed(samples: Array, speed: float) -> Array:
     return np.asarray(soxr.resample(samples, RATE_HZ * speed, RATE_HZ, quality="MQ"))
 
 
+def change_tempo(samples: Array, tempo: float) -> Array:
+    """Spoken faster (> 1) or slower in the same voice."""
+    try:
+        import python_stretch
+    except ImportError as error:
+        raise FailedPrecondition(
+            "train", "the package python-stretch is not installed; pip install 'sweepnet[train]'"
+        ) from error
+    if len(samples) < SHORTEST_STRETCHED:
+        return samples
+    stretch = python_stretch.Signalsmith.Stretch()
+    stretch.preset(1, RATE_HZ)
+    stretch.timeFactor = tempo
+    stretched = stretch.process(np.ascontiguousarray(samples[None], np.float32))
+    return np.asarray(stretched, np.float32).reshape(-1)
+
+
 def in_room(samples: Array, response: Array) -> Array:
     """As heard in the room of an impulse response, cut to the same length."""
     direct = int(np.argmax(np.abs(response)))
     return oaconvolve(samples, response)[direct : direct + len(samples)].astype(np.float32)
+
+
+def clipped(samples: Array, rng: np.random.Generator) -> Array:
+    """Recorded too loud: cut off 3 to 15 dB below the peak."""
+    limit = np.max(np.abs(samples), initial=0) * 10 ** (-rng.uniform(3, 15) / 20)
+    return np.clip(samples, -limit, limit)
 
 
 def telephone(samples: Array, rng: np.random.Generator) -> Array:

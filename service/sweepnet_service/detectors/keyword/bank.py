@@ -13,6 +13,7 @@ from cnn_core.arrays import Array, Integers
 from sweepnet_service.detectors.keyword.augment import Augment, set_level
 from sweepnet_service.detectors.keyword.dataset import Recording, Spoken, relative_word
 from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.parallel import in_order
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,23 @@ class Bank:
 
 
 def augmented(
-    spoken: Iterable[Spoken], augment: Augment, seed: int, features: LogMel
+    spoken: Iterable[Spoken],
+    augment: Augment,
+    seed: int,
+    features: LogMel,
+    workers: int | None = None,
 ) -> Iterable[tuple[Array, tuple[float, float]]]:
-    """Features and word place of each recording, changed by `augment`, each with its own seed."""
-    for index, (recording, samples) in enumerate(spoken):
-        changed, stretch = augment(samples, np.random.default_rng((seed, index)))
-        yield features.frames(changed), word_frames(recording, stretch, features)
+    """Features and word place of each recording, changed by `augment`, each with its own seed.
+
+    All cores share the work (`workers`: so many); what comes out is the same for any number.
+    """
+
+    def changed(numbered: tuple[int, Spoken]) -> tuple[Array, tuple[float, float]]:
+        index, (recording, samples) = numbered
+        heard, stretch = augment(samples, np.random.default_rng((seed, index)))
+        return features.frames(heard), word_frames(recording, stretch, features)
+
+    return in_order(changed, enumerate(spoken), workers)
 
 
 def plain(

@@ -21,7 +21,7 @@ from sweepnet_service.detectors.keyword.dataset import (
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.phones import pronounce_all
 from sweepnet_service.detectors.keyword.trunk import Transcribed
-from sweepnet_service.progress import Progress, Report
+from sweepnet_service.progress import Report, paced
 
 Rows = Iterable[tuple[Array, tuple[float, float]]]
 UNKNOWN = (np.nan, np.nan)
@@ -76,18 +76,7 @@ def kept_bank(path: Path, rows: Callable[[], Rows], total: int, report: Report) 
     """The bank at `path`, made of `rows()` if it is not there yet."""
     if path.exists():
         return open_bank(path)
-    stage = f"features {path.name}"
-    return write_bank(path, rows(), every(100, lambda done: report(Progress(stage, done, total))))
-
-
-def every(count: int, act: Callable[[int], None]) -> Callable[[int], None]:
-    """`act`, called at multiples of `count` only."""
-
-    def now_and_then(done: int) -> None:
-        if done % count == 0:
-            act(done)
-
-    return now_and_then
+    return write_bank(path, rows(), paced(f"features {path.name}", total, report))
 
 
 def feature_list(recordings: Sequence[Recording], features: LogMel) -> list[Array]:
