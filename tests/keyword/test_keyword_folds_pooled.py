@@ -23,9 +23,10 @@ from sweepnet_service.detectors.keyword.evaluate import (
     hear_samples,
     pooled,
     threshold_at,
+    word_score,
 )
 from sweepnet_service.detectors.keyword.evaluate.delay import CHUNK_S, delay_s
-from sweepnet_service.detectors.keyword.evaluate.heard import word_score
+from sweepnet_service.detectors.keyword.evaluate.pooled import thresholds_of
 from sweepnet_service.errors import InvalidInput
 
 HOUR = 3600.0
@@ -83,8 +84,8 @@ def test_a_folds_own_speech_has_no_say_in_its_threshold(
     third: list[float],
 ) -> None:
     def chosen(own: list[float]) -> tuple[float, ...]:
-        folds = [fold(detector, scores, [0.5]) for scores in (own, second, third)]
-        return pooled(LABEL, folds, 0.5).thresholds
+        speech = (fold(detector, scores, []).speech for scores in (own, second, third))
+        return thresholds_of([Alarms(detector, LABEL, each) for each in speech], 0.5)
 
     assert chosen(first)[0] == chosen(changed)[0]
 
