@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 
 from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.augment import loud_power
-from sweepnet_service.detectors.keyword.conditions import in_noise, mixed, piece
+from sweepnet_service.detectors.keyword.conditions import in_noise, mean_power, mixed, piece
 from sweepnet_service.detectors.keyword.conditions import test_noise as noise_for_tests
 from sweepnet_service.detectors.keyword.dataset import Recording, Spoken
 from sweepnet_service.errors import InvalidInput
 
 NOISE = [np.random.default_rng(n).normal(0, 0.1, 20_000).astype(np.float32) for n in range(5)]
+
+POWERS = (loud_power, mean_power)
 
 
 def spoken(name: str, seconds: float = 1.0, level: float = 0.1) -> Spoken:
@@ -42,15 +45,22 @@ def test_seed_and_name_choose_the_noise() -> None:
     assert not np.array_equal(one, heard([spoken("a")], seed=2)["a"])
 
 
-@given(st.floats(-10, 30), st.floats(0.01, 0.9), st.integers(0, 99))
-def test_ratio_is_the_one_asked_for(snr_db: float, level: float, seed: int) -> None:
-    _, clip = spoken("a", level=level)
+@given(st.floats(-10, 30), st.floats(0.01, 0.9), st.integers(0, 99), st.sampled_from(POWERS))
+def test_ratio_is_the_one_asked_for(
+    snr_db: float, level: float, seed: int, power: Callable[[Array], float]
+) -> None:
+    clip = np.pad(spoken("a", level=level)[1], 4_000)
     noise = piece(NOISE, len(clip), np.random.default_rng(seed))
-    sum_ = mixed(clip, noise, snr_db).astype(np.float64)
+    sum_ = mixed(clip, noise, snr_db, power).astype(np.float64)
     gain = np.linalg.lstsq(np.stack([clip, noise], 1).astype(np.float64), sum_, rcond=None)[0]
-    ratio = loud_power(gain[0] * clip) / np.mean((gain[1] * noise.astype(np.float64)) ** 2)
+    ratio = power(gain[0] * clip) / np.mean((gain[1] * noise.astype(np.float64)) ** 2)
     assert np.max(np.abs(sum_)) <= 1 + 1e-6
     assert 10 * np.log10(ratio) == pytest.approx(snr_db, abs=0.01)
+
+
+def test_power_of_all_of_a_clip_is_milder_to_one_with_pauses() -> None:
+    clip = np.pad(spoken("a")[1], 16_000)
+    assert mean_power(clip) == pytest.approx(loud_power(clip) / 3, rel=0.03)
 
 
 def test_clip_longer_than_the_noise_is_filled() -> None:

@@ -6,7 +6,7 @@ engines, folds and reruns hear the same samples whatever else they hear and in w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -28,18 +28,23 @@ DRAWS = 20
 
 
 def in_noise(
-    spoken: Iterable[Spoken], noise: Sequence[Array], snr_db: float, seed: int
+    spoken: Iterable[Spoken],
+    noise: Sequence[Array],
+    snr_db: float,
+    seed: int,
+    power: Callable[[Array], float] = loud_power,
 ) -> Iterator[Spoken]:
-    """Each clip with a piece of `noise` at `snr_db`: mean power of the clip's louder blocks
-    (`loud_power`) over mean power of the piece. Both are turned down where the sum would clip.
+    """Each clip with a piece of `noise` at `snr_db`: the clip's power over the piece's mean power.
 
-    Raises InvalidInput where no noise is given.
+    A clip's power is that of its louder blocks (`loud_power`), or, milder by what its pauses take
+    off, of all of it (`mean_power`). Both are turned down where the sum would clip. Raises
+    InvalidInput where no noise is given.
     """
     if not noise:
         raise InvalidInput("noise", "got none; expected at least one recording of noise")
     for recording, samples in spoken:
         rng = np.random.default_rng((seed, crc32(identity(recording).encode())))
-        yield recording, mixed(samples, piece(noise, len(samples), rng), snr_db)
+        yield recording, mixed(samples, piece(noise, len(samples), rng), snr_db, power)
 
 
 def test_noise(data: Path) -> list[Array]:
@@ -68,11 +73,18 @@ def piece(noise: Sequence[Array], length: int, rng: np.random.Generator) -> Arra
     raise InvalidInput("noise", f"was silent in {DRAWS} draws of {length} samples; expected sound")
 
 
-def mixed(samples: Array, noise: Array, snr_db: float) -> Array:
+def mean_power(samples: Array) -> float:
+    """Mean power of all of a clip, pauses included."""
+    return float(np.mean(samples.astype(np.float64) ** 2)) if len(samples) else 0.0
+
+
+def mixed(
+    samples: Array, noise: Array, snr_db: float, power: Callable[[Array], float] = loud_power
+) -> Array:
     """The sum (n,) at a signal-to-noise ratio, within -1..1; silence comes back as it is."""
-    power = loud_power(samples)
-    if power <= 0:
+    signal = power(samples)
+    if signal <= 0:
         return samples
-    loud = np.mean(noise.astype(np.float64) ** 2)
-    both = samples + noise * np.sqrt(power / loud / 10 ** (snr_db / 10))
+    ratio = signal / mean_power(noise) / 10 ** (snr_db / 10)
+    both = samples + noise * np.sqrt(ratio)
     return np.asarray(both / max(1.0, float(np.max(np.abs(both)))), np.float32)
