@@ -28,11 +28,13 @@ ALLOWED = {
         "threadpoolctl", "typer", "uvloop", *GRPC,
     },
 }  # fmt: skip
-# Drawing belongs to the extra [plots], ONNX to [onnx]: imported only when something is drawn or
-# exported.
+# Drawing belongs to the extra [plots], cutting out to [clips], ONNX to [onnx]: imported only when
+# something is drawn, cut out or exported.
 EXTRAS = {
+    FOLDERS["sweepnet"] / "cli" / "clips.py": {"soundfile"},
     FOLDERS["sweepnet"] / "demo" / "figures.py": {"matplotlib", "PIL"},
     **{path: {"matplotlib", "PIL"} for path in (FOLDERS["sweepnet"] / "drawing").glob("*.py")},
+    FOLDERS["sweepnet_service"] / "detectors/keyword/bench/picture.py": {"matplotlib"},
     **{path: {"onnx"} for path in (FOLDERS["cnn_core"] / "onnx_export").glob("*.py")},
 }
 
@@ -69,8 +71,8 @@ def test_the_client_loads_neither_numpy_nor_the_service() -> None:
     """The rule holds for what is loaded, too, not only for what is written."""
     import subprocess
 
-    heavy = "{'numpy', 'scipy', 'cnn_core', 'sweepnet_service', 'matplotlib', 'PIL'}"
-    check = f"import sweepnet, sys; print(sorted({heavy} & set(sys.modules)))"
+    heavy = {"numpy", "scipy", "cnn_core", "sweepnet_service", "matplotlib", "PIL", "soundfile"}
+    check = f"import sweepnet, sweepnet.cli.spot, sys; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

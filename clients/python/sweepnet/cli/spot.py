@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sweepnet import Event, SpotResult
+from sweepnet import Client, Event, Scored, SpotResult
+from sweepnet.cli import clips as cutting
 from sweepnet.cli import explaining
+from sweepnet.cli.clips import Clips
 from sweepnet.cli.connection import (
     Detectors,
     Json,
@@ -18,10 +24,17 @@ from sweepnet.cli.connection import (
     thresholds,
 )
 from sweepnet.cli.explaining import Explain
+from sweepnet.cli.labels import Labels, labelled
+from sweepnet.cli.listening import Listener, listened
 from sweepnet.cli.output import Row, print_scored
+from sweepnet.cli.places import places
+from sweepnet.cli.plotting import Pictures, Plot
+from sweepnet.cli.raw import Raw, RawFormat, parsed
+from sweepnet.cli.windows import AllWindows, WindowLines
 from sweepnet.options import SpotOptions
 
 COLUMNS = ("Length", "Label", "Score", "Found")
+Stage = Callable[[Iterable[Scored]], Iterator[Scored]]
 
 
 def spot(
@@ -31,28 +44,96 @@ def spot(
     models: Models = None,
     detector: Detectors = None,
     threshold: Thresholds = None,
+    false_alarms_per_hour: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Thresholds at which a label may be told falsely so often in an hour of speech.",
+        ),
+    ] = None,
     channel: Annotated[
         list[int] | None, typer.Option(help="Channel to score, from 0; all by default.")
     ] = None,
+    raw: Raw = None,
+    all_windows: AllWindows = False,
+    labels: Labels = None,
+    plot: Plot = None,
+    clips: Clips = None,
     explain: Explain = None,
 ) -> None:
     """Find spoken words in recordings (WAV, FLAC, OGG, MP3, ...).
 
     A file that fails is told of, the others go on, and the exit code is 1.
     """
-    explaining.check(explain, files)
+    samples = parsed(raw)
     options: SpotOptions = {
         "detectors": detector or (),
         "thresholds": thresholds(threshold),
         "channels": channel or (),
+        **rate(false_alarms_per_hour),
+        **(samples.options() if samples else {}),
     }
-    if explain:
-        options |= {"explanations": True, "replies": "windows"}
+    pictures = Pictures(places(plot, files, ".png", "--plot")) if plot else None
+    listeners: list[Listener] = [WindowLines(as_json)] if all_windows else []
+    listeners += [pictures] if pictures else []
+    stages = outputs(files, samples, labels, clips, explain)
+    stages += [pictures.drawn] if pictures else []
     with connected(server, models, detector or ()) as client:
-        results = client.score_many(files, kind="audio", concurrency=2, spot=options)
-        if explain:
-            results = explaining.drawn(results, explain)
+        results = scored(client, files, options, listeners, bool(explain))
+        for stage in stages:
+            results = stage(results)
         print_scored(results, COLUMNS, _rows, spot_json, as_json)
+
+
+def rate(false_alarms_per_hour: float | None) -> SpotOptions:
+    """The option as the client takes it; raises BadParameter."""
+    if false_alarms_per_hour is None:
+        return {}
+    if not 0 < false_alarms_per_hour < math.inf:
+        raise typer.BadParameter(
+            f"got {false_alarms_per_hour:g}; expected false alarms in an hour, above 0",
+            param_hint="--false-alarms-per-hour",
+        )
+    return {"false_alarms_per_hour": false_alarms_per_hour}
+
+
+def outputs(
+    files: Sequence[str],
+    samples: RawFormat | None,
+    labels: str | None,
+    clips: str | None,
+    explain: Path | None,
+) -> list[Stage]:
+    """What is written of each result as it passes; raises before any work where it cannot be."""
+    stages: list[Stage] = []
+    if labels:
+        stages.append(partial(labelled, tracks=places(labels, files, ".txt", "--labels")))
+    if clips:
+        names = cutting.check(clips, files)
+        stages.append(partial(cutting.cut_out, folder=Path(clips), names=names, raw=samples))
+    if explain:
+        explaining.check(explain, files)
+        stages.append(partial(explaining.drawn, out=explain))
+    return stages
+
+
+def scored(
+    client: Client,
+    files: Sequence[str],
+    options: SpotOptions,
+    listeners: Sequence[Listener],
+    explanations: bool,
+) -> Iterable[Scored]:
+    """The results; one recording after another where somebody listens to its updates."""
+    if explanations:
+        options |= {"explanations": True}
+    if explanations or listeners:
+        options |= {"replies": "windows"}
+    if any(isinstance(each, Pictures) for each in listeners):
+        options |= {"features": True}
+    if listeners:
+        return listened(client, files, options, listeners, keep=explanations)
+    return client.score_many(files, kind="audio", concurrency=2, spot=options)
 
 
 def spot_json(result: SpotResult) -> dict[str, Any]:
