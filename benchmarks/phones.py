@@ -19,11 +19,11 @@ from rich.table import Table
 import sweepnet_service
 from cnn_core.layers import Sequential
 from sweepnet_service.detectors.keyword import KeywordDetector
+from sweepnet_service.detectors.keyword.assembly import taken_apart
 from sweepnet_service.detectors.keyword.dataset import Recording, read_continuous
 from sweepnet_service.detectors.keyword.phones import pronounce_all
 from sweepnet_service.detectors.keyword.prepare import feature_list
 from sweepnet_service.detectors.keyword.trunk import phone_error_rate
-from sweepnet_service.detectors.keyword.tuning import taken_apart
 
 MODEL = Path(sweepnet_service.__file__).parent / "models" / "welcome.safetensors"
 CORPORA = ("librispeech", "speechocean762")

@@ -48,8 +48,8 @@ from examples.running import (
 )
 from examples.words_in_speech import WORD, Heard, Made, hear, made
 from sweepnet_service.detectors.keyword import KeywordDetector
+from sweepnet_service.detectors.keyword.assembly import taken_apart
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ
-from sweepnet_service.detectors.keyword.tuning import taken_apart
 from sweepnet_service.progress import Report
 
 MODEL = Path(sweepnet_service.__file__).parent / "models" / "welcome.safetensors"

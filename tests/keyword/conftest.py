@@ -8,10 +8,11 @@ import pytest
 from cnn_core.arrays import Array
 from cnn_core.layers import Conv1d, Sequential
 from sweepnet_service.detectors.keyword import KeywordDetector
+from sweepnet_service.detectors.keyword.assembly import Calibrated, Pieces, assemble
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings, build_head
 from sweepnet_service.detectors.keyword.trunk import CHANNELS, build_trunk
-from sweepnet_service.detectors.keyword.tuning import Pieces, assemble, untuned, with_calibration
+from sweepnet_service.detectors.keyword.tuning import untuned
 
 
 @pytest.fixture(scope="session")
@@ -37,5 +38,5 @@ def detector(murmur: Array) -> KeywordDetector:
     net = assemble(pieces)
     raw = Sequential(net.layers[:-1]).forward(LogMel().frames(murmur)[None])
     scale = 1 / float(raw.std())
-    calibrated = with_calibration(net, scale, -scale * float(raw.mean()))
-    return untuned(calibrated, "welcome", LogMel())
+    calibrated = Calibrated.of(net, 1).mapped(0, scale, -scale * float(raw.mean()))
+    return untuned(calibrated.net, "welcome", LogMel())

@@ -22,7 +22,14 @@ OF_FIGURES = (
     "15 points either way.",
     "The speech of the false alarm figures is dense reading; in a quiet room alarms are fewer.",
 )
-OF_RATES = "Thresholds for rates below one an hour are extrapolated from the tail of the peaks."
+OF_RATES = (
+    "Thresholds for rates below one in the hours that they were chosen on are extrapolated from "
+    "the tail of the peaks."
+)
+OF_SCORES = (
+    "A score is the probability that its window holds the word, where recordings of the word and "
+    "peaks of other sound are equally likely; a prior p adds log(p / (1 - p)) to its log odds."
+)
 UNMEASURED = (
     "Nothing was measured on a test split: try the model on recordings that it did not learn from "
     "before you rely on it."
@@ -67,6 +74,7 @@ def make(
             f"{len(words)} validation words (real and synthetic)",
             "points": [asdict(point) for point in detector.operating_points[config.keyword]],
         },
+        "calibration": detector.card.get("calibration"),
         "test": figures.to_dict() if figures else None,
         "cautions": [*cautions(figures, hours(speech)), *config.notes],
     }
@@ -108,6 +116,7 @@ def as_text(card: dict[str, Any]) -> str:
         "## Figures",
         "",
         *figure_lines(card["label"], threshold, test),
+        *score_lines((card.get("calibration") or {}).get(card["label"])),
         "## Learnt from",
         "",
         f"- {data['real_words']} recordings of the word by {voices(data)}, "
@@ -147,6 +156,37 @@ def figure_lines(label: str, threshold: dict[str, Any], test: dict[str, Any] | N
             f"| {own['false_alarms_per_hour']:g} | {own['threshold']:.4f} | "
             f"{found['false_alarms_per_hour']:.1f} | {100 * found['miss_rate']:.0f} % |"
             for own, found in zip(threshold["points"], test["points"], strict=True)
+        ),
+        "",
+    ]
+
+
+def score_lines(calibration: dict[str, Any] | None) -> list[str]:
+    """What a score means and how far that holds; nothing for a model of before calibration."""
+    if calibration is None:
+        return []
+    told = calibration["reliability"]
+    lines = [
+        "## Scores",
+        "",
+        f"{OF_SCORES} Platt scaling of {calibration['words']} words and "
+        f"{calibration['other_peaks']} other peaks in {calibration['hours']:.2f} h.",
+        "",
+    ]
+    if told is None:
+        return [*lines, "How reliable that is was not measured: voices are too few.", ""]
+    return [
+        *lines,
+        f"Fitted on four fifths of the voices and measured on the last, five times: expected "
+        f"calibration error {100 * told['error']:.1f} %, {told['bits']:.2f} bits left to learn "
+        "(1 where scores tell nothing).",
+        "",
+        "| mean score | held the word, at equal odds | words | other peaks |",
+        "|---|---|---|---|",
+        *(
+            f"| {each['score']:.3f} | {100 * each['share']:.1f} % | {each['words']} | "
+            f"{each['others']} |"
+            for each in told["bins"]
         ),
         "",
     ]

@@ -19,6 +19,7 @@ from cnn_core.arrays import Array
 from cnn_core.errors import CoreError
 from cnn_core.layers import Conv1d, Sequential
 from sweepnet_service.detectors.keyword import card, phones, splice, synthesis
+from sweepnet_service.detectors.keyword.assembly import Pieces, assemble, taken_apart
 from sweepnet_service.detectors.keyword.augment import Augment, loud_span_s
 from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.claim import claim
@@ -59,13 +60,7 @@ from sweepnet_service.detectors.keyword.trunk import (
     train_trunk,
     without_output,
 )
-from sweepnet_service.detectors.keyword.tuning import (
-    Pieces,
-    assemble,
-    taken_apart,
-    tuned,
-    untuned,
-)
+from sweepnet_service.detectors.keyword.tuning import tuned, untuned
 from sweepnet_service.detectors.numbers import check_numbers
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import Progress, Report

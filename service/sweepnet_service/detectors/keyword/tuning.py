@@ -6,90 +6,72 @@ fitted to the tail of its highest peaks (peaks over threshold; Pickands 1975).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from cnn_core.arrays import Array
-from cnn_core.layers import Conv1d, Layer, MaxPool, Sequential, Sigmoid, Sum, WordPath
+from cnn_core.layers import Sequential
+from sweepnet_service.detectors.keyword.assembly import Calibrated
+from sweepnet_service.detectors.keyword.calibration import PRIOR, cross_validated, platt
 from sweepnet_service.detectors.keyword.dataset import relative_word
 from sweepnet_service.detectors.keyword.detector import (
     KeywordDetector,
     OperatingPoint,
     Placement,
 )
-from sweepnet_service.detectors.keyword.evaluate import Heard, hours
+from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hours, word_score
+from sweepnet_service.detectors.keyword.folds import voice
+from sweepnet_service.detectors.keyword.frontend import FrontEnd
 
-RATES = (0.5, 1.0, 2.0, 5.0)
+RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 DEFAULT_RATE = 1.0
 TAIL = 25
-BEST_OF = 3
 ENOUGH_HOURS = 0.3
 MISSES = (0.3, 0.2, 0.1, 0.05)
 DEFAULT_MISS = 0.1
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """The parts of a keyword network; `spellings` empty: no word path."""
-
-    trunk: Sequential
-    phones: Conv1d
-    heads: tuple[Sequential, ...]
-    spellings: tuple[tuple[int, ...], ...] = ()
-    path_weight: float = 2.0
-    path_steps: int = 31
-    floor: float = -8.0
-
-
-def assemble(pieces: Pieces, scale: float = 1.0, offset: float = 0.0) -> Sequential:
-    """One network: features -> sigmoid(scale * (mean of heads + weight * path) + offset).
-
-    The best of three windows in a row counts, so that a word is one event and not two.
+class Peaks:
+    """Log odds of the word in recordings that say it, (n,), and of the peaks of other sound, (m,)
+    from the highest; who made each; how many hours of other sound there were.
     """
-    share = 1 / len(pieces.heads)
-    branches: tuple[Layer, ...] = tuple(
-        Sequential((*head.layers, affine(share, 0.0))) for head in pieces.heads
+
+    words: Array
+    voices: tuple[str, ...]
+    others: Array
+    other_voices: tuple[str, ...]
+    hours: float
+
+
+def heard_peaks(
+    detector: KeywordDetector, label: str, words: Sequence[Heard], speech: Sequence[Heard]
+) -> Peaks:
+    """The peaks of recordings with the word and without it."""
+    apart = round(1.0 / detector.hop_s)
+    others = [
+        (peak, voice(each.recording))
+        for each in speech
+        for peak in separate(log_odds(each.scores), apart)
+    ]
+    others.sort(reverse=True)
+    best = np.array([word_score(detector, label, each) for each in words], np.float32)
+    return Peaks(
+        words=log_odds(best),
+        voices=tuple(voice(each.recording) for each in words),
+        others=np.array([peak for peak, _ in others]),
+        other_voices=tuple(name for _, name in others),
+        hours=hours(speech),
     )
-    if pieces.spellings:
-        path = WordPath(pieces.spellings, pieces.path_steps, pieces.floor)
-        branches += (Sequential((pieces.phones, path, affine(pieces.path_weight, 0.0))),)
-    best = MaxPool.create(BEST_OF, stride=1)
-    return Sequential((*pieces.trunk.layers, Sum(branches), best, affine(scale, offset), Sigmoid()))
 
 
-def taken_apart(net: Layer) -> tuple[Sequential, Conv1d] | None:
-    """The phone trunk and its output layer in a network of `assemble`; None in another one."""
-    layers = net.layers if isinstance(net, Sequential) else ()
-    for place, layer in enumerate(layers):
-        branches = layer.branches if isinstance(layer, Sum) else ()
-        for branch in branches:
-            parts = branch.layers if isinstance(branch, Sequential) else ()
-            if len(parts) > 1 and isinstance(parts[0], Conv1d) and isinstance(parts[1], WordPath):
-                return Sequential(layers[:place]), parts[0]
-    return None
-
-
-def affine(scale: float, offset: float) -> Conv1d:
-    """x -> scale * x + offset, one channel."""
-    layer = Conv1d.create(np.random.default_rng(0), 1, 1, kernel=1)
-    weight = np.full(layer.weight.shape, scale, np.float32)
-    return replace(layer, weight=weight, bias=np.full(1, offset, np.float32))
-
-
-def with_calibration(net: Sequential, scale: float, offset: float) -> Sequential:
-    """The network with other numbers in its last affine layer."""
-    *before, _, sigmoid = net.layers
-    return Sequential((*before, affine(scale, offset), sigmoid))
-
-
-def logits(heard: Sequence[Heard]) -> list[Array]:
-    """Each recording's scores as logits, before any calibration."""
-    return [logit(np.clip(each.scores.astype(np.float64), 1e-12, 1 - 1e-7)) for each in heard]
+def log_odds(scores: Array) -> Array:
+    """Scores 0..1 in single precision as log odds, which stay finite."""
+    return np.asarray(logit(np.clip(scores.astype(np.float64), 1e-12, 1 - 1e-7)))
 
 
 def peaks(values: Sequence[Array], apart: int) -> Array:
@@ -100,35 +82,28 @@ def peaks(values: Sequence[Array], apart: int) -> Array:
 
 def separate(values: Array, apart: int) -> list[float]:
     """Maxima of one recording, each the highest within `apart` windows of itself."""
-    kept: list[int] = []
-    for index in np.argsort(-values)[:400]:
-        if all(abs(int(index) - other) > apart for other in kept):
-            kept.append(int(index))
-    return [float(values[index]) for index in kept]
+    near = np.zeros(len(values), bool)
+    kept: list[float] = []
+    for index in np.argsort(-values):
+        if not near[index]:
+            kept.append(float(values[index]))
+            near[max(0, index - apart) : index + apart + 1] = True
+    return kept
 
 
 def threshold_logit(high: Array, of_hours: float, rate: float) -> float:
-    """The logit that noise peaks, sorted from the highest, exceed `rate` times an hour."""
+    """The logit that noise peaks, sorted from the highest, exceed `rate` times an hour.
+
+    It is counted where the 25 highest are fewer than asked for, else read off their tail.
+    """
     tail = high[: min(TAIL + 1, len(high))]
     if len(tail) < 3:
         return 0.0
-    base, count = float(tail[-1]), len(tail) - 1
+    base, count, asked = float(tail[-1]), len(tail) - 1, rate * of_hours
+    if asked > count:
+        return float(high[min(round(asked), len(high) - 1)])
     spread = max(float(np.mean(tail[:-1] - base)), 1e-3)
-    return base + spread * float(np.log(max(count / (rate * of_hours), 1e-3)))
-
-
-def calibration(positive: Array, negative: Array, threshold: float) -> tuple[float, float]:
-    """Scale and offset of the logit: the threshold becomes 0.5, the slope fits the peaks."""
-
-    def loss(parameters: Array) -> float:
-        scale = float(np.exp(parameters[0]))
-        hit = np.log1p(np.exp(-scale * (positive - threshold)))
-        wrong = np.log1p(np.exp(scale * (negative - threshold)))
-        return float(np.mean(hit) + np.mean(wrong))
-
-    best = minimize(loss, np.zeros(1), method="Nelder-Mead")
-    scale = float(np.clip(np.exp(best.x[0]), 0.1, 5.0))
-    return scale, -scale * threshold
+    return base + spread * float(np.log(count / max(asked, 1e-3 * count)))
 
 
 def placement(detector: KeywordDetector, heard: Sequence[Heard], apart_s: float = 1.0) -> Placement:
@@ -154,35 +129,70 @@ def tuned(
     label: str,
     words: Sequence[Heard],
     speech: Sequence[Heard],
-    placed: Sequence[Heard],
+    placed: Sequence[Heard] | None = None,
 ) -> KeywordDetector:
-    """The detector with calibrated scores and thresholds from `words` and `speech` it never saw.
+    """The detector with calibrated scores of `label` and thresholds from `words` and `speech` that
+    it never saw; other labels stay as they are. Its card tells of the calibration.
 
-    The word's place in the window comes from the recordings `placed`.
+    The word's place in the window comes from the recordings `placed`; None leaves it.
     """
-    apart = round(1.0 / detector.hop_s)
-    high = peaks(logits(speech), apart)
-    best = np.array([float(np.max(values)) for values in logits(words)])
-    enough = hours(speech) >= ENOUGH_HOURS or not len(best)
-    choose = by_rate if enough else by_misses
-    cuts, default = choose(best, high, hours(speech))
-    scale, offset = calibration(best, high, default)
+    if placed is not None:
+        places = {**detector.placements, label: placement(detector, placed)}
+        detector = replace(detector, placements=places)
+    found = heard_peaks(detector, label, words, speech)
+    scale, offset = platt(found.words, found.others) if measurable(found) else (1.0, 0.0)
+    enough = found.hours >= ENOUGH_HOURS or not len(found.words)
+    cuts, default = (by_rate if enough else by_misses)(found.words, found.others, found.hours)
     points = tuple(
         OperatingPoint(
             threshold=float(expit(scale * cut + offset)),
             false_alarms_per_hour=rate,
-            miss_rate=float(np.mean(best < cut)) if len(best) else 0.0,
+            miss_rate=float(np.mean(found.words < cut)) if len(found.words) else 0.0,
+            measured_hours=found.hours,
         )
         for rate, cut in cuts
     )
-    assert isinstance(detector.net, Sequential)
+    net = Calibrated.of(detector.net, len(detector.labels))
     return replace(
         detector,
-        net=with_calibration(detector.net, scale, offset),
-        operating_points={label: points},
-        default_thresholds={label: 0.5},
-        placements={label: placement(detector, placed)},
+        net=net.mapped(detector.labels.index(label), scale, offset).net,
+        operating_points={**detector.operating_points, label: points},
+        default_thresholds={
+            **detector.default_thresholds,
+            label: float(expit(scale * default + offset)),
+        },
+        card=with_record(detector.card, label, calibration_record(found)),
     )
+
+
+def measurable(found: Peaks) -> bool:
+    """Whether there is a peak of either kind to fit to."""
+    return bool(len(found.words) and len(found.others))
+
+
+def calibration_record(found: Peaks) -> dict[str, Any]:
+    """What a card tells of a calibration: on what, and how reliable on voices it was not fitted to.
+
+    The scores are those of a detector that was scaled on the other voices.
+    """
+    told = (
+        cross_validated(found.words, found.voices, found.others, found.other_voices)
+        if measurable(found)
+        else None
+    )
+    return {
+        "prior": PRIOR,
+        "words": len(found.words),
+        "other_peaks": len(found.others),
+        "hours": found.hours,
+        "voices": len({*found.voices, *found.other_voices}),
+        "reliability": asdict(told) if told else None,
+    }
+
+
+def with_record(card: Mapping[str, Any], label: str, record: dict[str, Any]) -> dict[str, Any]:
+    """The card with another record of one label's calibration."""
+    return {**card, "calibration": {**card.get("calibration", {}), label: record}}
 
 
 def by_rate(best: Array, high: Array, of_hours: float) -> tuple[list[tuple[float, float]], float]:
@@ -205,15 +215,19 @@ def by_misses(best: Array, high: Array, of_hours: float) -> tuple[list[tuple[flo
 
 
 def untuned(
-    net: Sequential, label: str, features: Any, card: dict[str, Any] | None = None
+    net: Sequential,
+    label: str | tuple[str, ...],
+    features: FrontEnd,
+    card: dict[str, Any] | None = None,
 ) -> KeywordDetector:
-    """A detector whose thresholds are still to be chosen."""
+    """A detector of one label or several whose thresholds are still to be chosen."""
+    labels = (label,) if isinstance(label, str) else label
     return KeywordDetector(
-        labels=(label,),
+        labels=labels,
         features=features,
         net=net,
-        placements={label: Placement(0.5, 1.0)},
-        operating_points={label: ()},
-        default_thresholds={label: 0.5},
+        placements=dict.fromkeys(labels, Placement(0.5, 1.0)),
+        operating_points=dict.fromkeys(labels, ()),
+        default_thresholds=dict.fromkeys(labels, 0.5),
         card=card or {},
     )

@@ -1,0 +1,190 @@
+"""Calibration of peaks whose probabilities are known, and thresholds by false alarms an hour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
+
+from cnn_core.arrays import Array
+from cnn_core.layers import Sequential
+from sweepnet_service.detectors.keyword import KeywordDetector, Placement
+from sweepnet_service.detectors.keyword.assembly import Calibrated
+from sweepnet_service.detectors.keyword.calibration import cross_validated, platt, reliability
+from sweepnet_service.detectors.keyword.dataset import Recording
+from sweepnet_service.detectors.keyword.evaluate import Heard
+from sweepnet_service.detectors.keyword.joined import with_label
+from sweepnet_service.detectors.keyword.tuning import (
+    RATES,
+    heard_peaks,
+    log_odds,
+    separate,
+    threshold_logit,
+    tuned,
+)
+
+
+def drawn(seed: int, words: int, others: int, spread: float = 3.0) -> tuple[Array, Array]:
+    """Log likelihood ratios of peaks: of two normal distributions they are the values themselves,
+    where their means are half their variance from 0.
+    """
+    rng = np.random.default_rng(seed)
+    middle = spread**2 / 2
+    return rng.normal(middle, spread, words), rng.normal(-middle, spread, others)
+
+
+@given(scale=st.floats(0.2, 4), offset=st.floats(-20, 20))
+@settings(max_examples=20, deadline=None)
+def test_known_probabilities_are_found_again(scale: float, offset: float) -> None:
+    """Whatever affine map hid them; there are five times as many others as words."""
+    words, others = drawn(0, 4_000, 20_000)
+    found, shift = platt((words - offset) / scale, (others - offset) / scale)
+    assert found == pytest.approx(scale, rel=0.05)
+    assert shift == pytest.approx(offset, abs=0.3 + 0.05 * abs(offset))
+
+
+@given(
+    words=st.lists(st.floats(-20, 20), min_size=1, max_size=5),
+    others=st.lists(st.floats(-20, 20), min_size=1, max_size=5),
+)
+@settings(max_examples=50, deadline=None)
+def test_the_order_of_scores_is_kept_whatever_the_peaks(
+    words: list[float], others: list[float]
+) -> None:
+    """Parted by a gap, mixed, or the wrong way round."""
+    scale, offset = platt(np.array(words), np.array(others))
+    assert scale > 0
+    assert np.isfinite(offset)
+
+
+def test_few_words_far_away_are_not_believed_beyond_their_number() -> None:
+    """Platt's targets: n words that were all found are n + 1 of n + 2."""
+    scale, offset = platt(np.full(3, 15.0), np.full(3, -15.0))
+    assert expit(scale * 15 + offset) == pytest.approx(4 / 5, abs=0.01)
+
+
+def test_reliable_scores_have_no_error_and_doubled_ones_do() -> None:
+    words, others = drawn(1, 5_000, 20_000)
+    right = reliability(expit(words), expit(others))
+    assert right.error < 0.01
+    assert 0 < right.bits < 1
+    for each in right.bins:
+        assert each.share == pytest.approx(each.score, abs=0.08)
+    assert reliability(expit(3 * words), expit(3 * others)).error > 0.03
+    assert sum(each.words for each in right.bins) == 5_000
+    flat = reliability(np.full(10, 0.5), np.full(90, 0.5))
+    assert (flat.error, flat.bits) == pytest.approx((0, 1))
+
+
+def test_calibration_is_measured_on_voices_it_was_not_fitted_to() -> None:
+    """A voice whose words all sound like nothing is told as an error."""
+    words, others = drawn(2, 1_000, 4_000)
+    voices, strangers = [f"v{k % 20}" for k in range(1_000)], [f"v{k % 20}" for k in range(4_000)]
+    honest = cross_validated(0.5 * words, voices, 0.5 * others, strangers)
+    assert honest is not None
+    assert honest.error < 0.03
+    worse = np.where(np.array(voices) == "v3", -10.0, words)
+    told = cross_validated(0.5 * worse, voices, 0.5 * others, strangers)
+    assert told is not None
+    assert told.bits > honest.bits + 0.02
+    assert cross_validated(words, ["me"] * 1_000, others, ["you"] * 4_000) is None
+
+
+def test_thresholds_beyond_the_tail_are_counted() -> None:
+    """Of 10 h of peaks from an exponential: rates below 2.5 an hour by the tail, others counted."""
+    high = np.sort(np.random.default_rng(3).exponential(1.0, 5_000))[::-1]
+    for rate in (5.0, 10.0, 50.0):
+        cut = threshold_logit(high, 10.0, rate)
+        assert np.sum(high > cut) == pytest.approx(10 * rate, abs=1)
+    cuts = [threshold_logit(high, 10.0, rate) for rate in RATES]
+    assert cuts == sorted(cuts, reverse=True)
+    assert cuts[0] == pytest.approx(np.log(5_000 / 1.0), rel=0.2)
+
+
+def test_peaks_of_a_long_recording_are_all_found() -> None:
+    values = np.zeros(100_000)
+    values[50::100] = np.arange(1_000)
+    assert [peak for peak in separate(values, 40) if peak > 0] == list(range(999, 0, -1))
+
+
+def recording(speaker: str, word_s: tuple[float, float] | None = None) -> Recording:
+    return Recording(Path("x"), 0.0, 3.0, "validation", speaker, "", "", "", word_s=word_s)
+
+
+def heard(detector: KeywordDetector, peaks: Array, said: bool) -> list[Heard]:
+    """Recordings of 3 s whose score stands at each peak for a moment, in their middle."""
+    told = []
+    for number, peak in enumerate(peaks):
+        scores = np.full(150, expit(-12.0), np.float32)
+        scores[75] = expit(peak)
+        first_s = 75 * detector.hop_s - detector.padding_samples / detector.rate_hz
+        word_s = (first_s + 0.5, first_s + 1.0) if said else None
+        told.append(Heard(recording(f"v{number % 10}", word_s), 3.0, scores))
+    return told
+
+
+@pytest.fixture(scope="module")
+def two(detector: KeywordDetector) -> KeywordDetector:
+    placed = replace(detector, placements={"welcome": Placement(0.5, 1.0)})
+    return with_label(placed, "bed", heads=(), spellings=((11, 3),))
+
+
+@pytest.mark.parametrize("label", ["welcome", "bed"])
+def test_a_tuned_label_is_calibrated_and_keeps_its_operating_points(
+    two: KeywordDetector, label: str
+) -> None:
+    words, others = drawn(4, 300, 3_000)
+    spoken, rest = heard(two, 0.5 * words + 1, True), heard(two, 0.5 * others + 1, False)
+    found = tuned(two, label, spoken, rest)
+
+    before = Calibrated.of(two.net, 2)
+    after = Calibrated.of(found.net, 2)
+    place = two.labels.index(label)
+    scale, offset = platt(*peaks_of(two, label, spoken, rest))
+    assert scale > 1.5
+    assert after.scale[place] == pytest.approx(scale * before.scale[place], rel=1e-5)
+    assert after.offset[place] == pytest.approx(scale * before.offset[place] + offset, rel=1e-5)
+    assert after.scale[1 - place] == before.scale[1 - place]
+    assert after.offset[1 - place] == before.offset[1 - place]
+
+    points = found.operating_points[label]
+    assert [point.false_alarms_per_hour for point in points] == list(RATES)
+    assert {round(point.measured_hours, 3) for point in points} == {2.5}
+    assert [point.extrapolated for point in points] == [rate < 0.4 for rate in RATES]
+    assert found.default_thresholds[label] == found.threshold_for(label, 1.0)
+    told = found.card["calibration"][label]
+    assert (told["words"], told["prior"]) == (300, 0.5)
+    assert told["reliability"]["error"] < 0.05
+
+
+def peaks_of(
+    detector: KeywordDetector, label: str, words: list[Heard], speech: list[Heard]
+) -> tuple[Array, Array]:
+    found = heard_peaks(detector, label, words, speech)
+    return found.words, found.others
+
+
+def test_tuning_changes_the_last_affine_alone(two: KeywordDetector) -> None:
+    words, others = drawn(5, 50, 500)
+    found = tuned(two, "bed", heard(two, words, True), heard(two, others, False))
+    assert isinstance(two.net, Sequential)
+    assert isinstance(found.net, Sequential)
+    assert found.net.layers[:-2] == two.net.layers[:-2]
+    assert found.placements == two.placements
+
+
+def test_without_words_nothing_is_calibrated(detector: KeywordDetector) -> None:
+    _, others = drawn(6, 1, 600)
+    found = tuned(detector, "welcome", [], heard(detector, others, False))
+    kept, known = Calibrated.of(found.net, 1), Calibrated.of(detector.net, 1)
+    assert (kept.scale, kept.offset) == (known.scale, known.offset)
+    assert found.card["calibration"]["welcome"]["reliability"] is None
+
+
+def test_log_odds_stay_finite() -> None:
+    assert np.isfinite(log_odds(np.array([0.0, 1.0], np.float32))).all()
