@@ -22,6 +22,13 @@ types: .venv/ready ## strict types
 peers: .peers/venv/ready ## the core's layers against PyTorch, forward and backward
 	@.peers/venv/bin/pytest -q benchmarks
 
+peers-keyword: .peers/keyword/ready ## wake words beside Porcupine, openWakeWord and PocketSphinx; hours at first, then free; last line JSON
+	@.peers/keyword/bin/sweepnet bench $${SWEEPNET_DATA:-../shared/data} --speech-split all \
+		--word alexa --word computer --word jarvis --word snowboy \
+		--engine benchmarks/keyword_peers/porcupine.py:Porcupine \
+		--engine benchmarks/keyword_peers/open_wake_word.py:OpenWakeWordEngine \
+		--engine benchmarks/keyword_peers/sphinx.py:PocketSphinx $(KEYWORD_FLAGS)
+
 bench-core: .peers/venv/ready ## speed and memory of layers and networks against PyTorch and ONNX Runtime; last line JSON
 	@.peers/venv/bin/python benchmarks/core.py $(CORE_FLAGS)
 
@@ -52,4 +59,7 @@ setup: .venv/ready ## the environment .venv alone
 .peers/venv/ready: .venv/ready scripts/setup-peers
 	@bash scripts/setup-peers
 
-.PHONY: help demo examples test lint types peers bench-core bench-sweep bench-train bench-prompts bench-extents bench-phones setup
+.peers/keyword/ready: .venv/ready scripts/setup-peers-keyword
+	@bash scripts/setup-peers-keyword
+
+.PHONY: help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-train bench-prompts bench-extents bench-phones setup

@@ -1,0 +1,116 @@
+"""What engines are compared on: clips that say the words, speech that does not, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnn_core.arrays import Array
+from sweepnet_service.detectors.keyword.augment import loud_power
+from sweepnet_service.detectors.keyword.bench.hearing import Part, Read
+from sweepnet_service.detectors.keyword.conditions import in_noise, mean_power, test_noise
+from sweepnet_service.detectors.keyword.dataset import (
+    POSITIVE,
+    Recording,
+    Spoken,
+    read_continuous,
+    read_samples,
+    says,
+)
+from sweepnet_service.detectors.keyword.intake import Dataset, read_dataset, speech_folder
+from sweepnet_service.errors import InvalidInput
+
+ALL, CLEAN = "all", "clean"
+NOISE_SEED = 0
+
+
+@dataclass(frozen=True)
+class Material:
+    """Recordings by word; the same noise for every engine, (n,) each at 16 kHz."""
+
+    clips: Mapping[str, Sequence[Recording]]
+    speech: Sequence[Recording]
+    noise: Sequence[Array]
+    snr_db: float
+
+    @property
+    def conditions(self) -> dict[str, Read]:
+        """How clips are read: as they are, and where there is noise at 10 dB or what was asked for.
+
+        "10 dB" is over the power of the whole recording, "10 dB speech", which is louder noise,
+        over that of its louder blocks.
+        """
+        found: dict[str, Read] = {CLEAN: read_samples}
+        if self.noise:
+            name = f"{self.snr_db:g} dB"
+            found[name] = lambda rows: self._in_noise(rows, mean_power)
+            found[f"{name} speech"] = lambda rows: self._in_noise(rows, loud_power)
+        return found
+
+    def clip_parts(self, words: Sequence[str]) -> dict[str, Part]:
+        """The clips of these words, by condition."""
+        rows = [row for word in words for row in self.clips[word]]
+        return {name: Part(name, rows, read) for name, read in self.conditions.items()}
+
+    def speech_part(self, words: Sequence[str]) -> Part:
+        """The speech that lacks one of these words at least."""
+        rows = [row for row in self.speech if not all(says(row, word) for word in words)]
+        return Part("speech", rows, read_samples)
+
+    def _in_noise(
+        self, rows: Sequence[Recording], power: Callable[[Array], float]
+    ) -> Iterator[Spoken]:
+        return in_noise(read_samples(rows), self.noise, self.snr_db, NOISE_SEED, power)
+
+
+def material(
+    path: Path, words: Sequence[str], split: str, speech_split: str, every: int, snr_db: float
+) -> Material:
+    """The material of a data set (see `read_dataset`).
+
+    The splits ("all": every one) choose clips and speech; of the speech each `every`-th recording
+    is taken. Of the folder of the shipped models' data the speech is continuous/.
+    Raises InvalidInput where the data holds no clip of a word, or no speech without one.
+    """
+    if every < 1:
+        raise InvalidInput("speech_every", f"got {every}; expected 1 (all) or more")
+    data = read_dataset(path)
+    if len(words) > 1 and any(row.label == POSITIVE for row in data.recordings):
+        raise InvalidInput(
+            "word",
+            f"got {len(words)}, but positive/ does not tell which; give one --word, or a "
+            "CSV manifest with a column `label`",
+        )
+    shipped = speech_folder(path)
+    spoken = read_continuous(shipped) if shipped else data.recordings
+    clips = {word: chosen(clips_of(data, word), split) for word in words}
+    speech = chosen(spoken, speech_split)[::every]
+    for word in words:
+        if not clips[word]:
+            raise InvalidInput(
+                "data", f'{path} has no recording of "{word}" in split {split!r}; see --split'
+            )
+        if all(says(row, word) for row in speech):
+            raise InvalidInput(
+                "data",
+                f'{path} has no speech without "{word}" in split {speech_split!r}; false alarms '
+                "are counted there",
+            )
+    return Material(clips, speech, noise_of(data, shipped), snr_db)
+
+
+def clips_of(data: Dataset, word: str) -> list[Recording]:
+    """The recordings labelled with the word."""
+    return [row for row in data.recordings if row.label in (POSITIVE, word.lower())]
+
+
+def chosen(rows: Sequence[Recording], split: str) -> list[Recording]:
+    return [row for row in rows if split in (ALL, row.split)]
+
+
+def noise_of(data: Dataset, shipped: Path | None) -> list[Array]:
+    """The test noise of the shipped models' data, or all noise of a user's, as samples."""
+    if shipped:
+        return test_noise(shipped)
+    return [samples for _, samples in read_samples(data.noise)]
