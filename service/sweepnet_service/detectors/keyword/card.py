@@ -30,10 +30,14 @@ OF_SCORES = (
     "A score is the probability that its window holds the word, where recordings of the word and "
     "peaks of other sound are equally likely; a prior p adds log(p / (1 - p)) to its log odds."
 )
+OF_RATES_BEFORE = (
+    "Thresholds for rates below one an hour are extrapolated from the tail of the peaks."
+)
 UNMEASURED = (
     "Nothing was measured on a test split: try the model on recordings that it did not learn from "
     "before you rely on it."
 )
+GENERAL = frozenset({*OF_FIGURES, OF_RATES, OF_RATES_BEFORE, UNMEASURED})
 
 
 def make(
@@ -68,15 +72,45 @@ def make(
             "path_weight": config.path_weight,
             "seed": config.seed,
         },
+        **tuning(detector, config.keyword, figures, words, speech),
+        "cautions": [*cautions(figures, hours(speech)), *config.notes],
+    }
+
+
+def retuned(
+    card: dict[str, Any],
+    detector: KeywordDetector,
+    label: str,
+    figures: Report | None,
+    words: Sequence[Heard],
+    speech: Sequence[Heard],
+) -> dict[str, Any]:
+    """The card of a model that was tuned again: what it learnt from, and how, stays."""
+    notes = [each for each in card["cautions"] if each not in GENERAL]
+    return {
+        **card,
+        **tuning(detector, label, figures, words, speech),
+        "cautions": [*cautions(figures, hours(speech)), *notes],
+    }
+
+
+def tuning(
+    detector: KeywordDetector,
+    label: str,
+    figures: Report | None,
+    words: Sequence[Heard],
+    speech: Sequence[Heard],
+) -> dict[str, Any]:
+    """The parts of a card that follow from scores, not from training."""
+    return {
         "threshold": {
-            "default": detector.default_thresholds[config.keyword],
+            "default": detector.default_thresholds[label],
             "chosen_on": f"{hours(speech):.2f} h of validation speech and noise, "
             f"{len(words)} validation words (real and synthetic)",
-            "points": [asdict(point) for point in detector.operating_points[config.keyword]],
+            "points": [asdict(point) for point in detector.operating_points[label]],
         },
         "calibration": detector.card.get("calibration"),
         "test": figures.to_dict() if figures else None,
-        "cautions": [*cautions(figures, hours(speech)), *config.notes],
     }
 
 

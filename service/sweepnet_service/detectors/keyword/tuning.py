@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from sweepnet_service.detectors.keyword.detector import (
     Placement,
 )
 from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hours, word_score
+from sweepnet_service.detectors.keyword.evaluate.report import Report, measured_on, report_on
 from sweepnet_service.detectors.keyword.folds import voice
 from sweepnet_service.detectors.keyword.frontend import FrontEnd
 
@@ -212,6 +214,17 @@ def by_misses(best: Array, high: Array, of_hours: float) -> tuple[list[tuple[flo
     wrong = [np.mean(best < cut) + np.mean(high >= cut) for cut in tried]
     least = np.flatnonzero(np.array(wrong) <= min(wrong) + 1e-12)
     return cuts, max(float(np.mean(tried[least])), float(np.quantile(best, DEFAULT_MISS)))
+
+
+def tested(detector: KeywordDetector, label: str, data: Path) -> tuple[KeywordDetector, Report]:
+    """The detector with the misses of each operating point as they are on the test split of
+    `data`, and all figures of that split.
+    """
+    figures = report_on(detector, label, measured_on(data, label, "test"))
+    points = zip(detector.operating_points[label], figures.points, strict=True)
+    measured = tuple(replace(own, miss_rate=found.miss_rate) for own, found in points)
+    known = {**detector.operating_points, label: measured}
+    return replace(detector, operating_points=known), figures
 
 
 def untuned(
