@@ -1,0 +1,78 @@
+"""Retuning: other scores and thresholds, the same weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from cnn_core import modelfile
+from cnn_core.tree import leaves
+from sweepnet_service.detectors.keyword import KeywordDetector
+from sweepnet_service.detectors.keyword.joined import with_label
+from sweepnet_service.detectors.keyword.retune import RetuneConfig, label_of, retune
+from sweepnet_service.errors import InvalidInput
+from sweepnet_service.progress import ignored
+
+
+@pytest.fixture(scope="module")
+def model(detector: KeywordDetector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "welcome.safetensors"
+    detector.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder: six recordings of the "word", six of something else."""
+    path = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(0)
+    for kind, hz in (("positive", 700), ("negative", 200)):
+        (path / kind).mkdir()
+        for number in range(6):
+            time_s = np.arange(16_000) / 16_000
+            sound = 0.3 * np.sin(2 * np.pi * hz * rng.uniform(0.9, 1.1) * time_s)
+            noise = 0.003 * rng.standard_normal(len(sound))
+            soundfile.write(path / kind / f"{number}.wav", sound + noise, 16_000)
+    return path
+
+
+def test_only_the_affine_before_the_sigmoid_changes(
+    model: Path, folder: Path, tmp_path: Path
+) -> None:
+    out = retune(RetuneConfig(model, tmp_path / "new.safetensors", folder), ignored)
+
+    before, after = (leaves(modelfile.load(path).net) for path in (model, out))
+    *kept, weight, bias = [
+        np.array_equal(old, new) for (_, old), (_, new) in zip(before, after, strict=True)
+    ]
+    assert all(kept)
+    assert not weight or not bias
+    known, made = KeywordDetector.load(model), KeywordDetector.load(out)
+    assert made.placements == known.placements
+    assert made.operating_points["welcome"]
+    assert made.card["calibration"]["welcome"]["words"] == 6
+    assert not out.with_suffix(".md").exists()
+
+
+def test_a_folder_without_the_word_is_refused(model: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "one" / "negative").mkdir(parents=True)
+    sound = (folder / "negative" / "0.wav").read_bytes()
+    (tmp_path / "one" / "negative" / "0.wav").write_bytes(sound)
+    (tmp_path / "one" / "positive").mkdir()
+    with pytest.raises(InvalidInput):
+        retune(RetuneConfig(model, tmp_path / "new.safetensors", tmp_path / "one"), ignored)
+    assert not (tmp_path / "new.safetensors").exists()
+
+
+def test_the_label_is_named_where_there_are_several(detector: KeywordDetector) -> None:
+    placed = replace(detector, card={})
+    two = with_label(placed, "bed", heads=(), spellings=((11, 3),))
+    assert label_of(detector, "") == "welcome"
+    assert label_of(two, "bed") == "bed"
+    for known, label in ((two, ""), (two, "cat"), (detector, "cat")):
+        with pytest.raises(InvalidInput, match="expected one of welcome"):
+            label_of(known, label)
