@@ -42,13 +42,17 @@ def _linear16(data: bytes) -> Array:
 
 def _float32(data: bytes) -> Array:
     samples = np.frombuffer(data, dtype="<f4").astype(np.float32)
-    wrong = ~(np.abs(samples) <= LOUDEST)
-    if wrong.any():
-        at = int(np.argmax(wrong))
+    if (at := first_wrong(samples)) is not None:
         raise InvalidInput(
             "audio", f"sample {at} of the chunk is {samples[at]}; expected finite numbers in -1..1"
         )
     return samples
+
+
+def first_wrong(samples: Array) -> int | None:
+    """Where the first of `samples` (n, ...) lies that is NaN, infinite or far beyond full scale."""
+    wrong = ~(np.abs(samples) <= LOUDEST)
+    return int(np.argmax(wrong.reshape(len(wrong), -1).any(axis=1))) if wrong.any() else None
 
 
 def _mulaw(data: bytes) -> Array:
