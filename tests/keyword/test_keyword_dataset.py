@@ -1,4 +1,4 @@
-"""The data set: licences, splits, words, folders; synthetic speech; figures."""
+"""The data set: licences, splits, words, folders; pronunciations; figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweepnet_service.detectors.keyword import synthesis
 from sweepnet_service.detectors.keyword.dataset import (
     UNLICENSED_VOICES,
     Recording,
@@ -61,12 +60,6 @@ def test_a_keyword_is_made_of_letters(tmp_path: Path, word: str) -> None:
         check(config)
 
 
-@pytest.mark.needs_program("espeak-ng")
-def test_text_like_an_option_is_spoken() -> None:
-    """Without an end of options espeak-ng read a file or waited for input for ever."""
-    assert len(synthesis.espeak_samples("-x", ("-v", "en-us")))
-
-
 def test_nothing_but_training_material_under_a_clear_licence_may_ship() -> None:
     assert may_ship(recording())
     assert not may_ship(recording(split="test"))
@@ -111,20 +104,6 @@ def test_samples_have_the_length_of_the_manifest(data_dir: Path) -> None:
     ((_, samples),) = read_samples([row])
     assert row.end_s is not None
     assert len(samples) == pytest.approx((row.end_s - row.start_s) * 16_000, abs=2)
-
-
-@pytest.mark.needs_program("espeak-ng")
-@pytest.mark.needs_program("flite")
-def test_synthetic_clips_hold_their_word_within_them() -> None:
-    clips = list(synthesis.positives("computer", 10, np.random.default_rng(0)))
-    again = list(synthesis.positives("computer", 10, np.random.default_rng(0)))
-    for clip, same in zip(clips, again, strict=True):
-        np.testing.assert_array_equal(clip.samples, same.samples)
-        assert "computer" in clip.text
-        assert clip.word_s is not None
-        assert 0 <= clip.word_s[0] < clip.word_s[1] <= len(clip.samples) / 16_000 + 0.01
-    others = synthesis.negatives(("come", "well"), 8, np.random.default_rng(0))
-    assert not any("computer" in clip.text or clip.word_s for clip in others)
 
 
 @pytest.mark.needs_program("flite")

@@ -24,12 +24,15 @@ from sweepnet_service.detectors.keyword.dataset import (
     says,
 )
 from sweepnet_service.detectors.keyword.head import Examples
+from sweepnet_service.detectors.keyword.parallel import in_order
 from sweepnet_service.detectors.keyword.prepare import Rows, kept_bank
 from sweepnet_service.detectors.keyword.spectral import Spectral
-from sweepnet_service.detectors.keyword.synthesis import Clip
-from sweepnet_service.progress import Progress, Report
+from sweepnet_service.detectors.keyword.synthesis import Clip, Plan
+from sweepnet_service.progress import Progress, Report, paced
 
 SYNTHETIC = Path("synthetic")
+PART_CLIPS = 100
+"""Clips in one kept part: what an interruption may cost."""
 SYNTHETIC_SHARE, REAL_SHARE, SPLICED_SHARE = 0.45, 0.25, 0.3
 
 
@@ -55,27 +58,31 @@ def material_of(data: Path, keyword: str) -> Material:
 
 
 def with_synthetic(
-    material: Material,
-    positive: Iterable[Clip],
-    negative: Iterable[Clip],
-    work_dir: Path,
-    report: Report,
+    material: Material, positive: Plan, negative: Plan, work_dir: Path, report: Report
 ) -> Material:
     """The material with synthetic clips, kept in `work_dir` once they are spoken."""
-    words = kept_clips(work_dir / "clips-positive.npz", positive, "synthetic words", report)
-    other = kept_clips(work_dir / "clips-negative.npz", negative, "synthetic speech", report)
+    words = kept_clips(work_dir / "clips-positive", positive, "synthetic words", report)
+    other = kept_clips(work_dir / "clips-negative", negative, "synthetic speech", report)
     return replace(material, synthetic_positive=words, synthetic_negative=other)
 
 
-def kept_clips(path: Path, clips: Iterable[Clip], stage: str, report: Report) -> list[Spoken]:
-    """The clips in the file `path`, spoken and written if it is not there."""
-    if not path.exists():
-        spoken = []
-        for done, clip in enumerate(clips, 1):
-            spoken.append(clip)
-            if done % 100 == 0:
-                report(Progress(stage, done, 0))
-        write_clips(path, spoken)
+def kept_clips(folder: Path, plan: Plan, stage: str, report: Report) -> list[Spoken]:
+    """The clips of a plan, kept in parts: those that are in the folder are not spoken again."""
+    tell = paced(stage, len(plan), report)
+    folder.mkdir(parents=True, exist_ok=True)
+    found: list[Spoken] = []
+    for first in range(0, len(plan), PART_CLIPS):
+        numbers = range(first, min(first + PART_CLIPS, len(plan)))
+        path = folder / f"{first:06d}.npz"
+        if not path.exists():
+            write_clips(path, list(in_order(plan.speak, numbers)))
+            tell(numbers.stop)
+        found += read_kept_clips(path)
+    return found
+
+
+def read_kept_clips(path: Path) -> list[Spoken]:
+    """The clips in a file of `write_clips`."""
     index = np.load(path)
     parts = np.split(index["samples"].astype(np.float32) / 32_767, index["cuts"])
     texts, voices = index["texts"].tolist(), index["voices"].tolist()

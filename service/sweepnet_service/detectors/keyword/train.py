@@ -8,6 +8,7 @@ not done again, so a run that was stopped goes on where it stopped.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,7 +36,6 @@ from sweepnet_service.detectors.keyword.evaluate import (
     hear,
     hear_samples,
     measured_on,
-    report_on,
 )
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings, train_head
@@ -47,6 +47,7 @@ from sweepnet_service.detectors.keyword.material import (
     material_of,
     with_synthetic,
 )
+from sweepnet_service.detectors.keyword.near import near_words
 from sweepnet_service.detectors.keyword.prepare import (
     Rows,
     coloured,
@@ -54,28 +55,17 @@ from sweepnet_service.detectors.keyword.prepare import (
     noise_frames,
     speech_for_trunk,
 )
+from sweepnet_service.detectors.keyword.speaking import FLITE, engines
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk import (
     TrunkSettings,
     train_trunk,
     without_output,
 )
-from sweepnet_service.detectors.keyword.tuning import tuned, untuned
+from sweepnet_service.detectors.keyword.tuning import tested, tuned, untuned
 from sweepnet_service.detectors.numbers import check_numbers
-from sweepnet_service.errors import FailedPrecondition, InvalidInput
+from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report
-
-NEAR_WELCOME = (
-    *("well", "come", "will come", "well can", "become", "wellness", "helicopter", "malcolm"),
-    *("income", "well done", "wilkins", "whale", "walk him", "welding", "wealthy", "william"),
-    *("elbow", "outcome", "we'll call", "well count", "well cut", "volcano", "welcher", "calm"),
-    *("falcon", "silicon", "belgium", "overcome", "when can", "will come in", "local", "vulcan"),
-    *("will can", "web come", "wet comb", "walkman", "weltering", "wilton", "comb", "well come on"),
-)
-COMMON = (
-    *("hello", "goodbye", "thank you", "yes", "no", "please", "message", "number", "today"),
-    *("morning", "computer", "window", "weather", "call", "calling", "people", "welfare"),
-)
 
 DECIDING = (
     *("keyword", "data", "folder", "synthesize", "near_words", "real_segments", "splice", "seed"),
@@ -178,13 +168,8 @@ def check(config: TrainConfig) -> None:
         taken_trunk(config.trunk)
     for text in config.pronunciations:
         phones.numbers(text)
-    missing = synthesis.missing_programs() if config.synthesize else []
-    if missing:
-        raise FailedPrecondition(
-            "synthesize",
-            f"needs {' and '.join(missing)}; apt-get install {' '.join(missing)}, "
-            "or set it to 0 and give recordings",
-        )
+    if config.synthesize:
+        engines()
 
 
 def background(config: TrainConfig, features: LogMel, report: Report) -> Array:
@@ -244,11 +229,11 @@ def gather(config: TrainConfig, report: Report) -> Material:
     if not config.synthesize:
         return material
     rng = np.random.default_rng((config.seed, 2))
-    near = (*near_words(config), *COMMON)
+    near = (*(config.near_words or near_words(config.keyword)), *synthesis.COMMON)
     return with_synthetic(
         material,
         synthesis.positives(config.keyword, config.synthesize, rng),
-        synthesis.negatives(near, config.synthesize, rng),
+        synthesis.negatives(near, config.synthesize, rng, config.keyword),
         config.work_dir,
         report,
     )
@@ -298,22 +283,11 @@ def splices(
     return kept_bank(config.work_dir / "spliced", rows, config.splice, report)
 
 
-def near_words(config: TrainConfig) -> tuple[str, ...]:
-    """Words that sound like the keyword: as given, or its own parts."""
-    if config.near_words:
-        return config.near_words
-    if config.keyword == "welcome":
-        return NEAR_WELCOME
-    word = config.keyword
-    middle = len(word) // 2
-    return tuple(part for part in (word[:middle], word[middle:], *word.split()) if part != word)
-
-
 def spellings_of(config: TrainConfig) -> tuple[tuple[int, ...], ...]:
     """The word's pronunciations as phone numbers; none where flite is missing."""
     if config.pronunciations:
         return tuple(phones.numbers(text) for text in config.pronunciations)
-    if "flite" in synthesis.missing_programs():
+    if shutil.which(FLITE) is None:
         return ()
     return (tuple(phones.NUMBERS[phone] for phone in phones.pronounce(config.keyword)),)
 
@@ -330,10 +304,7 @@ def finished(
     report(Progress("tuning", 1, 2))
     figures = None
     if config.data is not None:
-        figures = report_on(detector, label, measured_on(config.data, label, "test"))
-        points = zip(detector.operating_points[label], figures.points, strict=True)
-        measured = tuple(replace(own, miss_rate=found.miss_rate) for own, found in points)
-        detector = replace(detector, operating_points={label: measured})
+        detector, figures = tested(detector, label, config.data)
     made = card.make(config, material, detector, figures, words, speech)
     return replace(detector, card=made)
 
@@ -349,10 +320,10 @@ def validation(config: TrainConfig, detector: KeywordDetector) -> tuple[list[Hea
         words += hear(detector, kept.words, label)
         speech += hear(detector, [*kept.speech, *kept.noise], label)
     if config.synthesize:
-        near = (*near_words(config), *COMMON)
-        words += hear_clips(detector, synthesis.positives(label, 100, rng))
+        near = (*(config.near_words or near_words(label)), *synthesis.COMMON)
+        words += hear_clips(detector, synthesis.positives(label, 100, rng), label)
         if not speech:
-            speech += hear_clips(detector, synthesis.negatives(near, 300, rng))
+            speech += hear_clips(detector, synthesis.negatives(near, 300, rng, label), label)
     if config.folder is not None:
         own = read_dataset(config.folder)
         held_out = own.part("validation")
@@ -365,10 +336,12 @@ def validation(config: TrainConfig, detector: KeywordDetector) -> tuple[list[Hea
     return words, speech
 
 
-def hear_clips(detector: KeywordDetector, clips: Iterable[synthesis.Clip]) -> Iterator[Heard]:
-    """Synthetic clips through a detector of one label."""
+def hear_clips(
+    detector: KeywordDetector, clips: Iterable[synthesis.Clip], label: str
+) -> Iterator[Heard]:
+    """Synthetic clips through a detector."""
     spoken = ((as_recording(clip), clip.samples) for clip in clips)
-    return hear_samples(detector, spoken, detector.labels[0])
+    return hear_samples(detector, spoken, label)
 
 
 def placed_words(material: Material, enough: int = 5, at_most: int = 200) -> Sequence[Spoken]:
