@@ -137,6 +137,20 @@ def test_an_event_estimates_the_word_not_the_window(
     assert event.start <= event.peak <= event.end
 
 
+@pytest.mark.parametrize("samples", [1, 500, 8_000])
+def test_an_event_lies_within_the_source_wherever_it_peaks(
+    detector: KeywordDetector, samples: int
+) -> None:
+    """One that was placed in the silence behind the source ended a sample after it."""
+    session = SpotSession(detector, 16_000)
+    for peak in range(0, 120, 7):
+        curve = np.zeros(120, np.float32)
+        curve[peak] = 0.9
+        (event,) = session.replay("welcome", curve, samples)
+        assert 0 <= event.start < event.end <= samples
+        assert event.start <= event.peak < event.end
+
+
 def test_aggregates_over_a_horizon_forget(detector: KeywordDetector, murmur: Array) -> None:
     updates = run(detector, murmur, options=SpotOptions(aggregate_over_s=0.3))
     last = scores(updates)[-10:, 0]

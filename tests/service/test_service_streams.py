@@ -264,6 +264,23 @@ def test_a_quiet_stream_tells_how_far_it_has_been_read(spotter: Any) -> None:
     assert [r.update.read_until for r in updates] == [16_000, 32_000, 48_000, 56_000]
 
 
+def test_chunks_without_samples_change_nothing(spotter: Any, noise: Any) -> None:
+    """First, last, and between others; features too."""
+    mono = noise[:16_000, 0].tobytes()
+    pieces = [mono[:10_000], mono[10_000:]]
+    opening = config(16_000, 1, include_features=True)
+    plain = spoken(spotter, opening, pieces)
+    empty = spoken(spotter, opening, [b"", pieces[0], b"", b"", pieces[1], b""])
+
+    assert windows(empty) == windows(plain)
+    assert empty[-1] == plain[-1]
+    told = [
+        [u.features.start_sample for r in replies for u in r.update.channels]
+        for replies in (empty, plain)
+    ]
+    assert told[0] == told[1]
+
+
 def test_thresholds_are_chosen_by_false_alarms_an_hour(spotter: Any) -> None:
     """Those given by name stay; what is in force is told, and events keep to it."""
     opening = config(

@@ -222,7 +222,9 @@ class SpotSession:
             self._source(first + Fraction(seconds) * self.detector.rate_hz)
             for seconds in (place.start_s, (place.start_s + place.end_s) / 2, place.end_s)
         )
-        return KeywordEvent(label, start, max(end, start + 1), middle, peak.score)
+        # A word may be placed in the silence behind the source: it has a sample of its own still.
+        end = max(end, 1)
+        return KeywordEvent(label, min(start, end - 1), end, min(middle, end - 1), peak.score)
 
     def _real(self, frames: Array) -> Array | None:
         """The frames that begin and end within the source."""
