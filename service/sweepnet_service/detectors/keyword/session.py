@@ -249,7 +249,8 @@ def check_rate(rate_hz: int) -> None:
     if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
         raise InvalidInput(
             "rate_hz",
-            f"got {rate_hz}; expected {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} samples a second",
+            f"got {rate_hz}; expected {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} samples a second; "
+            "below, the sounds that tell words apart are lost",
         )
 
 
