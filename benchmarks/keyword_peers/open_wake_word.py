@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
@@ -14,6 +15,7 @@ FRAME = 1280
 REFRACTORY = 25
 """Frames of 80 ms: 2 s, as Wyoming's server of this engine has it."""
 SILENCE = bytes(2 * FRAME)
+STATE = ("new_audio_samples", "audio", "new_mels", "mels", "new_embeddings", "embeddings")
 
 
 class OpenWakeWordEngine:
@@ -28,6 +30,10 @@ class OpenWakeWordEngine:
         self.words = [word for word in words if word in known]
         self._features = OpenWakeWordFeatures.from_builtin()
         self._nets = {word: OpenWakeWord.from_builtin(known[word]) for word in self.words}
+        # A new engine hears 8 s of silence before its first frame: done once, as it takes long.
+        for _ in self._heard(SILENCE):
+            pass
+        self._fresh = [state_of(part) for part in self._parts()]
 
     def hear(self, samples: Array, settings: Sequence[float]) -> list[list[Detection]]:
         scores = self._scores(samples)
@@ -42,13 +48,9 @@ class OpenWakeWordEngine:
 
     def _scores(self, samples: Array) -> dict[str, list[float]]:
         """The highest score of each frame."""
-        self._features.reset()
-        for net in self._nets.values():
-            net.reset()
+        for part, state in zip(self._parts(), self._fresh, strict=True):
+            vars(part).update(copy.deepcopy(state))
         scores: dict[str, list[float]] = {word: [] for word in self.words}
-        # A reset engine hears 8 s of silence before its first frame; their scores are no frame's.
-        for _ in self._heard(SILENCE):
-            pass
         for frame in frames(pcm16(samples), FRAME):
             best = dict.fromkeys(self.words, 0.0)
             for word, score in self._heard(frame.tobytes()):
@@ -57,8 +59,16 @@ class OpenWakeWordEngine:
                 scores[word].append(best[word])
         return scores
 
+    def _parts(self) -> list[object]:
+        return [self._features, *self._nets.values()]
+
     def _heard(self, pcm: bytes) -> Iterator[tuple[str, float]]:
         for embedding in self._features.process_streaming(pcm):
             for word, net in self._nets.items():
                 for score in net.process_streaming(embedding):
                     yield word, score
+
+
+def state_of(part: object) -> dict[str, object]:
+    """All that a part remembers of what it heard."""
+    return {name: copy.deepcopy(value) for name, value in vars(part).items() if name in STATE}

@@ -1,8 +1,12 @@
-"""Misses against false alarms an hour, a panel for each word, a line for each engine: a PNG."""
+"""Misses against false alarms an hour: a panel for each word and condition, a line for each engine.
+
+The picture is a PNG. Rates stand on a logarithmic axis, at whose left end is none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -13,57 +17,90 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from sweepnet_service.detectors.keyword.bench.rows import Row
 
 COLOURS = ("#3b4cc0", "#e4572e", "#00a087", "#8e5ea2", "#c08a00", "#1b1f2a")
-STYLES = ("-", "--", ":")
-NONE_AT = 0.05
-"""Where a rate of none stands on the logarithmic axis, in false alarms an hour."""
-TICKS = (NONE_AT, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-MOST_MISSED = 0.5
+TICKS = tuple(step * 10.0**power for power in range(-3, 3) for step in (1, 2, 5))
+MOST_MISSED, MOST_ALARMS = 50.0, 100.0
+"""Where the axes end at the latest, in % and false alarms an hour."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The axis of false alarms an hour: where none stands, and where it ends."""
+
+    none_at: float
+    end: float
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Rates:
+        """Wide enough for every rate."""
+        rates = [figures.rate().value for row in rows for figures in row.words.values()]
+        least = min((rate for rate in rates if rate), default=0.1)
+        return cls(least / 2, min(MOST_ALARMS, max(1.0, *rates)))
+
+    def set(self, axes: Axes) -> None:
+        ticks = [self.none_at, *(tick for tick in TICKS if tick > 1.5 * self.none_at)]
+        axes.set_xscale("log")
+        axes.set_xlim(self.none_at * 0.9, self.end * 1.15)
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda x, _: "0" if x == self.none_at else f"{x:g}")
+        )
 
 
 def draw(rows: Sequence[Row], words: Sequence[str], conditions: Sequence[str], path: Path) -> None:
     """Write the picture."""
-    across = min(2, len(words))
-    down = -(-len(words) // across)
-    figure = Figure(figsize=(6.2 * across, 4.2 * down + 0.7), layout="constrained")
+    size = (3.9 * len(conditions) + 0.5, 2.7 * len(words) + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(down, across, squeeze=False).flat
-    for axes, word in zip(panels, words, strict=False):
-        panel(axes, rows, word, conditions)
-    for axes in list(panels):
-        axes.set_visible(False)
-    lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
-    shown = {str(name): line for name, line in lines.items() if not str(name).startswith("_")}
-    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3, frameon=False)
+    rates = Rates.of(rows)
+    panels = figure.subplots(
+        len(words), len(conditions), squeeze=False, sharex=True, sharey=True
+    ).tolist()
+    for word, across in zip(words, panels, strict=True):
+        for condition, axes in zip(conditions, across, strict=True):
+            panel(axes, rows, word, condition, rates.none_at)
+            rates.set(axes)
+        across[0].set_ylabel("missed, %")
+    for axes in panels[-1]:
+        axes.set_xlabel("false alarms an hour")
+    lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
+    figure.legend(
+        lines.values(),
+        lines.keys(),
+        loc="outside lower center",
+        ncols=min(4, 2 * len(conditions)),
+        frameon=False,
+    )
     figure.savefig(path, dpi=110)
 
 
-def panel(axes: Axes, rows: Sequence[Row], word: str, conditions: Sequence[str]) -> None:
-    """One word: a curve for each engine and condition, over the engine's settings."""
+def panel(axes: Axes, rows: Sequence[Row], word: str, condition: str, none_at: float) -> None:
+    """One word under one condition: each engine over its settings."""
     engines = list(dict.fromkeys(row.engine for row in rows))
-    rightmost = 1.0
-    for engine, colour in zip(engines, COLOURS * len(engines), strict=False):
-        known = [row.words[word] for row in rows if row.engine == engine and word in row.words]
-        for condition, style in zip(conditions, STYLES, strict=False):
-            points = sorted(
-                (max(NONE_AT, each.rate().value), -each.miss_rate(condition))
-                for each in known
-                if condition in each.misses
+    for place, engine in enumerate(engines):
+        own = [row for row in rows if row.engine == engine]
+        points = sorted(
+            points_of(own, word, condition, none_at), key=lambda point: (point[0], -point[1])
+        )
+        if points:
+            axes.plot(
+                *zip(*points, strict=True),
+                color=COLOURS[place % len(COLOURS)],
+                marker="o",
+                markersize=4,
+                label=engine,
             )
-            if points:
-                rates, misses = zip(*points, strict=True)
-                rightmost = max(rightmost, *rates)
-                axes.plot(
-                    rates, [-100 * each for each in misses],
-                    style, color=colour, marker="o", markersize=4, label=f"{engine}, {condition}",
-                )  # fmt: skip
-    axes.set_title(word, loc="left", weight="bold")
-    axes.set_xscale("log")
-    axes.set_xlim(NONE_AT * 0.9, min(rightmost, TICKS[-1]) * 1.15)
-    axes.xaxis.set_major_locator(FixedLocator(TICKS))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: "0" if x == NONE_AT else f"{x:g}"))
-    axes.set_ylim(-1, 100 * MOST_MISSED)
-    axes.set_xlabel("false alarms an hour")
-    axes.set_ylabel("missed, %")
+    axes.set_title(f"{word}, {condition}", loc="left", weight="bold", fontsize=10)
+    axes.set_ylim(-1, MOST_MISSED)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def points_of(
+    rows: Sequence[Row], word: str, condition: str, none_at: float
+) -> Iterator[tuple[float, float]]:
+    """(false alarms an hour, % missed) of each row that has them."""
+    for row in rows:
+        known = row.words.get(word)
+        if known and condition in known.misses:
+            yield known.rate().value or none_at, 100 * known.miss_rate(condition)

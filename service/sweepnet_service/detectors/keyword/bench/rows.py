@@ -108,7 +108,7 @@ def figures(
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    text = json.dumps({"rows": [row.to_dict() for row in rows]}, indent=1)
+    text = json.dumps({"rows": [row.to_dict() for row in rows]})
     path.write_text(text + "\n", encoding="utf-8")
 
 
