@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cnn_core.fold import fold
 from cnn_core.layers import Conv1d, Relu, Sequential, Sigmoid
 from cnn_core.stream import open_stream
 from cnn_core.tree import count_weights, tree_map
+from sweepnet.cli import main
 from sweepnet_service.detectors.keyword import (
     KeywordDetector,
     Placement,
@@ -87,6 +89,32 @@ def test_a_shared_trunk_is_computed_once(detector: KeywordDetector, three: Keywo
     assert len(trunk.layers) == len(parts_of(detector)[0].layers)
     alone = count_weights(fold(detector.net))
     assert count_weights(three.net) < alone + count_weights(trunk) / 2
+
+
+def test_words_trained_on_the_trunk_of_a_file_share_it(detector: KeywordDetector) -> None:
+    """Files keep batch norms of their own, which are folded before they are compared."""
+    parts = taken_apart(detector.net)
+    assert parts is not None
+    other = untuned(assemble(Pieces(*parts, heads(6))), "other", LogMel())
+    both = joined([detector, other])
+    trunk, _ = parts_of(detector)
+    apart = sum(count_weights(fold(each.net)) for each in (detector, other))
+    assert count_weights(both.net) == apart - count_weights(trunk)
+
+
+def test_models_are_joined_by_a_command(
+    detector: KeywordDetector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{name}.safetensors" for name in ("welcome", "bed", "both")]
+    for path, label in zip(paths, ("welcome", "bed"), strict=False):
+        untuned(Calibrated.of(detector.net, 1).net, label, LogMel()).save(path)
+    monkeypatch.setattr(
+        sys, "argv", ["sweepnet", "join", *map(str, paths[:2]), "--out", str(paths[2])]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert KeywordDetector.load(paths[2]).labels == ("welcome", "bed")
 
 
 def test_pieces_of_several_labels_are_joined_labels(

@@ -42,7 +42,11 @@ def tiny_keyword() -> KeywordDetector:
             LABELS, (OperatingPoint(0.8, 0.1, 0.3, 4.0), OperatingPoint(0.6, 0.5, 0.1, 4.0))
         ),
         default_thresholds=dict.fromkeys(LABELS, 0.6),
-        card={"about": "random weights", "figures": {"hours": 1.5}},
+        card={
+            "about": "random weights",
+            "figures": {"hours": 1.5},
+            "calibration": {"one": {"reliability": {"error": 0.0123}}},
+        },
     )
 
 

@@ -106,6 +106,14 @@ def _of_card(card: Mapping[str, Any], label: str) -> str | None:
         return None
 
 
+def _calibration_error(card: Mapping[str, Any], label: str) -> float | None:
+    """How far scores are from probabilities; None where the card does not say."""
+    try:
+        return float(card["calibration"][label]["reliability"]["error"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def _alarms(per_hour: float) -> str:
     number = f"{per_hour:.2g}"
     return f"{number} false alarm{'' if number == '1' else 's'} per hour"
@@ -131,6 +139,8 @@ def _settings(model: Model) -> Iterator[Row]:
         yield "label", label if threshold is None else f"{label}, from a score of {threshold:g}"
         if (told := _of_card(model.card, label)) is not None:
             yield "tested", told
+        if (error := _calibration_error(model.card, label)) is not None:
+            yield "scores", f"probabilities, to {error:.1%} on voices they were not fitted to"
     if model.window_s:
         yield "window", f"{model.window_s:g} s, a new one every {model.hop_s:g} s"
     if model.rate_hz:
