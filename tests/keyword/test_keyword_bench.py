@@ -290,6 +290,10 @@ def test_a_file_without_rows_is_refused(
             ("--word", "bang", "--engine", "{folder}/loud.py:Loud", "--speech-every", "0"),
             "expected 1",
         ),
+        (
+            ("--word", "bang", "--engine", "{folder}/loud.py:Loud", "--snr-db", "nan"),
+            "decibels",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused(

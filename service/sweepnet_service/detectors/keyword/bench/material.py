@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,8 @@ def material(
     """
     if every < 1:
         raise InvalidInput("speech_every", f"got {every}; expected 1 (all) or more")
+    if not math.isfinite(snr_db):
+        raise InvalidInput("snr_db", f"got {snr_db}; expected a number of decibels, such as 10")
     data = read_dataset(path)
     if len(words) > 1 and any(row.label == POSITIVE for row in data.recordings):
         raise InvalidInput(
