@@ -35,6 +35,7 @@ from sweepnet_service.detectors.keyword.bench.hearing import (
     hear_part,
     name_of,
     read_answers,
+    slug,
 )
 from sweepnet_service.detectors.keyword.bench.material import material
 from sweepnet_service.detectors.keyword.bench.measure import rows_of
@@ -162,6 +163,18 @@ def test_a_stopped_run_goes_on(data: Path, tmp_path: Path) -> None:
     assert rest.calls == 1
     assert answers == whole
     assert read_answers(path) == whole
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"recording": "a"}', "\\xff", "null"])
+def test_a_damaged_record_is_named(data: Path, tmp_path: Path, line: str) -> None:
+    """By file and line, not taken for silence."""
+    part = Part("clean", whole_files(data / "positive"), read_samples)
+    hear_part(Interrupted(99), part, (0.5,), tmp_path, unheard)
+    path = tmp_path / "interrupted" / "clean.jsonl"
+    path.write_text(line + "\n" + path.read_text())
+
+    with pytest.raises(InvalidInput, match="line 1: holds no answer"):
+        hear_part(Interrupted(99), part, (0.5,), tmp_path, unheard)
 
 
 class Interrupted:
@@ -362,6 +375,7 @@ def test_recordings_of_one_name_are_told_apart(tmp_path: Path) -> None:
     ]
 
     assert len({name_of(row) for row in rows}) == len(rows)
+    assert slug("-10 dB speech") != slug("10 dB speech")
 
 
 @given(st.lists(st.floats(0, 1), max_size=60), st.floats(0.01, 1), st.integers(1, 10))

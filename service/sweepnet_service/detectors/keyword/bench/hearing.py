@@ -22,7 +22,6 @@ from sweepnet_service.progress import Progress, Report
 SILENCE_S = 1.0
 """Put before and after each recording, so that a word at its edge is heard."""
 
-
 Read = Callable[[Sequence[Recording]], Iterator[Spoken]]
 
 
@@ -131,12 +130,16 @@ def by_word(words: Sequence[str], found: Sequence[Detection]) -> dict[str, list[
 
 
 def line(name: str, answer: Answer) -> dict[str, Any]:
-    heard = {repr(setting): dict(words) for setting, words in answer.heard.items()}
+    """What is kept of an answer, as JSON."""
+    heard = {repr(float(setting)): dict(words) for setting, words in answer.heard.items()}
     return {"recording": name, "seconds": round(answer.seconds, 4), "heard": heard}
 
 
 def read_answers(path: Path) -> Answers:
-    """The answers kept in a file; a last line that was cut short is taken off."""
+    """The answers kept in a file; a last line that was cut short is taken off.
+
+    Raises InvalidInput where another line is none.
+    """
     answers: Answers = {}
     if not path.exists():
         return answers
@@ -144,14 +147,24 @@ def read_answers(path: Path) -> Answers:
     whole = kept[: kept.rfind(b"\n") + 1]
     if len(whole) < len(kept):
         path.write_bytes(whole)
-    for text in whole.decode("utf-8").splitlines():
-        row = json.loads(text)
-        settings = {float(setting): words for setting, words in row["heard"].items()}
-        answer, name = Answer(row["seconds"], settings), row["recording"]
+    for number, text in enumerate(whole.decode("utf-8", "replace").splitlines(), start=1):
+        try:
+            name, answer = answer_in(text)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidInput(
+                f"{path}, line {number}", f"holds no answer ({error}); take the line or file away"
+            ) from error
         answers[name] = answers.get(name, NOTHING).joined(answer)
     return answers
 
 
+def answer_in(text: str) -> tuple[str, Answer]:
+    """(name, answer) of a line. Raises ValueError, KeyError, TypeError or AttributeError."""
+    row = json.loads(text)
+    settings = {float(setting): dict(words) for setting, words in row["heard"].items()}
+    return str(row["recording"]), Answer(float(row["seconds"]), settings)
+
+
 def slug(name: str) -> str:
-    """A name as a file's: letters, digits, points and dashes."""
-    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
+    """A name as a file's: letters, digits, points and dashes ("-10 dB" is not "10 dB")."""
+    return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip(".") or "engine"
