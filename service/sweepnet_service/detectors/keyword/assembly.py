@@ -22,6 +22,8 @@ from cnn_core.tree import arrays
 from sweepnet_service.errors import InvalidInput
 
 BEST_OF = 3
+UNCALIBRATED = 0.5
+"""Scale of log odds before calibration, so that single precision tells high scores apart."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Calibrated:
 
 
 def assemble(*labels: Pieces) -> Sequential:
-    """One network of one label or several, calibrated by nothing yet: scale 1, offset 0."""
+    """One network of one label or several, its scores in order but not calibrated yet."""
     return side_by_side([_label(pieces) for pieces in labels], [1] * len(labels))
 
 
@@ -86,7 +88,9 @@ def _label(pieces: Pieces) -> Sequential:
     if not branches:
         raise InvalidInput("pieces", "got no head and no spelling; expected one of either")
     best = MaxPool.create(BEST_OF, stride=1)
-    return Sequential((*pieces.trunk.layers, Sum(branches), best, affine(1.0, 0.0), Sigmoid()))
+    return Sequential(
+        (*pieces.trunk.layers, Sum(branches), best, affine(UNCALIBRATED, 0.0), Sigmoid())
+    )
 
 
 def side_by_side(nets: Sequence[Layer], labels: Sequence[int]) -> Sequential:
