@@ -91,6 +91,7 @@ class OpenedDetector:
     thresholds: Mapping[str, float]
     window_s: float
     hop_s: float
+    band_centres_hz: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -291,6 +292,7 @@ def opened_detector(name: str, detector: KeywordDetector, stream: SpotRequest) -
         detector.thresholds(stream.thresholds, stream.false_alarms_per_hour),
         detector.window_s,
         detector.hop_s,
+        tuple(map(float, detector.features.edges_hz[1:-1])),
     )
 
 

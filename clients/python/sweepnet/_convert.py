@@ -103,7 +103,12 @@ def opened(told: keyword_spotter_pb2.SpotOpened) -> SpotOpened:
     """What a stream scores."""
     detectors = tuple(
         OpenedDetector(
-            each.name, tuple(each.labels), dict(each.thresholds), each.window_s, each.hop_s
+            each.name,
+            tuple(each.labels),
+            dict(each.thresholds),
+            each.window_s,
+            each.hop_s,
+            tuple(each.band_centres_hz),
         )
         for each in told.detectors
     )

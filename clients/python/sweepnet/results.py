@@ -138,6 +138,8 @@ class OpenedDetector:
     thresholds: Mapping[str, float]
     window_s: float
     hop_s: float
+    band_centres_hz: tuple[float, ...] = ()
+    """Of the features' bands, the lowest first."""
 
 
 @dataclass(frozen=True)

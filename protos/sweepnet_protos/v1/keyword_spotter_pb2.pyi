@@ -109,7 +109,7 @@ class SpotOpened(_message.Message):
     def __init__(self, sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., channels: _Optional[_Iterable[int]] = ..., detectors: _Optional[_Iterable[_Union[OpenedDetector, _Mapping]]] = ...) -> None: ...
 
 class OpenedDetector(_message.Message):
-    __slots__ = ("name", "labels", "thresholds", "window_s", "hop_s")
+    __slots__ = ("name", "labels", "thresholds", "window_s", "hop_s", "band_centres_hz")
     class ThresholdsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -122,12 +122,14 @@ class OpenedDetector(_message.Message):
     THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_S_FIELD_NUMBER: _ClassVar[int]
     HOP_S_FIELD_NUMBER: _ClassVar[int]
+    BAND_CENTRES_HZ_FIELD_NUMBER: _ClassVar[int]
     name: str
     labels: _containers.RepeatedScalarFieldContainer[str]
     thresholds: _containers.ScalarMap[str, float]
     window_s: float
     hop_s: float
-    def __init__(self, name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., window_s: _Optional[float] = ..., hop_s: _Optional[float] = ...) -> None: ...
+    band_centres_hz: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., window_s: _Optional[float] = ..., hop_s: _Optional[float] = ..., band_centres_hz: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class SpotUpdate(_message.Message):
     __slots__ = ("read_until", "channels")

@@ -147,6 +147,7 @@ def _opened_detector(detector: OpenedDetector) -> keyword_spotter_pb2.OpenedDete
         thresholds=detector.thresholds,
         window_s=detector.window_s,
         hop_s=detector.hop_s,
+        band_centres_hz=detector.band_centres_hz,
     )
 
 
