@@ -16,6 +16,7 @@ from sweepnet_service.detectors.keyword import KeywordDetector, SpotOptions, Spo
 from sweepnet_service.detectors.keyword.features import LogMel, compress, expand
 from sweepnet_service.detectors.keyword.frontend import FRONT_ENDS, FrontEnd, front_end
 from sweepnet_service.detectors.keyword.pcen import Pcen
+from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.errors import InvalidInput, ModelUnreadable
 
 CHUNKS = st.lists(st.integers(0, 900) | st.sampled_from([0, 1, 160, 400]), max_size=30)
@@ -146,3 +147,14 @@ def test_a_detector_on_pcen_is_kept_and_streams_the_scores_of_a_scan(
     first = kept.padding_samples // kept.features.hop_samples
     np.testing.assert_allclose(told, frames[first : first + len(told)], atol=1e-5)
     assert kept.features == Pcen()
+
+
+def test_augmented_material_is_what_the_front_end_makes_of_the_same_energies() -> None:
+    noise = LogMel().frames(hiss(16_000, 7))
+    values = np.stack([LogMel().frames(hiss(8_000, seed)) for seed in range(3)])
+    by_log, by_pcen = (
+        Spectral(noise, patches=False, front=front)(values, np.random.default_rng(1))
+        for front in (LogMel(), Pcen())
+    )
+
+    np.testing.assert_allclose(by_pcen, Pcen().compress(expand(by_log)), atol=5e-3)

@@ -1,4 +1,4 @@
-"""What can happen to speech, done on its features: (N, T, bands) to the same, afresh.
+"""What can happen to speech, done on its log-mel frames: (N, T, bands) to a network's, afresh.
 
 Noise is added as band energies (the cross term is dropped), which costs a hundredth of adding it
 to samples; voices are changed by a warp of the mel axis (Jaitly and Hinton, 2013); patches are
@@ -12,15 +12,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cnn_core.arrays import Array
-from sweepnet_service.detectors.keyword.features import LogMel, compress, expand
+from sweepnet_service.detectors.keyword.features import LogMel, expand
+from sweepnet_service.detectors.keyword.frontend import FrontEnd
 
 
 @dataclass(frozen=True)
 class Spectral:
-    """How often and how strongly; speech is expected at -20 dB full scale."""
+    """How often and how strongly; speech is expected at -20 dB full scale.
+
+    `features` are what noise and speech come as, `front` is what the network is fed by; by default
+    the same.
+    """
 
     noise: Array
     features: LogMel = field(default_factory=LogMel)
+    front: FrontEnd | None = None
     warp: tuple[float, float] = (0.86, 1.14)
     warp_share: float = 0.7
     noise_share: float = 0.6
@@ -31,7 +37,7 @@ class Spectral:
     patches: bool = True
 
     def __call__(self, values: Array, rng: np.random.Generator) -> Array:
-        """Changed features of a batch, float32."""
+        """What the network is fed of a batch of log-mel frames, changed; float32."""
         count = len(values)
         energy = expand(self.warped(values, rng))
         energy *= self.equaliser(count, rng)[:, None, :]
@@ -39,7 +45,7 @@ class Spectral:
         energy *= self.band(count, rng)[:, None, :]
         energy *= decibel(rng.uniform(*self.gain_db, count))[:, None, None]
         energy += self.hiss(energy.shape, rng)
-        changed = compress(energy)
+        changed = (self.front or self.features).compress(energy)
         return blank_patches(changed, rng) if self.patches else changed
 
     def warped(self, values: Array, rng: np.random.Generator) -> Array:
