@@ -1,0 +1,110 @@
+"""What fold detectors make of test clips and of speakers whom they never heard, kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from cnn_core.fold import fold
+from cnn_core.layers import MaxPool, Sequential
+from cnn_core.modelfile import write_whole
+from sweepnet_service.detectors.keyword.assembly import BEST_OF, Calibrated
+from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording, Spoken
+from sweepnet_service.detectors.keyword.detector import KeywordDetector, Placement
+from sweepnet_service.detectors.keyword.evaluate import Heard
+from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.session import SpotSession
+from sweepnet_service.detectors.keyword.tuning import placement
+from sweepnet_service.progress import Report, paced
+
+BLOCK = 160_000
+KEPT = ("seconds", "counts", "values")
+SLOPE = 0.5
+"""Log odds are halved, so that single precision tells high scores apart; order stays."""
+
+
+def deployed(net: Sequential, labels: int) -> Sequential:
+    """A network of logits as one of scores, of which the best of three in a row counts."""
+    ones = np.ones(labels, np.float32)
+    best = MaxPool.create(BEST_OF, stride=1)
+    body = Sequential((*net.layers[0].layers, net.layers[1], best))
+    return fold(Calibrated(body, ones, np.zeros_like(ones)).net)
+
+
+def detector_of(net: Sequential, labels: Sequence[str]) -> KeywordDetector:
+    """A network of several labels as a detector without thresholds of its own."""
+    calibrated = Calibrated.of(net, len(labels))
+    scale = np.full(len(labels), SLOPE, np.float32)
+    return KeywordDetector(
+        labels=tuple(labels),
+        features=LogMel(),
+        net=Calibrated(calibrated.body, scale * calibrated.scale, SLOPE * calibrated.offset).net,
+        placements={label: Placement(0.5, 1.0) for label in labels},
+        operating_points=dict.fromkeys(labels, ()),
+        default_thresholds=dict.fromkeys(labels, 0.5),
+        card={},
+    )
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one detector made of recordings: (windows, labels) of each, one after the other."""
+
+    labels: tuple[str, ...]
+    recordings: Sequence[Recording]
+    seconds: Array
+    counts: Array
+    values: Array
+
+    def of(self, label: str) -> list[Heard]:
+        """The scores of one label, recording by recording."""
+        parts = np.split(self.values[:, self.labels.index(label)], np.cumsum(self.counts)[:-1])
+        rows = zip(self.recordings, self.seconds.tolist(), parts, strict=True)
+        return [Heard(recording, seconds, scores) for recording, seconds, scores in rows]
+
+
+def heard(
+    detector: KeywordDetector,
+    recordings: Sequence[Recording],
+    spoken: Callable[[], Iterable[Spoken]],
+    path: Path,
+    report: Report,
+) -> Scores:
+    """The scores of recordings, of which `spoken` gives the samples in the same order; read from
+    `path` where they are kept.
+    """
+    if not path.exists():
+        told = paced(f"hearing {path.stem}", len(recordings), report)
+        parts = []
+        for done, (_, samples) in enumerate(spoken(), 1):
+            parts.append((len(samples) / RATE_HZ, streamed(detector, samples)))
+            told(done)
+        kept = BytesIO()
+        np.savez(
+            kept,
+            seconds=[seconds for seconds, _ in parts],
+            counts=[len(scores) for _, scores in parts],
+            values=np.concatenate([scores for _, scores in parts]),
+        )
+        write_whole(path, kept.getvalue())
+    kept_arrays = np.load(path)
+    return Scores(detector.labels, recordings, *(kept_arrays[name] for name in KEPT))
+
+
+def streamed(detector: KeywordDetector, samples: Array) -> Array:
+    """The scores of every window, as a stream of its own, (windows, labels)."""
+    session = SpotSession(detector, RATE_HZ)
+    blocks = [session.push(samples[at : at + BLOCK]) for at in range(0, len(samples), BLOCK)]
+    windows = [window for update in (*blocks, session.finish()) for window in update.windows]
+    return np.array([window.scores for window in windows], np.float32)
+
+
+def placed(detector: KeywordDetector, clips: Mapping[str, list[Heard]]) -> KeywordDetector:
+    """The detector with each word's place in its window, from training clips."""
+    places = {label: placement(detector, heard) for label, heard in clips.items()}
+    return replace(detector, placements={**detector.placements, **places})
