@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from sweepnet import Client, Event
 from sweepnet.cli.raw import RawFormat, parsed
+from sweepnet.drawing.spotted import NAME_SHARE, names
 from sweepnet.drawing.thinned import Thinned
 
 Sweepnet = Callable[..., CompletedProcess[str]]
@@ -216,7 +219,7 @@ def test_thresholds_follow_a_rate_of_false_alarms(spot: Sweepnet, files: Path) -
         (("--raw", "16000,1,alaw,2"), "expected RATE"),
         (("--false-alarms-per-hour", "0"), "got 0; expected false alarms in an hour, above 0"),
         (("--false-alarms-per-hour", "nan"), "expected false alarms"),
-        (("--labels", "{f}/mono.flac"), "the very file to listen to"),
+        (("--labels", "{f}/mono.flac"), "the very file to look at"),
         (("--labels", "/dev/null/a.txt"), "/dev/null is no folder that can be written to"),
         (("--plot", "out.jpg"), "expected the name of a PNG file"),
         (("--clips", "{f}/text.wav"), "a file; expected a folder"),
@@ -260,3 +263,31 @@ def test_thinned_values_are_few_and_their_maxima_those_of_their_shares(
     assert len(thinned.values) <= most
     shares = [values[at : at + thinned.every] for at in range(0, len(values), thinned.every)]
     assert thinned.values == [max(share) for share in shares]
+
+
+@given(st.lists(st.tuples(st.integers(0, 99_000), st.sampled_from(["one", "forty two"]))))
+def test_names_in_a_plot_do_not_overlap(drawn: list[tuple[int, str]]) -> None:
+    events = [Event(start, start + 500, 1_000, label, 0.9, start) for start, label in sorted(drawn)]
+    ends: dict[int, float] = {}
+    for event, row in names(events, 100.0):
+        width_s = NAME_SHARE * (len(event.label) + 6) * 100
+        start_s = event.end_s - width_s if event.start_s > 90 else event.start_s
+        assert start_s >= ends.get(row, 0.0)
+        ends[row] = start_s + width_s
+    assert bool(ends) == bool(events)
+
+
+def test_a_stream_tells_the_frequencies_of_its_bands(server: str, noise: Any) -> None:
+    with Client(server) as client:
+        (detector,) = client.spot(wav_bytes(noise), detectors=["tiny"]).opened.detectors
+
+    assert len(detector.band_centres_hz) == 40
+    assert list(detector.band_centres_hz) == sorted(detector.band_centres_hz)
+    assert 60 < detector.band_centres_hz[0] < 150
+    assert 6_500 < detector.band_centres_hz[-1] < 7_600
+
+
+def wav_bytes(samples: Any) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, 16_000, format="WAV")
+    return file.getvalue()

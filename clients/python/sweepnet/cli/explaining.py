@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from sweepnet import Detections, Scored, SpotResult
+from sweepnet.cli.places import check_free, check_writable
 from sweepnet.drawing import MISSING, can_draw, prepare
 from sweepnet.errors import FailedPrecondition
 
@@ -36,17 +36,8 @@ def check(out: Path | None, files: Sequence[str]) -> None:
         raise typer.BadParameter(
             f"got {str(out)!r}; expected the name of a PNG file", param_hint="--explain"
         )
-    if out.exists() and Path(files[0]).exists() and out.samefile(files[0]):
-        raise typer.BadParameter(
-            f"got {str(out)!r}, the very file to look at; expected another name for the drawing",
-            param_hint="--explain",
-        )
-    folder = next(each for each in out.absolute().parents if each.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise typer.BadParameter(
-            f"got {str(out)!r}; {folder} is no folder that can be written to",
-            param_hint="--explain",
-        )
+    check_free(out, files, "--explain")
+    check_writable(out.parent, str(out), "--explain")
     if not can_draw():
         raise FailedPrecondition(f"--explain: {MISSING}")
 

@@ -58,7 +58,7 @@ def check_free(place: Path, files: Sequence[str], option: str) -> None:
     for name in files:
         if place.exists() and Path(name).exists() and place.samefile(name):
             raise typer.BadParameter(
-                f"got {str(place)!r}, the very file to listen to; expected another name",
+                f"got {str(place)!r}, the very file to look at; expected another name",
                 param_hint=option,
             )
 

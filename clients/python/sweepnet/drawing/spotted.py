@@ -42,7 +42,7 @@ def draw_spotted(name: str, result: SpotResult, hearing: Hearing, path: Path) ->
         _brackets(above, events, colours, result.duration_s)
         _scores(below, hearing, channel, events, colours)
         if hearing.opened.channel_count > 1:
-            above.set_title(f"channel {channel}", loc="left", fontsize=11, color=INK)
+            above.set_title(f"channel {channel}", loc="left", fontsize=11, color=INK, pad=10)
     grid[0].set_xlim(0, max(result.duration_s, 1e-3))
     _time_axis(grid[-1], result.duration_s)
     figure.suptitle(_title(name, result, hearing), fontsize=14, color=INK, x=0.01, ha="left",
