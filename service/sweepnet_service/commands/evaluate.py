@@ -14,7 +14,7 @@ limit_threads()
 
 from sweepnet_service.commands.ending import clear_ending  # noqa: E402
 from sweepnet_service.commands.meter import metered  # noqa: E402
-from sweepnet_service.commands.places import Models, model_file  # noqa: E402
+from sweepnet_service.commands.places import Models, check_writable, model_file  # noqa: E402
 from sweepnet_service.errors import InvalidInput  # noqa: E402
 
 app = typer.Typer(help="Measure a detector on labelled data.", no_args_is_help=True)
@@ -27,19 +27,71 @@ Data = Annotated[
 Split = Annotated[str, typer.Option("--split", help="Part of the data to measure on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+Measured = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model, or a model file.")]
+Recordings = Annotated[
+    Path | None,
+    typer.Argument(metavar="DATA", help="Data set: a folder, or a CSV file. (SWEEPNET_DATA)"),
+]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        "--split", help="Part to measure on; by default test, or all where there is none."
+    ),
+]
+Seeds = Annotated[
+    list[str] | None,
+    typer.Option("--seed-model", help="Model trained alike from another seed; may be given again."),
+]
+Threshold = Annotated[
+    float | None, typer.Option("--threshold", "-t", help="Score (0..1) from which a word counts.")
+]
+Rate = Annotated[
+    float | None,
+    typer.Option("--false-alarms-per-hour", help="The model's threshold for so many false alarms."),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="HTML file to write; in evaluation/ by default.")
+]
+NamedModel = Annotated[str | None, typer.Option("--model", "-m", hidden=True)]
+NamedData = Annotated[Path | None, typer.Option("--data", envvar=DATA_VARIABLE, hidden=True)]
+
 
 @app.command()
 @clear_ending("evaluate keyword")
 def keyword(
-    data: Data, model: Model = "welcome", split: Split = "test", models: Models = None,
-    as_json: Json = False,
+    model: Measured = "welcome", data: Recordings = None, split: Part = None,
+    threshold: Threshold = None, rate: Rate = None, seeds: Seeds = None, out: Out = None,
+    models: Models = None, as_json: Json = False, named_model: NamedModel = None,
+    named_data: NamedData = None,
 ) -> None:  # fmt: skip
-    """Miss rate and false alarms per hour of a keyword detector."""
-    from sweepnet_service.detectors.keyword import KeywordDetector
-    from sweepnet_service.detectors.keyword.evaluate import evaluate
+    """Misses and false alarms of a keyword detector, by the code that serves, as an HTML report.
 
-    detector = KeywordDetector.load(model_file(model, models))
-    _print(evaluate(detector, folder(data, "speech"), split), as_json)
+    The report has the DET curve, false alarms by kind of recording, misses by condition and
+    speaker, the delay, and the worst misses and false alarms to listen to.
+    """
+    from sweepnet_service.detectors.keyword import KeywordDetector
+    from sweepnet_service.detectors.keyword.evaluate import record
+    from sweepnet_service.detectors.keyword.evaluate.page.words import lines
+    from sweepnet_service.detectors.keyword.evaluate.run import Asked, report_on_models
+
+    files = [model_file(name, models) for name in (named_model or model, *(seeds or ()))]
+    detectors = [KeywordDetector.load(file) for file in files]
+    asked = Asked(chosen(data or named_data), split, threshold, rate)
+    page = out or asked.page_of(files[0].stem)
+    check_writable(page)
+    with metered() as report:
+        found = report_on_models(files, detectors, asked, page, report)
+    if as_json:
+        print(json.dumps({"report": str(page), "labels": [record.to_dict(f) for f in found]}))
+    else:
+        print("\n".join([*(line for each in found for line in lines(each)), f"report: {page}"]))
+
+
+def chosen(data: Path | None) -> Path:
+    """The data set named. Raises InvalidInput where none is."""
+    if data is None:
+        raise InvalidInput("data", f"got none; name a folder or CSV file, or set {DATA_VARIABLE}")
+    return data
 
 
 @app.command()
@@ -68,7 +120,5 @@ def folder(data: Path, part: str) -> Path:
 def _print(figures: Any, as_json: bool) -> None:
     if as_json:
         print(json.dumps(figures.to_dict()))
-    elif hasattr(figures, "lines"):
-        print("\n".join(figures.lines()))
     else:
         print("\n".join(f"{key:28} {value}" for key, value in figures.to_dict().items()))

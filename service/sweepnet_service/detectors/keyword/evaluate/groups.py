@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sweepnet_service.detectors.keyword.conditions import identity
 from sweepnet_service.detectors.keyword.dataset import OWN, Recording
@@ -31,6 +32,17 @@ NOT_TOLD = "not told"
 def group_of(recording: Recording) -> str:
     """Whose errors go together: the session, else the voice, else the recording alone."""
     return recording.session or voice(recording) or identity(recording)
+
+
+def described(recordings: Sequence[Recording]) -> list[Recording]:
+    """The same; where one tells nothing of its voice, what others of the same voice tell."""
+    known = {voice(row): row for row in recordings if row.speaker and row.sex}
+    return [
+        replace(row, sex=told.sex, age=told.age, accent=told.accent)
+        if row.speaker and not row.sex and (told := known.get(voice(row)))
+        else row
+        for row in recordings
+    ]
 
 
 def kind_of_speech(recording: Recording) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnn_core.arrays import Array
+from cnn_core.arrays import Array, Flags, Integers
+from cnn_core.decide import Peak
 from sweepnet_service.detectors.keyword.dataset import (
     RATE_HZ,
     Recording,
@@ -36,54 +37,59 @@ class Heard:
 
 
 class Decider:
-    """The deployed decision about one label at one threshold, for the scores of any recordings.
-
-    `found` and `alarms` of one object cost no new session for each recording.
-    """
+    """The deployed decision about one label at one threshold, for the scores of any recordings."""
 
     def __init__(self, detector: KeywordDetector, label: str, threshold: float) -> None:
-        self._label, self._threshold = label, threshold
-        self._session = SpotSession(detector, RATE_HZ, SpotOptions(thresholds={label: threshold}))
+        self._detector, self._label, self._threshold = detector, label, threshold
         self._rule = decider(detector, label, threshold)
 
     def events(self, heard: Heard) -> list[KeywordEvent]:
         """The events that a stream of these scores would have brought."""
-        if np.max(heard.scores, initial=0) < self._threshold:
+        if not self._peaks(heard):
             return []
-        return self._session.replay(self._label, heard.scores, round(heard.seconds * RATE_HZ))
+        options = SpotOptions(thresholds={self._label: self._threshold})
+        session = SpotSession(self._detector, RATE_HZ, options)
+        return session.replay(self._label, heard.scores, round(heard.seconds * RATE_HZ))
 
     def alarms(self, heard: Iterable[Heard]) -> int:
         """How many events recordings without the word bring."""
-        return sum(len(self.events(each)) for each in heard)
+        return sum(len(self._peaks(each)) for each in heard)
 
     def found(self, heard: Heard) -> bool:
         """Whether an event lies on the word, give or take 0.3 s."""
-        return any(on_word(event, heard) for event in self.events(heard))
+        return self.told_at(heard) is not None
 
     def told_at(self, heard: Heard) -> int | None:
         """The window with which the first event on the word is told; None where there is none."""
-        told = zip(self.events(heard), self._rule.peaks(heard.scores), strict=False)
-        return next((peak.last + 1 for event, peak in told if on_word(event, heard)), None)
+        told = (peak for peak in self._peaks(heard) if self._on_word(peak.peak, heard))
+        return next((peak.last + 1 for peak in told), None)
+
+    def _on_word(self, window: int, heard: Heard) -> bool:
+        return bool(on_word(self._detector, self._label, np.array([window]), heard)[0])
+
+    def _peaks(self, heard: Heard) -> list[Peak]:
+        """The events as the decision gives them, in windows."""
+        if np.max(heard.scores, initial=0) < self._threshold:
+            return []
+        return self._rule.peaks(heard.scores)
 
 
-def on_word(event: KeywordEvent, heard: Heard) -> bool:
-    """Whether an event, in samples at 16 kHz, lies on the word or within 0.3 s of it; on a
-    recording whose word has no place, anywhere.
+def on_word(detector: KeywordDetector, label: str, windows: Integers, heard: Heard) -> Flags:
+    """Whether the event at each window would lie on the word or within 0.3 s of it, (windows,);
+    on a recording whose word has no place, anywhere.
     """
     word = relative_word(heard.recording) or (0.0, heard.seconds)
-    first, past = (word[0] - TOLERANCE_S) * RATE_HZ, (word[1] + TOLERANCE_S) * RATE_HZ
-    return event.start < past and event.end > first
+    place = detector.placements[label]
+    begin = windows * detector.hop_s - detector.padding_samples / detector.rate_hz
+    start = np.clip(begin + place.start_s, 0, heard.seconds)
+    end = np.clip(begin + place.end_s, 0, heard.seconds)
+    near: Flags = (start < word[1] + TOLERANCE_S) & (end > word[0] - TOLERANCE_S)
+    return near
 
 
 def word_score(detector: KeywordDetector, label: str, heard: Heard) -> float:
     """The highest score whose event would lie on the word; 0 where no window would."""
-    word = relative_word(heard.recording) or (0.0, heard.seconds)
-    place = detector.placements[label]
-    windows = np.arange(len(heard.scores)) * detector.hop_s
-    first = windows - detector.padding_samples / detector.rate_hz
-    near = (first + place.start_s < word[1] + TOLERANCE_S) & (
-        first + place.end_s > word[0] - TOLERANCE_S
-    )
+    near = on_word(detector, label, np.arange(len(heard.scores)), heard)
     return float(np.max(heard.scores, initial=0, where=near))
 
 

@@ -17,7 +17,10 @@ from sweepnet_service.detectors.keyword.dataset import (
     says,
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, OperatingPoint
+from sweepnet_service.detectors.keyword.evaluate.groups import described
 from sweepnet_service.detectors.keyword.evaluate.heard import Decider, hear, hours
+from sweepnet_service.detectors.keyword.intake import read_dataset, speech_folder
+from sweepnet_service.errors import InvalidInput
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,32 @@ class Measured:
 
 def measured_on(data: Path, keyword: str, split: str) -> Measured:
     """One split of `data`; the training voices without a clear licence count as validation."""
-    rows = once([*read_clips(data), *read_continuous(data)])
+    rows = once(described([*read_clips(data), *read_continuous(data)]))
     parts = [row for row in rows if part_of(row) == split]
     return Measured(
         words=[row for row in parts if says(row, keyword) and row.word_s],
         speech=[row for row in parts if not says(row, keyword)],
         noise=[row for row in read_noise(data) if row.split == split],
     )
+
+
+def measured_in(data: Path, keyword: str, split: str | None = None) -> tuple[Measured, str]:
+    """(what a data set offers to measure on, of which part): the split asked for, else its test
+    split, else, of one that has none, all of it ("").
+
+    Raises InvalidInput where there is no data set, or nothing of that split in it.
+    """
+    dataset = read_dataset(data)
+    if speech_folder(data) is not None:
+        return measured_on(dataset.where, keyword, split or "test"), split or "test"
+    test = dataset.part("test")
+    if split is None and dataset.given and test.recordings:
+        split = "test"
+    part = dataset.part(split) if split else dataset
+    if not part.recordings and not part.noise:
+        raise InvalidInput("split", f"{data} holds no recording of the split {split!r}")
+    words = [*part.placed(keyword), *part.weak(keyword)]
+    return Measured(words, part.negative(keyword), part.noise), split or ""
 
 
 def part_of(recording: Recording) -> str:

@@ -1,0 +1,117 @@
+"""A report of figures as one HTML file that needs nothing else: no scripts, no other files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from sweepnet_service.detectors.keyword.evaluate.figures import Figures
+from sweepnet_service.detectors.keyword.evaluate.page import sections
+from sweepnet_service.detectors.keyword.evaluate.page.markup import Markup, joined, table, tag
+from sweepnet_service.detectors.keyword.evaluate.page.sound import Sound, clean
+from sweepnet_service.detectors.keyword.evaluate.page.words import percent, rate
+
+HOW = (
+    "Scores and events come from the code that serves: each recording is a stream of its own.",
+    "A word is found where an event lies on it, give or take 0.3 s; every event on a recording "
+    "without the word is a false alarm.",
+    "Intervals hold 95 %: of misses by a bootstrap over voices or sessions, not clips; of false "
+    "alarms the exact one of Poisson counts. Less than an hour tells no rate.",
+    "The delay counts the audio that a stream needs; computing comes on top.",
+)
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report is about: its title, facts (model, data, date) by name, and remarks."""
+
+    title: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def write_report(
+    path: Path,
+    figures: Sequence[Figures],
+    about: About,
+    sound: Sound = clean,
+    seeds: Mapping[str, Sequence[Figures]] | None = None,
+) -> None:
+    """Write the page of one label or several; `seeds` are further detectors' figures by label.
+
+    The file is written whole or not at all.
+    """
+    page = whole_page(figures, about, sound, seeds or {})
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(path)
+
+
+def whole_page(
+    figures: Sequence[Figures], about: About, sound: Sound, seeds: Mapping[str, Sequence[Figures]]
+) -> str:
+    """The text of the page."""
+    style = Markup(files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", about.title),
+        tag("style", style),
+    )
+    alone = len(figures) == 1
+    body = [tag("h1", about.title)]
+    if alone:
+        body.append(tag("p", sections.summary(figures[0]), class_="lede"))
+    else:
+        body.append(overview(figures))
+    for each in figures:
+        runs = [each, *seeds.get(each.label, ())]
+        body.append(part(each, runs, sound, heading="h2" if alone else "h3"))
+    page = tag("html", head, tag("body", tag("main", *body), footer(about)), lang="en")
+    return f"<!doctype html>\n{page}\n"
+
+
+def part(figures: Figures, runs: Sequence[Figures], sound: Sound, heading: str) -> Markup:
+    """All about one label."""
+    title = [] if heading == "h2" else [tag("h2", f"“{figures.label}”")]
+    return tag(
+        "section",
+        *title,
+        sections.tiles(figures),
+        sections.curves(figures, heading),
+        sections.misses(figures, heading),
+        sections.false_alarms(figures, heading),
+        sections.delay(figures, heading),
+        sections.several(runs, heading),
+        sections.worst(figures, sound, heading),
+        id=f"label-{figures.label.replace(' ', '-')}",
+    )
+
+
+def overview(figures: Sequence[Figures]) -> Markup:
+    """A line for each of several labels."""
+    names = list(dict.fromkeys(each.name for row in figures for each in row.conditions))
+    rows = []
+    for row in figures:
+        missed = {each.name: percent(each.miss_rate.value) for each in row.conditions}
+        alarms = row.speech.rate
+        rows.append(
+            [row.label]
+            + [missed.get(name, "–") for name in names]
+            + [rate(alarms.value) if alarms else "–", f"{row.speech.hours:.2f} h"]
+        )
+    head = ["", *(f"missed, {name}" for name in names), "false alarms an hour", "of speech"]
+    return table("At the thresholds used", head, rows, frozenset(range(1, len(head))))
+
+
+def footer(about: About) -> Markup:
+    """How it was measured, and on what."""
+    facts = [joined(tag("dt", name), tag("dd", value)) for name, value in about.facts.items()]
+    remarks = [tag("li", text) for text in (*about.notes, *HOW)]
+    return tag("footer", tag("h2", "How this was measured"), tag("dl", *facts), tag("ul", *remarks))
+
+
+__all__ = ["About", "Sound", "clean", "write_report"]
