@@ -108,8 +108,9 @@ class Material:
         """The word alone and in sentences by espeak-ng and flite, kept once they have spoken."""
         rng = np.random.default_rng((WORDS.index(word), 5))
         clips = synthesis.positives(word, SYNTHETIC, rng)
-        path = self.work / f"spoken-{word}.npz"
-        return kept_clips(path, clips, f"speaking {word}", self.report)
+        return kept_clips(
+            self.work / f"spoken-{word}-clips", clips, f"speaking {word}", self.report
+        )
 
     @cached_property
     def spoken_others(self) -> list[Spoken]:
@@ -117,8 +118,7 @@ class Material:
         rng = np.random.default_rng((len(WORDS), 5))
         words = sorted({row.text for row in self.train_clips if row.corpus in OTHER_WORDS})
         clips = synthesis.negatives(words, SYNTHETIC, rng)
-        path = self.work / "spoken-others.npz"
-        return kept_clips(path, clips, "speaking other words", self.report)
+        return kept_clips(self.work / "spoken-others-clips", clips, "speaking words", self.report)
 
     @cached_property
     def noise(self) -> list[Recording]:
