@@ -37,7 +37,10 @@ class Span:
 
 @dataclass(frozen=True)
 class WindowScore(Span):
-    """Scores 0..1 by label that the window holds it; `warming`: part of it is no real audio."""
+    """Scores 0..1 by label that the window holds it; `warming`: part of it is no real audio.
+
+    The highest score of a second is the probability of the word, at equal odds beforehand.
+    """
 
     scores: Mapping[str, float]
     warming: bool = False
@@ -45,7 +48,10 @@ class WindowScore(Span):
 
 @dataclass(frozen=True)
 class Event(Span):
-    """A word that was heard, and where: the span is the word's own extent."""
+    """A word that was heard, and where: the span is the word's own extent.
+
+    `score` is the probability of it where the word is as likely as not beforehand.
+    """
 
     label: str
     score: float
