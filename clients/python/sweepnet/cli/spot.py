@@ -73,7 +73,7 @@ def spot(
         **rate(false_alarms_per_hour),
         **(samples.options() if samples else {}),
     }
-    pictures = Pictures(places(plot, files, ".png", "--plot")) if plot else None
+    pictures = Pictures(places(plot, files, ".png", "--plot")) if plot is not None else None
     listeners: list[Listener] = [WindowLines(as_json)] if all_windows else []
     listeners += [pictures] if pictures else []
     stages = outputs(files, samples, labels, clips, explain)
@@ -106,9 +106,9 @@ def outputs(
 ) -> list[Stage]:
     """What is written of each result as it passes; raises before any work where it cannot be."""
     stages: list[Stage] = []
-    if labels:
+    if labels is not None:
         stages.append(partial(labelled, tracks=places(labels, files, ".txt", "--labels")))
-    if clips:
+    if clips is not None:
         names = cutting.check(clips, files)
         stages.append(partial(cutting.cut_out, folder=Path(clips), names=names, raw=samples))
     if explain:
@@ -150,6 +150,7 @@ def _event_json(event: Event) -> dict[str, Any]:
         "label": event.label,
         "start_s": event.start_s,
         "end_s": event.end_s,
+        "channel": event.channel,
         "score": event.score,
     }
 
