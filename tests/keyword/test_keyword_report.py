@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import pytest
@@ -246,6 +247,31 @@ def test_a_folder_of_ones_own_is_measured_whole(
     parsed(text)
     assert "all of it" in text
     assert to_dict(found)["misses"]["clean"]["words"] == 2
+
+
+def test_recordings_of_one_voice_are_told_apart_and_stay_one_group(
+    detector: KeywordDetector, own: Path, tmp_path: Path
+) -> None:
+    """Files in a folder of a voice share their source: they once counted as one recording."""
+    (own / "positive" / "anna").mkdir()
+    for name in ("a.wav", "b.flac"):
+        (own / "positive" / name).rename(own / "positive" / "anna" / name)
+    recordings, _ = measured_in(own, LABEL)
+    found = measure(detector, LABEL, recordings, Conditions(), quiet)
+    assert (len(found.conditions[0].misses), found.conditions[0].groups) == (2, 1)
+
+
+@pytest.mark.parametrize("kept", ["positive", "negative"])
+def test_words_alone_or_other_speech_alone_make_a_page(
+    detector: KeywordDetector, own: Path, tmp_path: Path, kept: str
+) -> None:
+    rmtree(own / ("negative" if kept == "positive" else "positive"))
+    model, page = tmp_path / "m.safetensors", tmp_path / "page.html"
+    detector.save(model)
+    (found,) = report_on_models([model], [detector], Asked(own), page, quiet)
+    assert bool(found.conditions[0].misses) == (kept == "positive")
+    assert bool(found.speech.hours) == (kept == "negative")
+    parsed(page.read_text(encoding="utf-8"))
 
 
 def test_noise_beside_gives_conditions_in_noise(

@@ -60,6 +60,8 @@ def kind_of_noise(recording: Recording) -> str:
 
 def source_of(recording: Recording) -> str:
     """Where a recording comes from: the repository, else the corpus."""
+    if recording.corpus == OWN:
+        return OWN_KIND
     return "/".join(recording.source.split("/")[:2]) or recording.corpus
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from sweepnet_service.detectors.keyword.dataset import (
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, OperatingPoint
 from sweepnet_service.detectors.keyword.evaluate.groups import described
 from sweepnet_service.detectors.keyword.evaluate.heard import Decider, hear, hours
-from sweepnet_service.detectors.keyword.intake import read_dataset, speech_folder
+from sweepnet_service.detectors.keyword.intake import group, read_dataset, speech_folder
 from sweepnet_service.errors import InvalidInput
 
 
@@ -111,7 +111,14 @@ def measured_in(data: Path, keyword: str, split: str | None = None) -> tuple[Mea
     if not part.recordings and not part.noise:
         raise InvalidInput("split", f"{data} holds no recording of the split {split!r}")
     words = [*part.placed(keyword), *part.weak(keyword)]
-    return Measured(words, part.negative(keyword), part.noise), split or ""
+    kinds = (list(map(told_apart, rows)) for rows in (words, part.negative(keyword), part.noise))
+    return Measured(*kinds), split or ""
+
+
+def told_apart(recording: Recording) -> Recording:
+    """The recording with a source of its own; recordings of one source stay one group."""
+    place = f"{recording.path.parent.name}/{recording.path.name}:{recording.start_s:g}"
+    return replace(recording, session=recording.session or group(recording), source=place)
 
 
 def part_of(recording: Recording) -> str:
