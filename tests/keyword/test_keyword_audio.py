@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 
 from cnn_core.arrays import Array
-from sweepnet_service.detectors.keyword import AudioLimits, open_audio
+from sweepnet_service.detectors.keyword import AudioLimits, KeywordDetector, SpotSession, open_audio
 from sweepnet_service.errors import InvalidInput, LimitExceeded, NotFound
 
 
@@ -80,6 +81,21 @@ def test_a_file_cut_short_gives_what_it_has(tmp_path: Path, murmur: Array) -> No
             assert "damaged" in str(error)  # noqa: PT017
         else:
             assert 0 < read < len(murmur)
+
+
+def test_a_session_keeps_no_more_after_minutes_than_after_seconds(
+    detector: KeywordDetector, murmur: Array
+) -> None:
+    session = SpotSession(detector, 44_100)
+    kept = []
+    tracemalloc.start()
+    for _ in range(3):
+        for _ in range(8):
+            session.push(murmur)
+        kept.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+
+    assert kept[2] - kept[1] < 20_000
 
 
 def test_limits_hold(tmp_path: Path, murmur: Array) -> None:

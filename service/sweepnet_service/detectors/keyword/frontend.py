@@ -61,6 +61,9 @@ class FrontEnd(Protocol):
     def compress(self, energy: Array) -> Array:
         """Band energies of whole signals (..., T, bands) to their frames, of the same shape."""
 
+    def from_log_mel(self, values: Array) -> Array:
+        """The frames of whole signals that are kept as log-mel (..., T, bands)."""
+
     def stream(self) -> FrameStream:
         """A stream at its beginning."""
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from cnn_core.arrays import Array
-from sweepnet_service.detectors.keyword.features import LogMel, of_version
+from sweepnet_service.detectors.keyword.features import LogMel, expand, of_version
 from sweepnet_service.detectors.keyword.mel import EnergyStream, MelBands, require
 
 VERSION = 1
@@ -58,6 +58,10 @@ class Pcen(MelBands):
     def compress(self, energy: Array) -> Array:
         """Band energies of whole signals (..., T, bands) to frames of the same shape."""
         return self.normalised(energy, self.means(energy, energy[..., :1, :])[0])
+
+    def from_log_mel(self, values: Array) -> Array:
+        """The frames of whole signals that are kept as log-mel (..., T, bands)."""
+        return self.compress(expand(values))
 
     def means(self, energy: Array, before: Array) -> tuple[Array, Array]:
         """The bands' means in each frame (..., T, bands), and the last one (..., 1, bands).
