@@ -17,7 +17,7 @@ from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk import TrunkSettings, train_trunk, without_output
 
 TRUNK = TrunkSettings(epochs=12)
-WORDS_TOGETHER = TuneSettings()
+WORDS_TOGETHER = TuneSettings(steps=800)
 SHARES = {"speech": 0.68, "talk": 0.08, "other words": 0.12, "noise": 0.06, "spoken": 0.06}
 """How often a piece without a word comes from where."""
 RECORDED, SYNTHETIC = "recorded", "synthetic"
@@ -50,9 +50,10 @@ def words_of(material: Material, fold: int, learnt: str, seed: int) -> Sequentia
 
 def lessons(material: Material, fold: int, learnt: str) -> Lessons:
     """What the words of a fold are learnt from."""
-    changed = Spectral(material.background(fold))
+    noise = material.background(fold)
+    changed = Spectral(noise, noise_share=0.75, signal_to_noise_db=(0.0, 25.0))
     # As speech mostly comes: less noise, seldom narrow, nothing blanked.
-    gentle = replace(changed, noise_share=0.3, band_share=0.15, warp_share=0.4, patches=False)
+    gentle = replace(changed, noise_share=0.4, band_share=0.15, warp_share=0.4, patches=False)
     words = {word: word_sources(material, word, *LEARNT[learnt]) for word in WORDS}
     return Lessons(words, others(material, fold), (changed, gentle))
 
