@@ -178,6 +178,16 @@ def test_shares_tell_who_is_missed(detector: KeywordDetector) -> None:
     assert not any(attribute == "accent" for attribute, _ in misses)
 
 
+def test_a_condition_with_other_clips_tells_nothing_of_the_first(detector: KeywordDetector) -> None:
+    words = {"clean": [clip(0.9, "a", "f")], "elsewhere": [clip(0.1, "b")]}
+    women = [replace(each, recording=replace(each.recording, sex="f")) for each in words["clean"]]
+    found = figures_at(LABEL, [FoldHeard(detector, words | {"clean": women}, [])], [0.5])
+    shares = {share.value: share.miss_rate for share in found.shares if share.attribute == "sex"}
+    assert shares["female"].keys() == {"clean"}
+    assert shares["not told"].keys() == {"elsewhere"}
+    assert [each.miss_rate.value for each in found.conditions] == [0, 1]
+
+
 def test_delay_is_that_of_a_live_stream(detector: KeywordDetector, murmur: np.ndarray) -> None:
     """In chunks of 30 ms, silence after the recording's end, told when it was read so far."""
     said = replace(row("live"), word_s=(1.0, 1.6))

@@ -75,7 +75,9 @@ class Kind:
 
 @dataclass(frozen=True)
 class Share:
-    """Misses of the clips that share a value of an attribute ("sex", "female"), by condition."""
+    """Misses of the clips that share a value of an attribute ("sex", "female"), in the conditions
+    that have any.
+    """
 
     attribute: str
     value: str
@@ -247,7 +249,8 @@ def share_of(
     for condition in conditions:
         known = [row for row in rows if identity(row) in condition.misses]
         misses = [condition.misses[identity(row)] for row in known]
-        rates[condition.name] = mean_over_groups(misses, [group_of(row) for row in known])
+        if misses:
+            rates[condition.name] = mean_over_groups(misses, [group_of(row) for row in known])
     return Share(attribute, value, len(rows), len({group_of(row) for row in rows}), rates)
 
 

@@ -17,17 +17,18 @@ from sweepnet_service.errors import InvalidInput
 POINTS = 40
 
 
-def pooled(label: str, folds: Sequence[FoldHeard], rate: float) -> Figures:
+def pooled(label: str, folds: Sequence[FoldHeard], rate: float, points: int = POINTS) -> Figures:
     """The figures of all folds, thresholds chosen for `rate` false alarms an hour of speech.
 
-    Misses are the mean over the detectors, false alarms the sum over all speech. Raises
-    InvalidInput for fewer than two folds, or where the speech is too short to tell the rate.
+    Misses are the mean over the detectors, false alarms the sum over all speech; the curve has so
+    many points, 0 for none. Raises InvalidInput for fewer than two folds, or where the speech is
+    too short to tell the rate.
     """
     if len(folds) < 2:
         raise InvalidInput("folds", f"got {len(folds)}; expected two or more")
     alarms = [Alarms(fold.detector, label, fold.speech) for fold in folds]
     lowest = max(1 / max(hours, 1e-9) for hours in hours_of_others(alarms))
-    rates = np.geomspace(min(lowest, HIGHEST_RATE), HIGHEST_RATE, POINTS) * (1 + 1e-9)
+    rates = np.geomspace(min(lowest, HIGHEST_RATE), HIGHEST_RATE, points) * (1 + 1e-9)
     return figures_at(
         label,
         folds,

@@ -14,6 +14,7 @@ from sweepnet_service.detectors.keyword.evaluate.figures import (
     Figures,
     Missed,
     Point,
+    Share,
 )
 from sweepnet_service.detectors.keyword.evaluate.intervals import Estimate, poisson_rate
 from sweepnet_service.detectors.keyword.evaluate.page.chart import (
@@ -39,6 +40,7 @@ from sweepnet_service.detectors.keyword.evaluate.page.words import (
 from sweepnet_service.detectors.keyword.evaluate.seeds import Spread, spreads
 
 TABLE_POINTS = 12
+NONE = "–"
 
 
 def tiles(figures: Figures) -> Markup:
@@ -153,9 +155,9 @@ def shares(figures: Figures, conditions: Sequence[Condition], attribute: str) ->
     rows = [
         [
             share.value,
-            percent(share.miss_rate[first.name].value),
-            percents(share.miss_rate[first.name]),
-            *(percent(share.miss_rate[each.name].value) for each in others),
+            missed_of(share, first),
+            percents(share.miss_rate[first.name]) if first.name in share.miss_rate else NONE,
+            *(missed_of(share, each) for each in others),
             str(share.clips),
             str(share.groups),
         ]
@@ -165,6 +167,12 @@ def shares(figures: Figures, conditions: Sequence[Condition], attribute: str) ->
     rest = [each.name for each in others]
     head = ["", f"missed, {first.name}", "95 % interval", *rest, "recordings", "voices or sessions"]
     return table(f"By {attribute}", head, rows, frozenset(range(1, len(head))))
+
+
+def missed_of(share: Share, condition: Condition) -> str:
+    """The share missed in a condition; a dash where none of the clips was in it."""
+    rate = share.miss_rate.get(condition.name)
+    return percent(rate.value) if rate else NONE
 
 
 def between(estimate: Estimate, top: float) -> Markup:
@@ -186,7 +194,7 @@ def false_alarms(figures: Figures, heading: str) -> Markup:
     rows = []
     for kind in (figures.speech, *figures.kinds) if figures.speech.hours else figures.kinds:
         told = kind.rate
-        shown = [rate(told.value), rates(told)] if told else ["–", "less than an hour"]
+        shown = [rate(told.value), rates(told)] if told else [NONE, "less than an hour"]
         name = "all speech" if kind is figures.speech else kind.name
         rows.append([name, length(kind.hours), str(kind.alarms), *shown])
     head = ["on", "heard", "false alarms", "an hour", "95 % interval"]
