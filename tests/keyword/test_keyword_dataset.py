@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sweepnet_service.detectors.keyword.config import TrainConfig, check
 from sweepnet_service.detectors.keyword.dataset import (
     UNLICENSED_VOICES,
     Recording,
@@ -21,7 +22,6 @@ from sweepnet_service.detectors.keyword.evaluate import measured_on
 from sweepnet_service.detectors.keyword.intake import read_dataset
 from sweepnet_service.detectors.keyword.material import material_of
 from sweepnet_service.detectors.keyword.phones import numbers, pronounce
-from sweepnet_service.detectors.keyword.train import TrainConfig, check
 from sweepnet_service.detectors.keyword.tuning import by_misses, peaks, threshold_logit
 from sweepnet_service.errors import InvalidInput
 

@@ -209,15 +209,13 @@ def test_settings_are_found_in_the_trainings_own_records(kind: str) -> None:
     assert not {"data", "work_dir", "out"} & set(known)
 
 
-def test_a_folder_of_ones_own_is_heard_by_the_shipped_trunk(tmp_path: Path) -> None:
-    """`positive/` tells it from a folder of manifests; the word is the model's name."""
-    shared, _ = ordered("keyword", "good_day", tmp_path, tmp_path / "place", {"seed": 4.0})
-    assert (shared.data, shared.folder, shared.trunk) == (tmp_path, None, None)
-    assert (shared.keyword, shared.seed) == ("good day", 4)
-    (tmp_path / "positive").mkdir()
+def test_an_order_is_heard_by_the_shipped_trunk(tmp_path: Path) -> None:
+    """Whatever form the data has; the word is the model's name."""
+    plain, _ = ordered("keyword", "good_day", tmp_path, tmp_path / "place", {"seed": 4.0})
+    assert (plain.data, plain.trunk, plain.train_trunk) == (tmp_path, TRUNK, False)
+    assert (plain.keyword, plain.seed) == ("good day", 4)
     settings = {"keyword": "guten tag", "head_settings.steps": 5, "near_words": ["gut"]}
     own, made = ordered("keyword", "good_day", tmp_path, tmp_path / "place", settings)
-    assert (own.data, own.folder, own.trunk) == (None, tmp_path, TRUNK)
     assert (own.keyword, own.head_settings.steps, own.near_words) == ("guten tag", 5, ("gut",))
     assert made == own.out == tmp_path / "place" / "good_day.safetensors"
 

@@ -12,13 +12,17 @@ import typer
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag: the name of its value, its type, its help, and whether it must be given."""
+    """One flag: the name of its value, its type, its help, and whether it must be given.
+
+    `place`: it stands without a name, as `metavar`.
+    """
 
     name: str
     kind: Any
     help: str
     required: bool = False
     metavar: str | None = None
+    place: bool = False
 
     @property
     def key(self) -> str:
@@ -40,7 +44,11 @@ def with_flags(function: Callable[..., None], flags: Iterable[Flag]) -> Callable
 
 
 def _parameter(flag: Flag) -> inspect.Parameter:
-    option = typer.Option(flag.spelled, help=flag.help, metavar=flag.metavar, show_default=False)
+    option = (
+        typer.Argument(help=flag.help, metavar=flag.metavar, show_default=False)
+        if flag.place
+        else typer.Option(flag.spelled, help=flag.help, metavar=flag.metavar, show_default=False)
+    )
     kind = flag.kind if flag.required else flag.kind | None
     default = inspect.Parameter.empty if flag.required else None
     return inspect.Parameter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -23,6 +24,9 @@ from sweepnet_service.commands.places import (  # noqa: E402
     check_writable,
     model_file,
 )
+from sweepnet_service.commands.verdicts import told_verdicts  # noqa: E402
+from sweepnet_service.errors import InvalidInput  # noqa: E402
+from sweepnet_service.store.names import SUFFIX  # noqa: E402
 from sweepnet_service.training.configs import (  # noqa: E402
     KINDS,
     PLAIN,
@@ -34,24 +38,56 @@ from sweepnet_service.training.configs import (  # noqa: E402
 
 INTERRUPTED = 130
 WORK, OUT, TRUNK, DATA = "work_dir", "out", "trunk", "data"
+KEYWORD, ALSO, SYNTHESIZE, TRAIN_TRUNK = "keyword", "also", "synthesize", "train_trunk"
+DATASET, CHECK = "dataset", "check_only"
 DEFAULT_TRUNK = "welcome"
 PLACES = {
     DATA: "Folder with the data to learn from.",
-    "folder": "Folder with recordings of your own: positive/ and negative/.",
-    TRUNK: "Keyword model, by its name or its file, whose phone trunk is used. Default welcome; "
-    "with --data, none: a trunk is trained, which takes hours.",
+    "folder": "A data set of your own beside the shipped models' data.",
+    TRUNK: "Keyword model, by its name or its file, whose phone trunk is used. Default welcome.",
+    "mine": "Speech without the word: what the model takes for it there is learnt from too.",
     "start_from": "Work folder of an earlier training, whose weights are the first ones.",
     WORK: "Folder that keeps the state: the same command goes on from there. Beside the model "
     "by default.",
     OUT: "Model file to write; its card is put beside it.",
 }
+KEYWORD_PLACES = {
+    DATA: "The same as DATA.",
+    OUT: "Model file to write, its card beside it. Default: the word's name, here.",
+}
+SPECIAL = (
+    Flag(
+        DATASET,
+        Path,
+        "Data set: a folder with positive/ and negative/, audio files with label tracks, a CSV "
+        "manifest, or the shipped models' data.",
+        metavar="[DATA]",
+        place=True,
+    ),
+    Flag(KEYWORD, list[str], "Word or phrase to find; several: a head each on one trunk."),
+    Flag(
+        SYNTHESIZE,
+        str,
+        "How many clips of the word, and of others, the system's speech programs speak (default "
+        "1200, 0: none); or the word to speak and find.",
+        metavar="COUNT|WORD",
+    ),
+    Flag(TRAIN_TRUNK, bool, "Train the phone trunk anew, which takes hours of speech and time."),
+    Flag(CHECK, bool, "Tell which recordings can be learnt from, and end."),
+)
 
 app = typer.Typer(help="Train a detector.", no_args_is_help=True)
 
 
 def command(kind: str) -> Callable[..., None]:
     """The verb that trains detectors of this kind."""
-    flags = (*_places(kind), *_settings(kind))
+    special = SPECIAL if kind == "keyword" else ()
+    named = {flag.name for flag in special} | {ALSO}
+    flags = (
+        *special,
+        *_places(kind),
+        *(flag for flag in _settings(kind) if flag.name not in named),
+    )
 
     def verb(**values: Any) -> None:
         _train(kind, given(values, flags))
@@ -63,12 +99,14 @@ def command(kind: str) -> Callable[..., None]:
 def _places(kind: str) -> list[Flag]:
     owner = training_module(kind).TrainConfig
     hints = get_type_hints(owner)
+    optional = {WORK} if kind == "image" else {WORK, OUT}
+    told = PLACES if kind == "image" else {**PLACES, **KEYWORD_PLACES}
     return [
         Flag(
             field.name,
             Path,
-            PLACES.get(field.name, ""),
-            required=hints[field.name] is Path and field.name != WORK,
+            told.get(field.name, ""),
+            required=hints[field.name] is Path and field.name not in optional,
             metavar="PATH",
         )
         for field in fields(owner)
@@ -94,13 +132,20 @@ def _told(default: Any) -> str:
 
 
 def _train(kind: str, values: dict[str, Any]) -> None:
+    check_only = bool(values.pop(CHECK, False))
+    values = with_words(values) if kind == "keyword" else values
     places = {name: value for name, value in values.items() if isinstance(value, Path)}
     out = places[OUT]
     places.setdefault(WORK, out.with_name(f".{out.stem}-training"))
     settings = {name: value for name, value in values.items() if name not in places}
     config = configured(kind, with_trunk(kind, places), settings)
+    if check_only:
+        told_verdicts(config, sys.stdout)
+        return
     check_writable(out)
     try:
+        if kind == "keyword":
+            told_verdicts(config, sys.stderr)
         with metered() as report:
             made = train(kind, config, report)
     except KeyboardInterrupt:
@@ -113,9 +158,34 @@ def _train(kind: str, values: dict[str, Any]) -> None:
     print(made)
 
 
+def with_words(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with the words to find, the data set and the file to write by their own names.
+
+    Raises InvalidInput where no word is given, or the data set is given twice.
+    """
+    values = dict(values)
+    words = list(values.pop(KEYWORD, ()))
+    spoken = values.pop(SYNTHESIZE, None)
+    if spoken is not None:
+        try:
+            values[SYNTHESIZE] = int(spoken)
+        except ValueError:
+            words += [spoken] if spoken not in words else []
+    if not words:
+        raise InvalidInput(KEYWORD, "is not given; expected the word to find (--keyword WORD)")
+    values[KEYWORD], values[ALSO] = words[0], tuple(words[1:])
+    dataset = values.pop(DATASET, None)
+    if dataset is not None and DATA in values:
+        raise InvalidInput(DATA, f"got {dataset} and --data {values[DATA]}; give one of them")
+    if dataset is not None:
+        values[DATA] = dataset
+    values.setdefault(OUT, Path(re.sub(r"\W+", "_", words[0]) + SUFFIX))
+    return values
+
+
 def with_trunk(kind: str, places: dict[str, Path]) -> dict[str, Path]:
     """The places with the file of the trunk's model, which may be given by its name."""
-    if kind != "keyword" or (TRUNK not in places and DATA in places):
+    if kind != "keyword":
         return places
     model = places.get(TRUNK, Path(DEFAULT_TRUNK))
     if TRUNK in places and model.exists():

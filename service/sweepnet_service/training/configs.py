@@ -119,20 +119,16 @@ def ordered(
 ) -> tuple[Any, Path]:
     """The `TrainConfig` of an order to the server, and where the model will be.
 
-    A folder with `positive/` holds a user's own recordings: the shipped model's trunk hears them.
+    A keyword's data may have any form that a training reads; the shipped model's trunk hears it
+    unless `train_trunk` is set.
     """
     made = place / f"{label}.safetensors"
-    work = place / "work"
+    places = {"data": data, "work_dir": place / "work", "out": made}
     check_groups(settings)
     if kind == "image":
-        places = {"data": data, "work_dir": work, "out": made}
         return configured(kind, places, {"label": label, **settings}), made
-    own = (data / "positive").is_dir()
-    places = {"folder" if own else "data": data, "work_dir": work, "out": made}
-    if own:
-        places["trunk"] = TRUNK
     keyword = label.replace("_", " ").replace("-", " ")
-    return configured(kind, places, {"keyword": keyword, **settings}), made
+    return configured(kind, {**places, "trunk": TRUNK}, {"keyword": keyword, **settings}), made
 
 
 def check_groups(settings: Mapping[str, Any]) -> None:

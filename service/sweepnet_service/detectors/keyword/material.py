@@ -8,8 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from cnn_core.arrays import Array
 from cnn_core.layers import Sequential
-from sweepnet_service.detectors.keyword.activations import quiet, segments_round_words, streams
+from sweepnet_service.detectors.keyword.activations import (
+    SEGMENT_STEPS,
+    SHORT_PAUSE,
+    quiet,
+    segments_round_words,
+    streams,
+    through_trunk,
+)
 from sweepnet_service.detectors.keyword.augment import Augment
 from sweepnet_service.detectors.keyword.bank import Bank, augmented, plain
 from sweepnet_service.detectors.keyword.dataset import (
@@ -17,6 +25,7 @@ from sweepnet_service.detectors.keyword.dataset import (
     Spoken,
     may_ship,
     once,
+    placed,
     read_clips,
     read_continuous,
     read_noise,
@@ -31,6 +40,7 @@ from sweepnet_service.detectors.keyword.synthesis import Clip, Plan
 from sweepnet_service.progress import Progress, Report, paced
 
 SYNTHETIC = Path("synthetic")
+MINED_COPIES = 3
 PART_CLIPS = 100
 """Clips in one kept part: what an interruption may cost."""
 SYNTHETIC_SHARE, REAL_SHARE, SPLICED_SHARE = 0.45, 0.25, 0.3
@@ -38,9 +48,12 @@ SYNTHETIC_SHARE, REAL_SHARE, SPLICED_SHARE = 0.45, 0.25, 0.3
 
 @dataclass(frozen=True)
 class Material:
-    """Recordings by role: `positive` with `word_s`, `speech` and `noise` without the word."""
+    """Recordings by role: `positive` with `word_s`, `weak` with the word somewhere, `speech` and
+    `noise` without it.
+    """
 
     positive: Sequence[Recording] = ()
+    weak: Sequence[Recording] = ()
     speech: Sequence[Recording] = ()
     noise: Sequence[Recording] = ()
     synthetic_positive: Sequence[Spoken] = field(default=())
@@ -51,7 +64,7 @@ def material_of(data: Path, keyword: str) -> Material:
     """What `data` offers for a keyword that a shipped model may learn from."""
     rows = [row for row in once([*read_clips(data), *read_continuous(data)]) if may_ship(row)]
     return Material(
-        positive=[row for row in rows if row.word_s and keyword.lower() in row.text],
+        positive=[row for row in rows if placed(row, keyword)],
         speech=[row for row in rows if not says(row, keyword)],
         noise=[row for row in read_noise(data) if row.split == "train"],
     )
@@ -116,60 +129,119 @@ def as_recording(clip: Clip) -> Recording:
     )
 
 
+@dataclass(frozen=True)
+class Maker:
+    """Makes activations of recordings: augmented features kept in `work_dir`, through the trunk."""
+
+    trunk: Sequential
+    spectral: Spectral
+    augment: Augment
+    work_dir: Path
+    seed: int
+    report: Report
+
+    def bank(self, name: str, spoken: Iterable[Spoken], copy: int, total: int) -> Bank:
+        """An augmented copy of recordings as features."""
+
+        def rows() -> Rows:
+            return augmented(spoken, self.augment, self.seed + copy, self.spectral.features)
+
+        return kept_bank(self.work_dir / f"{name}-{copy}", rows, total, self.report)
+
+    def plain(self, name: str, recordings: Sequence[Recording]) -> Bank:
+        """Features of recordings as they are."""
+
+        def rows() -> Rows:
+            return plain(read_samples(recordings), self.spectral.features)
+
+        return kept_bank(self.work_dir / name, rows, len(recordings), self.report)
+
+    def stream(self, bank: Bank, rng: np.random.Generator) -> Array:
+        """The recordings of a bank in any order, (rows, steps, channels)."""
+        return streams(self.trunk, bank, rng.permutation(len(bank)), self.spectral, rng)
+
+    def bags(self, bank: Bank, rng: np.random.Generator) -> list[Array]:
+        """Each recording of a bank by itself, (steps, channels), none shorter than a segment."""
+        return [
+            through_trunk(self.trunk, [self.padded(bank[index])], self.spectral, rng)[0]
+            for index in range(len(bank))
+        ]
+
+    def padded(self, frames: Array) -> Array:
+        """Frames with silence before and after, so that a word at an edge is inside a window."""
+        least = (SEGMENT_STEPS - 1) * int(self.trunk.windows[0].step)
+        missing = max(0, least + int(self.trunk.windows[0].size) - len(frames))
+        before = SHORT_PAUSE + missing // 2
+        after = SHORT_PAUSE + missing - missing // 2
+        silence = self.spectral.features.silence
+        return np.pad(frames, ((before, after), (0, 0)), constant_values=silence)
+
+
 def examples(
-    trunk: Sequential,
-    material: Material,
-    augment: Augment,
-    spectral: Spectral,
-    work_dir: Path,
-    seed: int,
-    real_segments: int,
-    spliced: Bank | None,
-    report: Report,
+    maker: Maker, material: Material, real_segments: int, spliced: Bank | None
 ) -> Examples:
     """Activations to train a head on: real and synthetic words, all other speech, noise."""
-    rng = np.random.default_rng((seed, 1))
-    features = spectral.features
-
-    def bank(name: str, spoken: Iterable[Spoken], copy: int) -> Bank:
-        def rows() -> Rows:
-            return augmented(spoken, augment, seed + copy, features)
-
-        return kept_bank(work_dir / f"{name}-{copy}", rows, 0, report)
-
-    def noises() -> Rows:
-        return plain(read_samples(material.noise), features)
-
-    speech = bank("negative", read_samples(material.speech), 0)
-    noise = kept_bank(work_dir / "noise-only", noises, 0, report)
-    other = bank("synthetic-negative", material.synthetic_negative, 0)
-    report(Progress("activations", 0, 3))
-    negative = [
-        streams(trunk, part, rng.permutation(len(part)), spectral, rng)
-        for part in (speech, other, noise)
-        if len(part)
-    ]
+    rng = np.random.default_rng((maker.seed, 1))
+    speech = maker.bank("negative", read_samples(material.speech), 0, len(material.speech))
+    noise = maker.plain("noise-only", material.noise)
+    synthetic = material.synthetic_negative
+    other = maker.bank("synthetic-negative", synthetic, 0, len(synthetic))
+    maker.report(Progress("activations", 0, 3))
+    negative = [maker.stream(part, rng) for part in (speech, other, noise) if len(part)]
     if not material.noise:
-        negative.append(quiet(trunk, spectral, rng))
+        negative.append(quiet(maker.trunk, maker.spectral, rng))
+    maker.report(Progress("activations", 1, 3))
     filling = speech if len(speech) else None
-    report(Progress("activations", 1, 3))
-    groups, copies_of_real = [], copies_for(real_segments, len(material.positive))
+    groups = positive_groups(maker, material, real_segments, filling, rng)
+    if spliced is not None and len(spliced):
+        parts = [
+            segments_round_words(maker.trunk, spliced, maker.spectral, None, rng) for _ in range(3)
+        ]
+        groups.append((SPLICED_SHARE, np.concatenate(parts)))
+    maker.report(Progress("activations", 2, 3))
+    weak = [
+        bag
+        for copy in range(copies_for(real_segments, len(material.weak)) if material.weak else 0)
+        for bag in maker.bags(
+            maker.bank("weak", read_samples(material.weak), copy, len(material.weak)), rng
+        )
+    ]
+    maker.report(Progress("activations", 3, 3))
+    return Examples(groups, negative, weak)
+
+
+def positive_groups(
+    maker: Maker,
+    material: Material,
+    real_segments: int,
+    filling: Bank | None,
+    rng: np.random.Generator,
+) -> list[tuple[float, Array]]:
+    """Segments with the word in the middle, by kind, each kind with its share of a batch."""
+    groups = []
+    copies_of_real = copies_for(real_segments, len(material.positive))
     for share, name, spoken, copies in (
         (SYNTHETIC_SHARE, "synthetic-positive", material.synthetic_positive, 2),
         (REAL_SHARE, "positive", list(read_samples(material.positive)), copies_of_real),
     ):
+        banks = [maker.bank(name, spoken, copy, len(spoken)) for copy in range(copies)]
         parts = [
-            segments_round_words(trunk, bank(name, spoken, copy), spectral, filling, rng)
-            for copy in range(copies if spoken else 0)
+            segments_round_words(maker.trunk, bank, maker.spectral, filling, rng)
+            for bank in (banks if spoken else [])
             for _ in range(2)
         ]
         if parts:
             groups.append((share, np.concatenate(parts)))
-    if spliced is not None and len(spliced):
-        parts = [segments_round_words(trunk, spliced, spectral, None, rng) for _ in range(3)]
-        groups.append((SPLICED_SHARE, np.concatenate(parts)))
-    report(Progress("activations", 3, 3))
-    return Examples(groups, negative)
+    return groups
+
+
+def with_mined(known: Examples, maker: Maker, mined: Sequence[Recording]) -> Examples:
+    """The examples with pieces that the model took for the word among the negatives."""
+    rng = np.random.default_rng((maker.seed, 5))
+    banks = [
+        maker.bank("mined", read_samples(mined), copy, len(mined)) for copy in range(MINED_COPIES)
+    ]
+    return replace(known, negative=[*known.negative, *(maker.stream(bank, rng) for bank in banks)])
 
 
 def copies_for(segments: int, recordings: int) -> int:

@@ -11,6 +11,7 @@ from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.augment import LEVEL_DB, Augment, set_level
 from sweepnet_service.detectors.keyword.bank import Bank, augmented, open_bank, plain, write_bank
 from sweepnet_service.detectors.keyword.dataset import (
+    RATE_HZ,
     Recording,
     may_ship,
     read_continuous,
@@ -25,6 +26,7 @@ from sweepnet_service.progress import Report, paced
 
 Rows = Iterable[tuple[Array, tuple[float, float]]]
 UNKNOWN = (np.nan, np.nan)
+BABBLES, BABBLE_OF, BABBLE_S = 40, 60, 6
 
 
 def speech_for_trunk(
@@ -48,7 +50,9 @@ def speech_for_trunk(
 
 
 def noise_frames(data: Path, work_dir: Path, seed: int, features: LogMel, report: Report) -> Array:
-    """Frames of background to mix in: recorded noise, coloured noise, other readers; (F, bands)."""
+    """Frames of background to mix in: recorded and coloured noise, other readers alone and several
+    at once; (F, bands).
+    """
     speech = [row for row in read_continuous(data) if may_ship(row)]
     rng = np.random.default_rng(seed)
     readers = [speech[index] for index in sorted(rng.permutation(len(speech))[:200])]
@@ -60,9 +64,29 @@ def noise_frames(data: Path, work_dir: Path, seed: int, features: LogMel, report
             noise = set_level(coloured(rng, 60 * features.rate_hz, exponent), LEVEL_DB)
             yield features.frames(noise), UNKNOWN
         yield from plain(read_samples(readers), features, LEVEL_DB)
+        for several in babble(readers, rng):
+            yield features.frames(set_level(several, LEVEL_DB)), UNKNOWN
 
-    total = len(recorded) + 3 + len(readers)
-    return kept_bank(work_dir / "noise", rows, total, report).frames
+    total = len(recorded) + 3 + len(readers) + BABBLES
+    return kept_bank(work_dir / "background", rows, total, report).frames
+
+
+def babble(recordings: Sequence[Recording], rng: np.random.Generator) -> list[Array]:
+    """Several people talking at once: three to six recordings at one level, 6 s (n,) each time."""
+    if not recordings:
+        return []
+    chosen = [recordings[int(index)] for index in rng.integers(0, len(recordings), BABBLE_OF)]
+    # In order of file, so that each file is decoded once.
+    chosen.sort(key=lambda row: (str(row.path), row.start_s))
+    voices = [set_level(samples, LEVEL_DB) for _, samples in read_samples(chosen) if len(samples)]
+    if not voices:
+        return []
+    drawn = (rng.permutation(len(voices))[: int(rng.integers(3, 7))] for _ in range(BABBLES))
+    length = BABBLE_S * RATE_HZ
+    return [
+        np.sum([np.resize(voices[int(each)], length) for each in several], axis=0)
+        for several in drawn
+    ]
 
 
 def coloured(rng: np.random.Generator, samples: int, exponent: float) -> Array:

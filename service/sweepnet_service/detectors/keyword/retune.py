@@ -10,8 +10,11 @@ from pathlib import Path
 
 from cnn_core import modelfile
 from sweepnet_service.detectors.keyword import card
+from sweepnet_service.detectors.keyword.config import TrainConfig, arranged
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.train import TrainConfig, validation, with_speech_folder
+from sweepnet_service.detectors.keyword.finishing import validation
+from sweepnet_service.detectors.keyword.gathering import folder_of
+from sweepnet_service.detectors.keyword.speaking import engines
 from sweepnet_service.detectors.keyword.tuning import tested, tuned
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report
@@ -35,9 +38,11 @@ def retune(config: RetuneConfig, report: Report) -> Path:
     """Writes the model to `out`, its card beside it, and returns the path."""
     kept = KeywordDetector.load(config.model)
     label = label_of(kept, config.label)
+    if config.synthesize:
+        engines()
     report(Progress("tuning", 0, 2))
     sources = sources_of(config, label)
-    words, speech = validation(sources, kept)
+    words, speech = validation(sources, folder_of(sources), kept)
     if not words or not speech:
         raise InvalidInput(
             "data",
@@ -71,7 +76,7 @@ def label_of(detector: KeywordDetector, label: str) -> str:
 
 def sources_of(config: RetuneConfig, label: str) -> TrainConfig:
     """Where recordings come from, as a training names it."""
-    corpora = with_speech_folder(
+    return arranged(
         TrainConfig(
             keyword=label,
             out=config.out,
@@ -81,7 +86,3 @@ def sources_of(config: RetuneConfig, label: str) -> TrainConfig:
             seed=config.seed,
         )
     )
-    assert corpora.data is not None
-    if (corpora.data / "continuous" / "manifest.csv").exists():
-        return corpora
-    return replace(corpora, data=None, folder=config.data)

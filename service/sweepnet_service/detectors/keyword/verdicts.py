@@ -19,7 +19,7 @@ from sweepnet_service.progress import Report, ignored
 
 SHORTEST_S = 0.2
 QUIETEST_DB = -60.0
-LEAST_SPREAD_DB = 6.0
+LEAST_SPREAD_DB = 4.0
 """Between the loudest and the softest 25 ms of a recording of a word: less is a hum or a hiss."""
 MOST_CLIPPED = 0.02
 LONGEST_WEAK_S = 30.0

@@ -1,0 +1,76 @@
+"""The verdicts on the recordings of a data set, as tables for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.table import Table
+
+from sweepnet_service.commands.meter import metered
+
+if TYPE_CHECKING:
+    from sweepnet_service.detectors.keyword.config import TrainConfig
+    from sweepnet_service.detectors.keyword.verdicts import Verdict
+
+MOST_TOLD = 20
+WIDTH = 100
+
+
+def told_verdicts(config: TrainConfig, file: TextIO) -> None:
+    """Checks the recordings of the user's own data set and tells what is left out and why.
+
+    Raises InvalidInput where the data set cannot be used, after it was told.
+    """
+    from sweepnet_service.detectors.keyword.config import arranged, check, check_classes
+    from sweepnet_service.detectors.keyword.gathering import folder_of, judged_of
+    from sweepnet_service.detectors.keyword.verdicts import VERDICTS, summary, usable
+
+    config = arranged(config)
+    check(config)
+    own = folder_of(config)
+    if own is None:
+        return
+    with metered() as report:
+        found = judged_of(config, own, report)
+    console = Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
+    console.print(counted(found, config.keywords))
+    if left := [verdict for verdict in found if not verdict.ok]:
+        console.print(reasons(left))
+    console.print(f"{summary(found)}; all verdicts in {config.work_dir / VERDICTS}", soft_wrap=True)
+    check_classes(usable(own, found), config)
+
+
+def counted(found: Sequence[Verdict], keywords: Sequence[str]) -> Table:
+    """How many usable recordings of each split hold a keyword, at a known place or somewhere."""
+    from sweepnet_service.detectors.keyword.dataset import placed, says, says_exactly
+
+    def kind(verdict: Verdict) -> str:
+        row = verdict.recording
+        if not verdict.ok:
+            return "left out"
+        if any(placed(row, word) for word in keywords):
+            return "word, place known"
+        if row.label and any(says_exactly(row, word) for word in keywords):
+            return "word, somewhere"
+        return "a form of it" if any(says(row, word) for word in keywords) else "without the word"
+
+    counts = Counter((verdict.recording.split, kind(verdict)) for verdict in found)
+    kinds = sorted({each for _, each in counts})
+    table = Table("split", *kinds)
+    for split in sorted({name for name, _ in counts}):
+        table.add_row(split, *(str(counts[split, each]) for each in kinds))
+    return table
+
+
+def reasons(left: Sequence[Verdict]) -> Table:
+    """Why recordings are left out, the first of them."""
+    table = Table("recording", "at", "why it is left out")
+    for verdict in left[:MOST_TOLD]:
+        row = verdict.recording
+        table.add_row(str(row.path), f"{row.start_s:.1f} s", verdict.reason)
+    if len(left) > MOST_TOLD:
+        table.add_row(f"... and {len(left) - MOST_TOLD} more", "", "")
+    return table

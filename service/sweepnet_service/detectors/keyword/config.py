@@ -1,0 +1,135 @@
+"""What to train and from what, checked before any work is done."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sweepnet_service.detectors.keyword import phones
+from sweepnet_service.detectors.keyword.head import HeadSettings
+from sweepnet_service.detectors.keyword.intake import Dataset, listed, speech_folder
+from sweepnet_service.detectors.keyword.speaking import engines
+from sweepnet_service.detectors.keyword.trunk import TrunkSettings
+from sweepnet_service.detectors.keyword.trunk_source import taken_trunk
+from sweepnet_service.detectors.numbers import check_numbers
+from sweepnet_service.errors import InvalidInput, shown
+
+WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '-])*")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What to train and from what.
+
+    `data` is a data set of any form (see `intake`); `folder` another of the user's own beside the
+    shipped models' data. `also` are further keywords, each with a head of its own on the same
+    trunk. `trunk` is a keyword model to take the phone trunk from; without it, or with
+    `train_trunk`, the trunk is trained too, which needs the shipped models' data. `mine` is speech
+    without the word, of which the model's own false alarms are learnt from too. `notes` go into
+    the card.
+    """
+
+    keyword: str
+    out: Path
+    work_dir: Path
+    data: Path | None = None
+    folder: Path | None = None
+    trunk: Path | None = None
+    mine: Path | None = None
+    also: tuple[str, ...] = ()
+    synthesize: int = 1_200
+    real_segments: int = 1_200
+    splice: int = 0
+    near_words: tuple[str, ...] = ()
+    pronunciations: tuple[str, ...] = ()
+    train_trunk: bool = False
+    trunk_copies: int = 4
+    trunk_settings: TrunkSettings = field(default_factory=TrunkSettings)
+    head_settings: HeadSettings = field(default_factory=HeadSettings)
+    heads: int = 2
+    path_weight: float = 3.0
+    notes: tuple[str, ...] = ()
+    seed: int = 1
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        return (self.keyword, *self.also)
+
+    def for_keyword(self, keyword: str) -> TrainConfig:
+        """The training of one of the keywords; those after the first keep their stages apart."""
+        if keyword == self.keyword:
+            return replace(self, also=())
+        place = self.work_dir / re.sub(r"\W+", "-", keyword)
+        return replace(self, keyword=keyword, also=(), work_dir=place, near_words=())
+
+
+def arranged(config: TrainConfig) -> TrainConfig:
+    """The same with the shipped models' data as `data`, and any other data set as `folder`."""
+    if config.data is None:
+        return config
+    shipped = speech_folder(config.data)
+    if shipped is not None:
+        return replace(config, data=shipped)
+    if config.folder is None:
+        return replace(config, data=None, folder=config.data)
+    raise InvalidInput(
+        "data",
+        f"{config.data} holds no continuous/manifest.csv, and `folder` is given too; give one data "
+        "set of your own, or the shipped models' data as `data` beside it",
+    )
+
+
+def check(config: TrainConfig) -> None:
+    """Raises for an arranged configuration that cannot work."""
+    check_numbers(config)
+    check_words(config)
+    trains_trunk = config.trunk is None or config.train_trunk
+    if trains_trunk and config.data is None:
+        raise InvalidInput("trunk", "is not given; training one needs `data` with spoken sentences")
+    if config.data is None and config.folder is None and not config.synthesize:
+        raise InvalidInput("data", "is not given, nor `folder`, nor is anything to be synthesised")
+    if config.data is not None and not (config.data / "continuous" / "manifest.csv").exists():
+        raise InvalidInput("data", f"{config.data} holds no continuous/manifest.csv")
+    if config.mine is not None and not config.mine.exists():
+        raise InvalidInput("mine", f"no file or folder named {config.mine}")
+    if not trains_trunk and config.trunk is not None:
+        taken_trunk(config.trunk)
+    for text in config.pronunciations:
+        phones.numbers(text)
+    if config.synthesize:
+        engines()
+
+
+def check_words(config: TrainConfig) -> None:
+    """Raises InvalidInput for a keyword or near word that cannot be one, or is there twice."""
+    for word in (*config.keywords, *config.near_words):
+        if not WORD.fullmatch(word):
+            raise InvalidInput(
+                "keyword", f"got {shown(word)}; expected a word or phrase of letters, ' and -"
+            )
+    if len({word.lower() for word in config.keywords}) < len(config.keywords):
+        raise InvalidInput("keyword", f"got {config.keywords}; expected each of them once")
+    if config.also and config.pronunciations:
+        raise InvalidInput("pronunciations", "are for one keyword; got several keywords")
+
+
+def check_classes(data: Dataset, config: TrainConfig) -> None:
+    """Raises InvalidInput where a user's data set lacks the word or what is not the word."""
+    train = data.part("train")
+    for keyword in config.keywords:
+        if not (train.placed(keyword) or train.weak(keyword)):
+            labels = sorted({row.label for row in train.recordings if row.label})
+            raise InvalidInput(
+                str(data.where),
+                f"no recording to train on holds {keyword!r} (labels: {listed(labels) or 'none'}); "
+                "put some into positive/, or label them so in the manifest or in label tracks",
+            )
+        other = train.negative(keyword) or config.synthesize or config.data
+        if not other:
+            raise InvalidInput(
+                str(data.where),
+                f"all recordings to train on hold {keyword!r}; put others into negative/ (speech "
+                "without the word, and what else is heard where it will listen), or let "
+                "--synthesize speak some",
+            )

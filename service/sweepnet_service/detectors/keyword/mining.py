@@ -1,0 +1,150 @@
+"""Hard negatives: a model hears speech without its word; where its scores peak it learns once more.
+
+What was mined is kept in mined.csv of the work folder (file, seconds within it, score), the highest
+first; a rerun takes it from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from sweepnet_service.detectors.keyword.dataset import (
+    NEGATIVE,
+    OWN,
+    Recording,
+    cut,
+    read_table,
+)
+from sweepnet_service.detectors.keyword.detector import KeywordDetector
+from sweepnet_service.detectors.keyword.evaluate import Heard, hear
+from sweepnet_service.detectors.keyword.intake import (
+    audio_files,
+    read_dataset,
+    read_file,
+    seconds_of,
+    speech_folder,
+)
+from sweepnet_service.detectors.keyword.measures import LONGEST_FILE_S, write_table
+from sweepnet_service.errors import InvalidInput
+from sweepnet_service.progress import Progress, Report, paced
+
+MINED = "mined.csv"
+COLUMNS = ("file", "start_s", "end_s", "at_s", "score")
+AN_HOUR = 60
+APART_S = 1.0
+HALF_S = 2.0
+"""Seconds before and after a peak that are learnt."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A piece of speech without the word, where in its file the score peaks, and the score."""
+
+    recording: Recording
+    at_s: float
+    score: float
+
+
+def mined(
+    detector: KeywordDetector, label: str, speech: Path, kept: Path, report: Report
+) -> list[Alarm]:
+    """The highest peaks of a model in speech that does not hold its word, 60 an hour."""
+    if kept.exists():
+        return read_mined(kept)
+    rows = speech_without(speech, label)
+    tell = paced("mining", len(rows), report)
+    found: list[Alarm] = []
+    seconds = 0.0
+    for done, heard in enumerate(hear(detector, rows, label), 1):
+        found += alarms_in(detector, heard)
+        seconds += heard.seconds
+        tell(done)
+    found.sort(key=lambda alarm: -alarm.score)
+    found = found[: max(1, round(AN_HOUR * seconds / 3600))]
+    write_table(kept, COLUMNS, map(as_row, found))
+    report(Progress("mined", len(found), len(found), None, told(found, seconds / 3600)))
+    return found
+
+
+def alarms_in(detector: KeywordDetector, heard: Heard) -> Iterator[Alarm]:
+    """The peaks of one recording's scores."""
+    row = heard.recording
+    for index in peaks(heard.scores, round(APART_S / detector.hop_s)):
+        first = detector.window.span(index)[0] - detector.padding_samples
+        at_s = row.start_s + max(0.0, first / detector.rate_hz + detector.window_s / 2)
+        past_s = min(at_s + HALF_S, row.start_s + heard.seconds)
+        piece = cut(row, max(row.start_s, at_s - HALF_S), past_s)
+        yield Alarm(piece, at_s, float(heard.scores[index]))
+
+
+def peaks(scores: Array, apart: int) -> list[int]:
+    """Where scores are the highest within `apart` windows, the highest first."""
+    near = np.zeros(len(scores), bool)
+    kept = []
+    for index in np.argsort(-scores, kind="stable").tolist():
+        if not near[index]:
+            kept.append(index)
+            near[max(0, index - apart) : index + apart + 1] = True
+    return kept
+
+
+def speech_without(path: Path, label: str) -> list[Recording]:
+    """The recordings to train on at a path that do not hold the word; of files that nothing is
+    told about, all. Raises InvalidInput for none, or a file of more than an hour.
+    """
+    listed = path.is_file() or (path / "manifest.csv").is_file() or speech_folder(path)
+    if listed:
+        rows = read_dataset(path).part("train").negative(label)
+    else:
+        read = ((file, read_file(path, file)) for file in audio_files(path))
+        known = (row for file, rows in read for row in (rows or [unlabelled(file)]))
+        rows = [row for row in known if row.label == NEGATIVE and row.split in ("", "train")]
+    if not rows:
+        raise InvalidInput("mine", f"{path} holds no speech to train on without {label!r}")
+    for file in {row.path for row in rows}:
+        if (length_s := seconds_of(file)) > LONGEST_FILE_S:
+            raise InvalidInput(
+                "mine", f"{file} lasts {length_s / 3600:.1f} h; cut it into pieces of an hour"
+            )
+    return rows
+
+
+def unlabelled(path: Path) -> Recording:
+    """A file of speech in which nobody says the word."""
+    return Recording(path, 0.0, None, "", "", OWN, "the user's own", "", label=NEGATIVE)
+
+
+def as_row(alarm: Alarm) -> tuple[object, ...]:
+    """The alarm as it is written."""
+    row = alarm.recording
+    return row.path, f"{row.start_s:.3f}", f"{row.end_s:.3f}", f"{alarm.at_s:.2f}", alarm.score
+
+
+def read_mined(path: Path) -> list[Alarm]:
+    """The alarms in a file of `mined`."""
+    return [
+        Alarm(
+            replace(
+                unlabelled(Path(row["file"])),
+                start_s=float(row["start_s"]),
+                end_s=float(row["end_s"]),
+            ),
+            float(row["at_s"]),
+            float(row["score"]),
+        )
+        for row in read_table(path)
+    ]
+
+
+def told(found: list[Alarm], hours: float) -> str:
+    """How much was mined, and the highest of it."""
+    best = found[0]
+    return (
+        f"{len(found)} from {hours:.2f} h; the highest scores {best.score:.3f} in "
+        f"{best.recording.path.name} at {best.at_s:.1f} s"
+    )

@@ -1,0 +1,83 @@
+"""Where a keyword's phone trunk comes from: another model, or a training; and its noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnn_core import modelfile
+from cnn_core.arrays import Array
+from cnn_core.errors import CoreError
+from cnn_core.layers import Conv1d, Sequential
+from sweepnet_service.detectors.keyword.assembly import taken_apart
+from sweepnet_service.detectors.keyword.augment import LEVEL_DB, set_level
+from sweepnet_service.detectors.keyword.dataset import read_samples
+from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.intake import Dataset
+from sweepnet_service.detectors.keyword.prepare import (
+    babble,
+    coloured,
+    noise_frames,
+    speech_for_trunk,
+)
+from sweepnet_service.detectors.keyword.spectral import Spectral
+from sweepnet_service.detectors.keyword.trunk import train_trunk, without_output
+from sweepnet_service.errors import InvalidInput
+from sweepnet_service.progress import Report
+
+if TYPE_CHECKING:
+    from sweepnet_service.detectors.keyword.config import TrainConfig
+
+NOISE_S = 60
+
+
+def background(config: TrainConfig, own: Dataset | None, features: LogMel, report: Report) -> Array:
+    """Frames of noise to mix in: recorded where there is `data`, else coloured noise; and the noise
+    and babble that a user's own data set makes.
+    """
+    if config.data is not None:
+        return noise_frames(config.data, config.work_dir, config.seed, features, report)
+    rng = np.random.default_rng(config.seed)
+    length = NOISE_S * features.rate_hz
+    noise = [coloured(rng, length, exponent) for exponent in (0.0, 1.0, 2.0)]
+    if own is not None:
+        train = own.part("train")
+        noise += [samples for _, samples in read_samples(train.noise)]
+        noise += babble(train.negative(config.keyword), rng)
+    return np.concatenate([features.frames(set_level(part, LEVEL_DB)) for part in noise])
+
+
+def trunk_of(config: TrainConfig, spectral: Spectral, report: Report) -> tuple[Sequential, Conv1d]:
+    """The phone trunk and its output layer: taken from a model, or trained."""
+    if config.trunk is not None and not config.train_trunk:
+        return taken_trunk(config.trunk)
+    assert config.data is not None
+    speech = speech_for_trunk(
+        config.data,
+        config.work_dir,
+        config.trunk_copies,
+        config.seed,
+        spectral.features,
+        report,
+    )
+    path = config.work_dir / "trunk.safetensors"
+    net = train_trunk(speech, spectral, config.trunk_settings, path, report)
+    output = net.layers[-1]
+    assert isinstance(output, Conv1d)
+    return without_output(net), output
+
+
+def taken_trunk(path: Path) -> tuple[Sequential, Conv1d]:
+    """The trunk and phone output inside a keyword model. Raises InvalidInput for another kind."""
+    try:
+        net = modelfile.load(path).net
+    except CoreError as error:
+        raise InvalidInput(str(path), f"is no keyword model ({error})") from error
+    parts = taken_apart(net)
+    if parts is None:
+        raise InvalidInput(
+            str(path), "holds no phone trunk; expected a keyword model such as welcome"
+        )
+    return parts
