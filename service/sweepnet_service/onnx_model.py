@@ -18,11 +18,10 @@ from sweepnet_service.detectors.image.network import TOTAL_STRIDE_PX
 from sweepnet_service.detectors.keyword import KeywordDetector
 
 KEYWORD_INPUT = (
-    "Log-mel frames, float32 (batch, frames, bands). Mono samples from -1 to 1 at rate_hz; frame "
+    "Mel frames, float32 (batch, frames, bands). Mono samples from -1 to 1 at rate_hz; frame "
     "i is samples [i * hop_samples, i * hop_samples + width_samples), times the periodic Hann "
     "window; the power |rfft(frame, fft_samples)|^2; triangles of height 1 over bands + 2 points "
     "evenly spaced in mel = 2595 * log10(1 + hertz / 700) from low_hz to high_hz; "
-    "ln(energy + 1e-5) / 4 + 0.3."
 )
 KEYWORD_OUTPUT = (
     "Scores from 0 to 1, float32 (batch, windows, labels). Window i is frames [i * step_frames, "
@@ -70,7 +69,10 @@ def _(detector: KeywordDetector) -> dict[str, Any]:
     window = detector.net.windows[0]
     return {
         "kind": "keyword",
-        "input": {"about": KEYWORD_INPUT, **detector.features.describe()},
+        "input": {
+            "about": KEYWORD_INPUT + detector.features.formula,
+            **detector.features.describe(),
+        },
         "output": {
             "about": KEYWORD_OUTPUT,
             "size_frames": int(window.size),

@@ -77,7 +77,9 @@ def test_the_file_says_what_goes_around_the_network(export: Export, tmp_path: Pa
     assert word["labels"] == ["welcome"]
     assert word["default_thresholds"] == spotter.default_thresholds
     assert flower["default_thresholds"] == finder.default_thresholds
-    assert word["input"].pop("about").startswith("Log-mel frames, float32 (batch, frames, bands)")
+    about = word["input"].pop("about")
+    assert about.startswith("Mel frames, float32 (batch, frames, bands)")
+    assert about.endswith("low_hz to high_hz; ln(energy + 1e-5) / 4 + 0.3.")
     assert word["input"] == spotter.features.describe()
     assert word["output"]["window_s"] == spotter.window_s
     assert word["output"]["size_frames"] == spotter.input_shape[1]

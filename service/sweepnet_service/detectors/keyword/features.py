@@ -23,6 +23,11 @@ class LogMel(MelBands):
     """log(E + 1e-5) / 4 + 0.3 of the mel band energies E: speech lies within about -2..2."""
 
     @property
+    def formula(self) -> str:
+        """From a band's energy to its value, in words."""
+        return "ln(energy + 1e-5) / 4 + 0.3."
+
+    @property
     def silence(self) -> float:
         """The value of every band in digital silence."""
         return float(compress(np.zeros(1))[0])

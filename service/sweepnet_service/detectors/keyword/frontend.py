@@ -45,6 +45,10 @@ class FrontEnd(Protocol):
         """(bands + 2,): band b begins at b, has its peak at b + 1 and ends at b + 2."""
 
     @property
+    def formula(self) -> str:
+        """From a band's energy to its value, in words."""
+
+    @property
     def silence(self) -> float:
         """The value of every band in digital silence."""
 

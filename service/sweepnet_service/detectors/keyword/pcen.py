@@ -42,6 +42,14 @@ class Pcen(MelBands):
             require(name, value := getattr(self, name), 0 < value < 1e6, "above 0, below 1e6")
 
     @property
+    def formula(self) -> str:
+        """From a band's energy to its value, in words."""
+        return (
+            "mean = (1 - smoothing) * mean + smoothing * energy, from the first frame's energy on; "
+            "(energy / (floor + mean)^alpha + delta)^root - delta^root."
+        )
+
+    @property
     def silence(self) -> float:
         """The value of every band in digital silence, whatever went before: 0."""
         return 0.0
