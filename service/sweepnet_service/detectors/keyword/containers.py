@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 MOST_CHUNKS = 1000
@@ -21,56 +22,48 @@ PAGE_TAIL = 1 << 17
 
 
 def missing_bytes(file: BinaryIO) -> int:
-    """How many bytes the headers promise that the file does not hold; 0 where they do not say.
-
-    The file's position stays.
-    """
-    here = file.tell()
-    try:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
+    """How many bytes the headers promise that the file does not hold; 0 where they do not say."""
+    with from_start(file):
         magic = file.read(4)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(4)
         extent = EXTENTS.get(magic)
         return max(0, extent(file, magic, size) - size) if extent else 0
-    finally:
-        file.seek(here)
 
 
 def bits_of_pcm(file: BinaryIO) -> int | None:
-    """How many bits a sample of a PCM WAV file has; None for any other file. The position stays."""
-    here = file.tell()
-    try:
-        file.seek(0)
+    """How many bits a sample of a PCM WAV file has; None for any other file."""
+    with from_start(file):
         magic = file.read(4)
         if magic not in (b"RIFF", b"RF64", b"RIFX"):
             return None
         for name, _, _ in _walk(file, magic):
-            if name == b"fmt ":
-                head = file.read(16)
+            head = file.read(16)
+            if name == b"fmt " and len(head) == 16:
                 kind, bits = struct.unpack(">H12xH" if magic == b"RIFX" else "<H12xH", head)
-                return bits if kind in (PCM, EXTENSIBLE) else None
-    except struct.error:
-        return None
-    finally:
-        file.seek(here)
+                return int(bits) if kind in (PCM, EXTENSIBLE) else None
     return None
 
 
 def counts_its_frames(file: BinaryIO) -> bool:
-    """Whether an MP3 tells its length (Xing, Info or VBRI), rather than leaving it to be guessed.
-
-    The file's position stays.
-    """
-    here = file.tell()
-    try:
-        file.seek(0)
+    """Whether an MP3 tells its length (Xing, Info or VBRI), rather than leaving it to be guessed."""
+    with from_start(file):
         head = file.read(10)
         size = sum((byte & 127) << shift for byte, shift in zip(head[6:], SYNCHSAFE, strict=False))
         file.seek(10 + size if head.startswith(b"ID3") else 0)
         first = file.read(64)
+    return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))
+
+
+@contextmanager
+def from_start(file: BinaryIO) -> Iterator[None]:
+    """The file at its first byte; afterwards where it was, for the decoder that shares it."""
+    here = file.tell()
+    file.seek(0)
+    try:
+        yield
     finally:
         file.seek(here)
-    return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))
 
 
 # Of each container, the byte behind the last that its headers promise; 0 where they do not say.
