@@ -46,7 +46,7 @@ def bits_of_pcm(file: BinaryIO) -> int | None:
 
 
 def counts_its_frames(file: BinaryIO) -> bool:
-    """Whether an MP3 tells its length (Xing, Info or VBRI), rather than leaving it to be guessed."""
+    """Whether an MP3 tells its length (Xing, Info, VBRI), rather than leaving it to be guessed."""
     with from_start(file):
         head = file.read(10)
         size = sum((byte & 127) << shift for byte, shift in zip(head[6:], SYNCHSAFE, strict=False))
