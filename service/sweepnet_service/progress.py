@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 REPORT_EVERY_S = 0.5
 
@@ -43,3 +43,21 @@ def paced(stage: str, total: int, report: Report) -> Callable[[int], None]:
 
 def ignored(progress: Progress) -> None:
     """A report that nobody reads."""
+
+
+def timed(report: Report) -> Report:
+    """The same report, with the time left of each stage that tells none itself."""
+    stage, first, began_s = "", 0, 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal stage, first, began_s
+        now_s = time.monotonic()
+        if progress.stage != stage:
+            stage, first, began_s = progress.stage, progress.done, now_s
+        done = progress.done - first
+        if progress.seconds_left is None and done > 0 and progress.total:
+            left_s = (now_s - began_s) * (progress.total - progress.done) / done
+            progress = replace(progress, seconds_left=left_s)
+        report(progress)
+
+    return tell

@@ -15,7 +15,7 @@ from sweepnet_service.detectors.keyword.bank import augmented
 from sweepnet_service.detectors.keyword.dataset import Recording, Spoken
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.parallel import AHEAD, in_order
-from sweepnet_service.progress import Progress, paced
+from sweepnet_service.progress import Progress, paced, timed
 
 
 def spoken(murmur: Array, count: int) -> list[Spoken]:
@@ -90,3 +90,15 @@ def test_progress_tells_the_end_and_the_time_left(monkeypatch: pytest.MonkeyPatc
         (3, 1.0),
         (4, 0.0),
     ]
+
+
+def test_stages_that_tell_no_time_left_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 15.0, 16.0])
+    monkeypatch.setattr("sweepnet_service.progress.time.monotonic", lambda: next(clock))
+    told: list[Progress] = []
+    tell = timed(told.append)
+    tell(Progress("head", 100, 300))
+    tell(Progress("head", 200, 300))
+    tell(Progress("head", 300, 300))
+    tell(Progress("tuning", 0, 2, 7.0))
+    assert [each.seconds_left for each in told] == [None, 10.0, 0.0, 7.0]

@@ -41,7 +41,7 @@ from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk_source import background, trunk_of
 from sweepnet_service.detectors.keyword.tuning import untuned
 from sweepnet_service.errors import InvalidInput
-from sweepnet_service.progress import Progress, Report
+from sweepnet_service.progress import Progress, Report, timed
 
 __all__ = ["TrainConfig", "train"]
 
@@ -66,7 +66,7 @@ class Hearing:
 
 def train(config: TrainConfig, progress: Report) -> Path:
     """Train, tune and measure; returns the path of the model file, its card beside it."""
-    config = arranged(config)
+    config, progress = arranged(config), timed(progress)
     check(config)
     own = folder_of(config)
     for keyword in config.keywords:
