@@ -43,6 +43,7 @@ from sweepnet_service.detectors.keyword.evaluate.page.sound import LONGEST_S, da
 from sweepnet_service.detectors.keyword.evaluate.page.words import lines
 from sweepnet_service.detectors.keyword.evaluate.record import to_dict
 from sweepnet_service.detectors.keyword.evaluate.run import Asked, report_on_models
+from sweepnet_service.detectors.keyword.joined import joined
 from sweepnet_service.errors import InvalidInput
 
 LABEL = "welcome"
@@ -73,6 +74,16 @@ def figures(
     kinds = {"clean": clips, "10 dB": [replace(c, scores=c.scores * 0.5) for c in clips]}
     sweep = [(threshold,) for threshold in (0.8, 0.5, 0.2)]
     return figures_at(LABEL, [FoldHeard(detector, kinds, other)], [0.5], sweep)
+
+
+def renamed(detector: KeywordDetector, label: str) -> KeywordDetector:
+    return replace(
+        detector,
+        labels=(label,),
+        placements={label: detector.placements[LABEL]},
+        operating_points={label: detector.operating_points[LABEL]},
+        default_thresholds={label: detector.default_thresholds[LABEL]},
+    )
 
 
 def page_of(tmp_path: Path, *each: Figures) -> str:
@@ -257,7 +268,7 @@ def test_recordings_of_one_voice_are_told_apart_and_stay_one_group(
     for name in ("a.wav", "b.flac"):
         (own / "positive" / name).rename(own / "positive" / "anna" / name)
     recordings, _ = measured_in(own, LABEL)
-    found = measure(detector, LABEL, recordings, Conditions(), quiet)
+    found = measure(detector, {LABEL: recordings}, Conditions(), quiet)[LABEL]
     assert (len(found.conditions[0].misses), found.conditions[0].groups) == (2, 1)
 
 
@@ -284,18 +295,31 @@ def test_noise_beside_gives_conditions_in_noise(
     recordings, _ = measured_in(own, LABEL)
     conditions = replace(conditions_with(recordings.noise), snrs_db=(10.0,))
     assert conditions.names == ["clean", "10 dB"]
-    found = measure(detector, LABEL, recordings, conditions, quiet)
+    found = measure(detector, {LABEL: recordings}, conditions, quiet)[LABEL]
     assert [each.name for each in found.conditions] == ["clean", "10 dB"]
     row, clean = recordings.words[0], conditions.sound(recordings.words[0], "clean")
     np.testing.assert_allclose(clean, soundfile.read(row.path, dtype="float32")[0])
     assert np.any(conditions.sound(row, "10 dB") != clean)
 
 
+def test_labels_heard_at_once_have_the_figures_of_each_alone(
+    detector: KeywordDetector, own: Path
+) -> None:
+    both = joined([detector, renamed(detector, "other")])
+    recordings, _ = measured_in(own, LABEL)
+    swapped = Measured(recordings.speech, recordings.words, ())
+    together = measure(both, {LABEL: recordings, "other": swapped}, Conditions(), quiet)
+    for label, kept in ((LABEL, recordings), ("other", swapped)):
+        alone = measure(both, {label: kept}, Conditions(), quiet)[label]
+        assert to_dict(together[label]) == to_dict(alone)
+    assert to_dict(together[LABEL])["speech"] != to_dict(together["other"])["speech"]
+
+
 def test_nothing_to_measure_on_is_said(
     detector: KeywordDetector, own: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InvalidInput, match="nothing to measure"):
-        measure(detector, LABEL, Measured([], [], []), Conditions(), quiet)
+        measure(detector, {LABEL: Measured([], [], [])}, Conditions(), quiet)
     with pytest.raises(InvalidInput, match="no recording of the split 'validation'"):
         measured_in(own, LABEL, "validation")
     with pytest.raises(InvalidInput, match="no file or folder"):

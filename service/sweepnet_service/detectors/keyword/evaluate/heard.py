@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,12 @@ from cnn_core.decide import Peak
 from sweepnet_service.detectors.keyword.dataset import (
     RATE_HZ,
     Recording,
+    Spoken,
     read_samples,
     relative_word,
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
+from sweepnet_service.detectors.keyword.parallel import in_order
 from sweepnet_service.detectors.keyword.session import (
     KeywordEvent,
     SpotOptions,
@@ -99,16 +101,33 @@ def hear(detector: KeywordDetector, recordings: Iterable[Recording], label: str)
 
 
 def hear_samples(
-    detector: KeywordDetector, spoken: Iterable[tuple[Recording, Array]], label: str
+    detector: KeywordDetector, spoken: Iterable[Spoken], label: str
 ) -> Iterator[Heard]:
     """The same for samples (n,) at 16 kHz that are at hand."""
-    place = detector.labels.index(label)
-    for recording, samples in spoken:
-        session = SpotSession(detector, RATE_HZ)
-        blocks = [session.push(samples[at : at + BLOCK]) for at in range(0, len(samples), BLOCK)]
-        updates = [*blocks, session.finish()]
-        scores = [window.scores[place] for update in updates for window in update.windows]
-        yield Heard(recording, len(samples) / RATE_HZ, np.array(scores, np.float32))
+    return (heard[label] for heard in hear_labels(detector, spoken, (label,)))
+
+
+def hear_labels(
+    detector: KeywordDetector, spoken: Iterable[Spoken], labels: Sequence[str]
+) -> Iterator[dict[str, Heard]]:
+    """The scores of several labels for each recording, heard once, on all cores."""
+    places = {label: detector.labels.index(label) for label in labels}
+
+    def hear_one(each: Spoken) -> dict[str, Heard]:
+        recording, samples = each
+        scores, seconds = scores_of(detector, samples), len(samples) / RATE_HZ
+        return {label: Heard(recording, seconds, scores[:, at]) for label, at in places.items()}
+
+    return in_order(hear_one, spoken)
+
+
+def scores_of(detector: KeywordDetector, samples: Array) -> Array:
+    """The scores (windows, labels) of a stream of these samples."""
+    session = SpotSession(detector, RATE_HZ)
+    blocks = [session.push(samples[at : at + BLOCK]) for at in range(0, len(samples), BLOCK)]
+    updates = [*blocks, session.finish()]
+    scores = [window.scores for update in updates for window in update.windows]
+    return np.array(scores, np.float32).reshape(-1, len(detector.labels))
 
 
 def events(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,12 +16,13 @@ from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate.curve import HIGHEST_RATE, Alarms, counted
 from sweepnet_service.detectors.keyword.evaluate.figures import Figures, FoldHeard, figures_at
 from sweepnet_service.detectors.keyword.evaluate.groups import SILENCE
-from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hear, hear_samples
+from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hear_labels, hear_samples
 from sweepnet_service.detectors.keyword.evaluate.page.sound import clean
 from sweepnet_service.detectors.keyword.evaluate.report import Measured
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Report, paced
 
+T = TypeVar("T")
 CLEAN = "clean"
 SNRS_DB = (20.0, 10.0, 0.0)
 SEED = 1
@@ -64,46 +66,60 @@ def conditions_with(noise: Sequence[Recording]) -> Conditions:
 
 def measure(
     detector: KeywordDetector,
-    label: str,
-    recordings: Measured,
+    recordings: Mapping[str, Measured],
     conditions: Conditions,
     report: Report,
-    threshold: float | None = None,
-) -> Figures:
-    """The figures of a detector, by default at its own threshold.
+    thresholds: Mapping[str, float] | None = None,
+) -> dict[str, Figures]:
+    """The figures of a detector on the recordings of each label, by default at its own thresholds.
 
     Raises InvalidInput where there is nothing to measure on.
     """
-    if not recordings.words and not recordings.speech and not recordings.noise:
-        raise InvalidInput("data", f'holds nothing to measure "{label}" on; expected recordings')
-    heard = hear_all(detector, label, recordings, conditions, report)
-    if threshold is None:
-        threshold = detector.default_thresholds[label]
-    return figures_at(label, [heard], [threshold], sweep_of(heard, label))
+    for label, kept in recordings.items():
+        if not (kept.words or kept.speech or kept.noise):
+            raise InvalidInput("data", f'holds nothing to measure "{label}" on')
+    at = detector.default_thresholds if thresholds is None else thresholds
+    heard = hear_all(detector, recordings, conditions, report)
+    return {
+        label: figures_at(label, [each], [at[label]], sweep_of(each, label))
+        for label, each in heard.items()
+    }
 
 
 def hear_all(
     detector: KeywordDetector,
-    label: str,
-    recordings: Measured,
+    recordings: Mapping[str, Measured],
     conditions: Conditions,
     report: Report,
-) -> FoldHeard:
-    """The scores of all recordings, the words' in each condition; silence is added to the noise."""
-    words = {}
-    for name in conditions.names:
-        tell = paced(f"words, {name}", len(recordings.words), report)
-        spoken = conditions.spoken(recordings.words, name)
-        words[name] = told(hear_samples(detector, spoken, label), tell)
-    others = [*recordings.speech, *recordings.noise]
-    tell = paced("other speech and noise", len(others), report)
-    heard = told(hear(detector, others, label), tell)
-    speech = len(recordings.speech)
-    silence = hear_samples(detector, silences(), label)
-    return FoldHeard(detector, words, heard[:speech], [*heard[speech:], *silence])
+) -> dict[str, FoldHeard]:
+    """The scores of each label's recordings, its words in each condition; silence joins the noise.
+
+    What several labels are measured on is heard once.
+    """
+    labels = list(recordings)
+    parts = [part for kept in recordings.values() for part in (kept.words, kept.speech, kept.noise)]
+    rows = list(dict.fromkeys(row for part in parts for row in part))
+    tell = paced("recordings", len(rows), report)
+    heard = told(hear_labels(detector, read_samples(rows), labels), tell)
+    known = dict(zip(rows, heard, strict=True))
+    silent = list(hear_labels(detector, silences(), labels))
+
+    def of(label: str, part: Sequence[Recording]) -> list[Heard]:
+        return [known[row][label] for row in part]
+
+    found = {}
+    for label, kept in recordings.items():
+        words = {CLEAN: of(label, kept.words)}
+        for name in conditions.names[1:]:
+            tell = paced(f"{label}, {name}", len(kept.words), report)
+            spoken = conditions.spoken(kept.words, name)
+            words[name] = told(hear_samples(detector, spoken, label), tell)
+        noise = [*of(label, kept.noise), *(each[label] for each in silent)]
+        found[label] = FoldHeard(detector, words, of(label, kept.speech), noise)
+    return found
 
 
-def told(heard: Iterable[Heard], tell: Callable[[int], None]) -> list[Heard]:
+def told(heard: Iterable[T], tell: Callable[[int], None]) -> list[T]:
     """All of them; each is told when it was heard."""
     kept = []
     for each in heard:

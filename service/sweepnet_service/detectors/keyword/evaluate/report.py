@@ -18,7 +18,7 @@ from sweepnet_service.detectors.keyword.dataset import (
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, OperatingPoint
 from sweepnet_service.detectors.keyword.evaluate.groups import described
-from sweepnet_service.detectors.keyword.evaluate.heard import Decider, hear, hours
+from sweepnet_service.detectors.keyword.evaluate.heard import Decider, Heard, hear, hours
 from sweepnet_service.detectors.keyword.intake import group, read_dataset, speech_folder
 from sweepnet_service.errors import InvalidInput
 
@@ -138,9 +138,18 @@ def evaluate(
 
 def report_on(detector: KeywordDetector, label: str, recordings: Measured) -> Report:
     """The figures at the shipped threshold and at each operating point."""
-    words = list(hear(detector, recordings.words, label))
-    speech = list(hear(detector, recordings.speech, label))
-    noise = list(hear(detector, recordings.noise, label))
+    parts = (recordings.words, recordings.speech, recordings.noise)
+    return report_of(detector, label, *(list(hear(detector, part, label)) for part in parts))
+
+
+def report_of(
+    detector: KeywordDetector,
+    label: str,
+    words: Sequence[Heard],
+    speech: Sequence[Heard],
+    noise: Sequence[Heard],
+) -> Report:
+    """The same of recordings that were heard."""
     decider = Decider(detector, label, detector.default_thresholds[label])
     missed = [h.recording for h in words if not decider.found(h)]
     alarmed = [h.recording for h in speech if decider.events(h)]
@@ -155,7 +164,7 @@ def report_on(detector: KeywordDetector, label: str, recordings: Measured) -> Re
         threshold=detector.default_thresholds[label],
         words=len(words),
         missed=len(missed),
-        voices=len({row.speaker.replace("so762_", "so") for row in recordings.words}),
+        voices=len({h.recording.speaker.replace("so762_", "so") for h in words}),
         speech_hours=hours(speech),
         false_alarms=decider.alarms(speech),
         noise_hours=hours(noise),

@@ -11,11 +11,7 @@ from pathlib import Path
 
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate.figures import Figures
-from sweepnet_service.detectors.keyword.evaluate.measure import (
-    Conditions,
-    conditions_with,
-    measure,
-)
+from sweepnet_service.detectors.keyword.evaluate.measure import conditions_with, measure
 from sweepnet_service.detectors.keyword.evaluate.page import About, write_report
 from sweepnet_service.detectors.keyword.evaluate.report import Measured, measured_in
 from sweepnet_service.errors import InvalidInput
@@ -37,11 +33,10 @@ class Asked:
         """Where the report goes by default: named after the model and the time."""
         return FOLDER / f"{model}-{time.strftime('%Y%m%d-%H%M%S')}.html"
 
-    def threshold_of(self, detector: KeywordDetector, label: str) -> float:
-        """Raises InvalidInput for a rate that the model does not know."""
-        if self.threshold is not None:
-            return self.threshold
-        return detector.thresholds({}, self.false_alarms_per_hour)[label]
+    def thresholds_of(self, detector: KeywordDetector) -> dict[str, float]:
+        """One a label. Raises InvalidInput for a rate that the model does not know."""
+        chosen = {} if self.threshold is None else dict.fromkeys(detector.labels, self.threshold)
+        return detector.thresholds(chosen, self.false_alarms_per_hour)
 
 
 def report_on_models(
@@ -57,21 +52,22 @@ def report_on_models(
     """
     if any(each.labels != detectors[0].labels for each in detectors):
         raise InvalidInput("seed-model", f"labels differ from {list(detectors[0].labels)}")
-    runs: dict[str, list[Figures]] = {}
-    part, conditions = "", Conditions()
-    for label in detectors[0].labels:
-        recordings, part = measured_in(asked.data, label, asked.split)
-        conditions = conditions_with(recordings.noise)
-        check(recordings, label, asked.data)
-        runs[label] = [
-            measure(each, label, recordings, conditions, report, asked.threshold_of(each, label))
-            for each in detectors
-        ]
-    figures = [each[0] for each in runs.values()]
+    found = {label: measured_in(asked.data, label, asked.split) for label in detectors[0].labels}
+    recordings = {label: kept for label, (kept, _) in found.items()}
+    for label, kept in recordings.items():
+        check(kept, label, asked.data)
+    noise = next(iter(recordings.values())).noise
+    conditions = conditions_with(noise)
+    runs = [
+        measure(each, recordings, conditions, report, asked.thresholds_of(each))
+        for each in detectors
+    ]
+    first, *others = runs
+    part = next(part for _, part in found.values())
     about = about_model(files[0], detectors[0], asked, part)
-    rest = {label: each[1:] for label, each in runs.items()}
-    write_report(page, figures, about, conditions.sound, rest)
-    return figures
+    seeds = {label: [run[label] for run in others] for label in first}
+    write_report(page, list(first.values()), about, conditions.sound, seeds)
+    return list(first.values())
 
 
 def check(recordings: Measured, label: str, data: Path) -> None:
