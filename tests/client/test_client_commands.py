@@ -224,7 +224,7 @@ def test_a_model_is_shown_layer_by_layer(sweepnet: Sweepnet, server: str) -> Non
     assert re.search(r"name +detectors/tiny", settings)
     assert re.search(r"label +one, from a score of 0\.6", settings)
     assert re.search(r"one +0\.600 +10\.0% +0\.5 false alarms per hour, measured on 4 h", points)
-    assert re.search(r"scores +probabilities, to 1\.2% on voices", settings)
+    assert re.search(r"scores +probabilities, to 1\.2% where they", settings)
     assert "0.1 false alarms per hour, extrapolated from 4 h" in points
     head, first, *_, totals = table.splitlines()
     assert head.split() == ["Layer", "Output", "Parameters", "Multiply-adds", "Sees", "Stride"]

@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from cnn_core.arrays import Array
 from cnn_core.layers import Sequential
-from sweepnet_service.detectors.keyword import KeywordDetector, Placement
+from sweepnet_service.detectors.keyword import KeywordDetector, Placement, card
 from sweepnet_service.detectors.keyword.assembly import Calibrated
 from sweepnet_service.detectors.keyword.calibration import cross_validated, platt, reliability
 from sweepnet_service.detectors.keyword.dataset import Recording
@@ -158,6 +158,9 @@ def test_a_tuned_label_is_calibrated_and_keeps_its_operating_points(
     assert [point.extrapolated for point in points] == [rate < 0.4 for rate in RATES]
     assert found.default_thresholds[label] == found.threshold_for(label, 1.0)
     told = found.card["calibration"][label]
+    text = "\n".join(card.score_lines(told))
+    assert "Platt scaling of 300 words" in text
+    assert text.count("expected calibration error") == 1
     assert (told["words"], told["prior"]) == (300, 0.5)
     assert told["reliability"]["error"] < 0.05
 
@@ -183,7 +186,10 @@ def test_without_words_nothing_is_calibrated(detector: KeywordDetector) -> None:
     found = tuned(detector, "welcome", [], heard(detector, others, False))
     kept, known = Calibrated.of(found.net, 1), Calibrated.of(detector.net, 1)
     assert (kept.scale, kept.offset) == (known.scale, known.offset)
-    assert found.card["calibration"]["welcome"]["reliability"] is None
+    told = found.card["calibration"]["welcome"]
+    assert told["reliability"] is None
+    assert "was not measured" in "\n".join(card.score_lines(told))
+    assert card.score_lines(None) == []
 
 
 def test_log_odds_stay_finite() -> None:

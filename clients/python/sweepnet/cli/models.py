@@ -109,8 +109,9 @@ def _of_card(card: Mapping[str, Any], label: str) -> str | None:
 def _calibration_error(card: Mapping[str, Any], label: str) -> float | None:
     """How far scores are from probabilities; None where the card does not say."""
     try:
-        return float(card["calibration"][label]["reliability"]["error"])
-    except (KeyError, TypeError, ValueError):
+        told = card["calibration"][label]
+        return float((told.get("test") or told["reliability"])["error"])
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -140,7 +141,7 @@ def _settings(model: Model) -> Iterator[Row]:
         if (told := _of_card(model.card, label)) is not None:
             yield "tested", told
         if (error := _calibration_error(model.card, label)) is not None:
-            yield "scores", f"probabilities, to {error:.1%} on voices they were not fitted to"
+            yield "scores", f"probabilities, to {error:.1%} where they were not fitted"
     if model.window_s:
         yield "window", f"{model.window_s:g} s, a new one every {model.hop_s:g} s"
     if model.rate_hz:

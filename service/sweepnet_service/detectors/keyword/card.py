@@ -199,21 +199,35 @@ def score_lines(calibration: dict[str, Any] | None) -> list[str]:
     """What a score means and how far that holds; nothing for a model of before calibration."""
     if calibration is None:
         return []
-    told = calibration["reliability"]
-    lines = [
+    return [
         "## Scores",
         "",
         f"{OF_SCORES} Platt scaling of {calibration['words']} words and "
         f"{calibration['other_peaks']} other peaks in {calibration['hours']:.2f} h.",
         "",
+        *reliability_lines(
+            "Fitted on four fifths of those voices and measured on the last, five times",
+            calibration["reliability"],
+        ),
+        *reliability_lines("On the test split", calibration.get("test")),
+        *unmeasured_lines(calibration),
     ]
+
+
+def unmeasured_lines(calibration: dict[str, Any]) -> list[str]:
+    """That nobody knows how reliable scores are, where it is so."""
+    if calibration["reliability"] or calibration.get("test"):
+        return []
+    return ["How reliable that is was not measured: voices are too few.", ""]
+
+
+def reliability_lines(where: str, told: dict[str, Any] | None) -> list[str]:
+    """How far scores are from probabilities; nothing where that was not measured."""
     if told is None:
-        return [*lines, "How reliable that is was not measured: voices are too few.", ""]
+        return []
     return [
-        *lines,
-        f"Fitted on four fifths of the voices and measured on the last, five times: expected "
-        f"calibration error {100 * told['error']:.1f} %, {told['bits']:.2f} bits left to learn "
-        "(1 where scores tell nothing).",
+        f"{where}: expected calibration error {100 * told['error']:.1f} %, {told['bits']:.2f} bits "
+        "left to learn (1 where scores tell nothing).",
         "",
         "| mean score | held the word, at equal odds | words | other peaks |",
         "|---|---|---|---|",

@@ -17,15 +17,20 @@ from scipy.special import expit, logit
 from cnn_core.arrays import Array
 from cnn_core.layers import Sequential
 from sweepnet_service.detectors.keyword.assembly import Calibrated
-from sweepnet_service.detectors.keyword.calibration import PRIOR, cross_validated, platt
+from sweepnet_service.detectors.keyword.calibration import (
+    PRIOR,
+    cross_validated,
+    platt,
+    reliability,
+)
 from sweepnet_service.detectors.keyword.dataset import relative_word
 from sweepnet_service.detectors.keyword.detector import (
     KeywordDetector,
     OperatingPoint,
     Placement,
 )
-from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hours, word_score
-from sweepnet_service.detectors.keyword.evaluate.report import Report, measured_on, report_on
+from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hear, hours, word_score
+from sweepnet_service.detectors.keyword.evaluate.report import Report, measured_on, report_of
 from sweepnet_service.detectors.keyword.folds import voice
 from sweepnet_service.detectors.keyword.frontend import FrontEnd
 
@@ -217,14 +222,24 @@ def by_misses(best: Array, high: Array, of_hours: float) -> tuple[list[tuple[flo
 
 
 def tested(detector: KeywordDetector, label: str, data: Path) -> tuple[KeywordDetector, Report]:
-    """The detector with the misses of each operating point as they are on the test split of
-    `data`, and all figures of that split.
+    """The tuned detector with the misses of each operating point and the reliability of its scores
+    as they are on the test split of `data`; and all figures of that split.
     """
-    figures = report_on(detector, label, measured_on(data, label, "test"))
+    kept = measured_on(data, label, "test")
+    parts = (kept.words, kept.speech, kept.noise)
+    words, speech, noise = (list(hear(detector, part, label)) for part in parts)
+    figures = report_of(detector, label, words, speech, noise)
     points = zip(detector.operating_points[label], figures.points, strict=True)
     measured = tuple(replace(own, miss_rate=found.miss_rate) for own, found in points)
-    known = {**detector.operating_points, label: measured}
-    return replace(detector, operating_points=known), figures
+    found = heard_peaks(detector, label, words, [*speech, *noise])
+    told = reliability(expit(found.words), expit(found.others)) if measurable(found) else None
+    record = {**detector.card["calibration"][label], "test": asdict(told) if told else None}
+    tested = replace(
+        detector,
+        operating_points={**detector.operating_points, label: measured},
+        card=with_record(detector.card, label, record),
+    )
+    return tested, figures
 
 
 def untuned(
