@@ -23,7 +23,7 @@ from sweepnet_service.detectors.keyword.config import (
     check_words,
 )
 from sweepnet_service.detectors.keyword.features import LogMel
-from sweepnet_service.detectors.keyword.gathering import gather, located
+from sweepnet_service.detectors.keyword.gathering import Checked, checked, gather, located
 from sweepnet_service.detectors.keyword.head import HeadSettings, train_head
 from sweepnet_service.detectors.keyword.intake import read_dataset
 from sweepnet_service.detectors.keyword.material import Maker, examples, with_mined
@@ -118,7 +118,7 @@ def test_recordings_of_every_role_become_activations(
 ) -> None:
     good = config(folder)
     own = read_dataset(folder)
-    material = gather(good, own, ignored)
+    material = gather(good, Checked(own), ignored)
     making = maker(detector, folder, good)
     known = examples(making, material, 8, None)
     ((_, segments),) = known.positive
@@ -135,9 +135,8 @@ def test_words_that_are_only_somewhere_are_enough(detector: KeywordDetector, fol
     for name in ("a", "b"):
         (folder / f"positive/{name}.wav").unlink()
     good = config(folder)
-    known = examples(
-        maker(detector, folder, good), gather(good, read_dataset(folder), ignored), 8, None
-    )
+    material = gather(good, checked(good, ignored), ignored)
+    known = examples(maker(detector, folder, good), material, 8, None)
     assert not known.positive
     assert known.weak
     train_head(known, HeadSettings(channels=4, steps=2, rounds=1), ignored)

@@ -20,27 +20,27 @@ WIDTH = 100
 
 
 def told_verdicts(config: TrainConfig, file: TextIO) -> None:
-    """Checks the recordings of the user's own data set and tells what is left out and why.
+    """Checks the recordings to train on and tells which are left out and why.
 
-    Raises InvalidInput where the data set cannot be used, after it was told.
+    Raises InvalidInput where a data set cannot be used, after it was told.
     """
     from sweepnet_service.detectors.keyword.config import arranged, check, check_classes
-    from sweepnet_service.detectors.keyword.gathering import folder_of, judged_of
-    from sweepnet_service.detectors.keyword.verdicts import VERDICTS, summary, usable
+    from sweepnet_service.detectors.keyword.gathering import judged_of
+    from sweepnet_service.detectors.keyword.verdicts import summary, usable
 
     config = arranged(config)
     check(config)
-    own = folder_of(config)
-    if own is None:
-        return
-    with metered() as report:
-        found = judged_of(config, own, report)
     console = Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
-    console.print(counted(found, config.keywords))
-    if left := [verdict for verdict in found if not verdict.ok]:
-        console.print(reasons(left))
-    console.print(f"{summary(found)}; all verdicts in {config.work_dir / VERDICTS}", soft_wrap=True)
-    check_classes(usable(own, found), config)
+    with metered() as report:
+        judged = list(judged_of(config, report))
+    for data, found, path in judged:
+        console.print(counted(found, config.keywords))
+        if left := [verdict for verdict in found if not verdict.ok]:
+            console.print(reasons(left))
+        console.print(f"{summary(found)}; all verdicts in {path}", soft_wrap=True)
+        kept = usable(data, found)
+        if data.where == config.folder:
+            check_classes(kept, config)
 
 
 def counted(found: Sequence[Verdict], keywords: Sequence[str]) -> Table:

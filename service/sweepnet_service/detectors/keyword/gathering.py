@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from sweepnet_service.detectors.keyword.dataset import Recording, read_samples
 from sweepnet_service.detectors.keyword.intake import Dataset, read_dataset
 from sweepnet_service.detectors.keyword.material import Material, material_of, with_synthetic
 from sweepnet_service.detectors.keyword.near import near_words
-from sweepnet_service.detectors.keyword.verdicts import Verdict, summary, usable, verdicts
+from sweepnet_service.detectors.keyword.verdicts import VERDICTS, Verdict, summary, usable, verdicts
 from sweepnet_service.progress import Progress, Report
 
 if TYPE_CHECKING:
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 
 LONGEST_ALONE_S = 1.6
 """A recording whose louder part is no longer holds the word alone: that part is the word."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What can be learnt from of the user's own data set, and what cannot of the shipped models'
+    data, by place.
+    """
+
+    own: Dataset | None = None
+    left_out: frozenset[tuple[Path, float]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -38,27 +49,45 @@ def folder_of(config: TrainConfig) -> Dataset | None:
     return read_dataset(config.folder) if config.folder is not None else None
 
 
-def judged_of(config: TrainConfig, own: Dataset, report: Report) -> list[Verdict]:
-    """A verdict for each recording of the user's data set, also in the work folder's table."""
-    found = verdicts(own, config.work_dir, report)
-    report(Progress("recordings checked", len(found), len(found), None, summary(found)))
-    return found
+def judged_of(config: TrainConfig, report: Report) -> Iterator[tuple[Dataset, list[Verdict], Path]]:
+    """The data sets of a training, the user's own first: a verdict for each recording, also in the
+    table at the path.
+    """
+    own = folder_of(config)
+    shipped = read_dataset(config.data) if config.data is not None else None
+    for data, place in ((own, config.work_dir), (shipped, config.work_dir / "data")):
+        if data is not None:
+            found = verdicts(data, place, report)
+            report(Progress("recordings checked", len(found), len(found), None, summary(found)))
+            yield data, found, place / VERDICTS
 
 
-def usable_of(config: TrainConfig, own: Dataset | None, report: Report) -> Dataset | None:
-    """What of the user's data set can be learnt from. Raises InvalidInput where it is refused."""
-    if own is None:
-        return None
-    kept = usable(own, judged_of(config, own, report))
-    check_classes(kept, config)
-    return kept
+def checked(config: TrainConfig, report: Report) -> Checked:
+    """What can be learnt from. Raises InvalidInput where a data set is refused."""
+    own: Dataset | None = None
+    left: set[tuple[Path, float]] = set()
+    for data, found, _ in judged_of(config, report):
+        kept = usable(data, found)
+        if data.where == config.folder:
+            own = kept
+            check_classes(kept, config)
+        else:
+            left |= {place_of(verdict.recording) for verdict in found if not verdict.ok}
+    return Checked(own, frozenset(left))
 
 
-def gather(config: TrainConfig, own: Dataset | None, report: Report) -> Material:
+def place_of(row: Recording) -> tuple[Path, float]:
+    """Which recording it is: its file and where it begins there."""
+    return row.path, row.start_s
+
+
+def gather(config: TrainConfig, data: Checked, report: Report) -> Material:
     """All material for the head of one keyword: recordings and synthetic speech."""
-    material = material_of(config.data, config.keyword) if config.data else Material()
-    if own is not None:
-        train = own.part("train")
+    material = Material()
+    if config.data is not None:
+        material = without(material_of(config.data, config.keyword), data.left_out)
+    if data.own is not None:
+        train = data.own.part("train")
         found = located(train, config.keyword)
         material = replace(
             material,
@@ -73,6 +102,15 @@ def gather(config: TrainConfig, own: Dataset | None, report: Report) -> Material
     spoken = synthesis.positives(config.keyword, config.synthesize, rng)
     other = synthesis.negatives(near_texts(config), config.synthesize, rng, config.keyword)
     return with_synthetic(material, spoken, other, config.work_dir, report)
+
+
+def without(material: Material, left_out: Container[tuple[Path, float]]) -> Material:
+    """The material without recordings that cannot be learnt from."""
+    return replace(
+        material,
+        positive=[row for row in material.positive if place_of(row) not in left_out],
+        speech=[row for row in material.speech if place_of(row) not in left_out],
+    )
 
 
 def near_texts(config: TrainConfig) -> tuple[str, ...]:

@@ -26,9 +26,8 @@ from sweepnet_service.detectors.keyword.claim import claim
 from sweepnet_service.detectors.keyword.config import TrainConfig, arranged, check
 from sweepnet_service.detectors.keyword.dataset import read_rooms
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.finishing import finished
-from sweepnet_service.detectors.keyword.gathering import folder_of, gather, usable_of
+from sweepnet_service.detectors.keyword.gathering import Checked, checked, folder_of, gather
 from sweepnet_service.detectors.keyword.head import Examples, train_head
 from sweepnet_service.detectors.keyword.intake import Dataset
 from sweepnet_service.detectors.keyword.joined import joined
@@ -38,7 +37,7 @@ from sweepnet_service.detectors.keyword.mining import MINED, mined
 from sweepnet_service.detectors.keyword.prepare import Rows, kept_bank, speech_for_trunk
 from sweepnet_service.detectors.keyword.speaking import FLITE
 from sweepnet_service.detectors.keyword.spectral import Spectral
-from sweepnet_service.detectors.keyword.trunk_source import background, trunk_of
+from sweepnet_service.detectors.keyword.trunk_source import background, front_of, trunk_of
 from sweepnet_service.detectors.keyword.tuning import untuned
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report, timed
@@ -72,11 +71,10 @@ def train(config: TrainConfig, progress: Report) -> Path:
     for keyword in config.keywords:
         each = config.for_keyword(keyword)
         claim(each.work_dir, deciding(each, own))
-    usable = usable_of(config, own, progress)
-    hearing = hearing_of(config, usable, progress)
+    data = checked(config, progress)
+    hearing = hearing_of(config, data.own, progress)
     made = [
-        learnt(config.for_keyword(keyword), hearing, usable, progress)
-        for keyword in config.keywords
+        learnt(config.for_keyword(keyword), hearing, data, progress) for keyword in config.keywords
     ]
     save(made[0] if len(made) == 1 else joined(made), config.out)
     progress(Progress("done", 1, 1, 0.0, str(config.out)))
@@ -86,6 +84,8 @@ def train(config: TrainConfig, progress: Report) -> Path:
 def deciding(config: TrainConfig, own: Dataset | None) -> dict[str, str]:
     """The settings that kept stages depend on, and which recordings there were."""
     named = {name: str(getattr(config, name)) for name in DECIDING}
+    if config.features:
+        named["features"] = config.features
     if own is None:
         return named
     rows = "\n".join(
@@ -97,19 +97,17 @@ def deciding(config: TrainConfig, own: Dataset | None) -> dict[str, str]:
 
 def hearing_of(config: TrainConfig, own: Dataset | None, report: Report) -> Hearing:
     """The trunk, taken or trained, and the noise and rooms that speech is heard in."""
-    features = LogMel()
-    noise = background(config, own, features, report)
-    spectral = Spectral(noise, features, signal_to_noise_db=NOISE_DB)
+    front = front_of(config)
+    noise = background(config, own, front.log_mel, report)
+    spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)
     trunk, output = trunk_of(config, spectral, report)
     rooms = read_rooms(config.data) if config.data else []
     return Hearing(trunk, output, spectral, Augment(rooms))
 
 
-def learnt(
-    config: TrainConfig, hearing: Hearing, own: Dataset | None, report: Report
-) -> KeywordDetector:
+def learnt(config: TrainConfig, hearing: Hearing, data: Checked, report: Report) -> KeywordDetector:
     """The detector of one keyword."""
-    material = gather(config, own, report)
+    material = gather(config, data, report)
     maker = Maker(
         hearing.trunk, hearing.spectral, hearing.augment, config.work_dir, config.seed, report
     )
@@ -124,7 +122,7 @@ def learnt(
         alarms = mined(detector, config.keyword, config.mine, kept, report)
         known = with_mined(known, maker, [alarm.recording for alarm in alarms])
         detector = headed(config, hearing, heads_of(config, known, "head-mined", report))
-    return finished(config, material, own, detector, report)
+    return finished(config, material, data.own, detector, report)
 
 
 def heads_of(
@@ -159,7 +157,7 @@ def kept_head(path: Path, told: Mapping[str, object]) -> Sequential | None:
 def headed(config: TrainConfig, hearing: Hearing, heads: tuple[Sequential, ...]) -> KeywordDetector:
     """The detector of these heads, still to be tuned."""
     pieces = Pieces(hearing.trunk, hearing.phones, heads, spellings_of(config), config.path_weight)
-    return untuned(assemble(pieces), config.keyword, hearing.spectral.features)
+    return untuned(assemble(pieces), config.keyword, hearing.spectral.feeds)
 
 
 def splices(config: TrainConfig, hearing: Hearing, report: Report) -> Bank | None:
@@ -167,11 +165,11 @@ def splices(config: TrainConfig, hearing: Hearing, report: Report) -> Bank | Non
     spellings = spellings_of(config)
     if config.data is None or not config.splice or not spellings:
         return None
-    features = hearing.spectral.features
-    speech = speech_for_trunk(config.data, config.work_dir, 1, config.seed, features, report)
+    front = hearing.spectral.feeds
+    speech = speech_for_trunk(config.data, config.work_dir, 1, config.seed, front.log_mel, report)
     net = Sequential((*hearing.trunk.layers, hearing.phones))
     report(Progress("splicing", 0, config.splice))
-    known = splice.aligned(net, speech, spellings, features)
+    known = splice.aligned(net, speech, spellings, front)
     rng = np.random.default_rng((config.seed, 4))
 
     def rows() -> Rows:

@@ -1,0 +1,82 @@
+"""`sweepnet train keyword`: what its words come to, and the tables it prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from cnn_core.arrays import Array
+from sweepnet_service.commands.train import app, with_words
+from sweepnet_service.errors import InvalidInput
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"keyword": ["bed"]}, {"keyword": "bed", "also": (), "out": Path("bed.safetensors")}),
+        ({"keyword": ["bed", "good day"]}, {"keyword": "bed", "also": ("good day",)}),
+        ({"synthesize": "good day"}, {"keyword": "good day", "out": Path("good_day.safetensors")}),
+        ({"keyword": ["bed"], "synthesize": "30"}, {"keyword": "bed", "synthesize": 30}),
+        ({"keyword": ["bed"], "synthesize": "0"}, {"synthesize": 0}),
+        ({"keyword": ["bed"], "synthesize": "bed"}, {"keyword": "bed", "also": ()}),
+        ({"keyword": ["bed"], "dataset": Path("d")}, {"data": Path("d")}),
+        ({"keyword": ["bed"], "out": Path("x/m.safetensors")}, {"out": Path("x/m.safetensors")}),
+    ],
+)
+def test_words_data_and_file_get_their_names(
+    given: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    found = with_words(given)
+    assert {name: found.get(name) for name in expected} == expected
+    assert "dataset" not in found
+    assert isinstance(found.get("synthesize", 0), int)
+
+
+def test_no_word_and_two_data_sets_are_told() -> None:
+    with pytest.raises(InvalidInput, match=r"keyword: is not given; .*--keyword WORD"):
+        with_words({"synthesize": "30"})
+    with pytest.raises(InvalidInput, match="give one of them"):
+        with_words({"keyword": ["a"], "dataset": Path("d"), "data": Path("e")})
+
+
+@pytest.fixture
+def folder(tmp_path: Path, murmur: Array) -> Path:
+    for number in range(4):
+        path = tmp_path / "own" / ("negative" if number % 2 else "positive") / f"{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        length = 2_000 if number == 2 else 16_000
+        soundfile.write(path, murmur[4_000 * number : 4_000 * number + length], 16_000)
+    return tmp_path / "own"
+
+
+def run(folder: Path, *more: str) -> Any:
+    place = ("--work-dir", str(folder.parent / "work"), "--out", str(folder.parent / "m"))
+    words = ["keyword", str(folder), "--keyword", "rise", "--synthesize", "0", *place, *more]
+    return CliRunner().invoke(app, words)
+
+
+def test_check_only_tells_each_verdict_and_trains_nothing(folder: Path) -> None:
+    done = run(folder, "--check-only")
+    assert done.exit_code == 0, done.output
+    assert "too short: 0.12 s" in done.output
+    assert "4 recordings, 1 left out (1 too short)" in done.output
+    assert (folder.parent / "work" / "verdicts.csv").exists()
+    assert not (folder.parent / "m").exists()
+
+
+def test_what_refuses_a_data_set_is_told_before_any_work(folder: Path) -> None:
+    (folder / "positive" / "0.wav").write_bytes(b"no sound")
+    done = run(folder)
+    assert done.exit_code == 1
+    assert "0.wav: unreadable: cannot be read as audio" in done.output
+    for number in (1, 3):
+        (folder / "negative" / f"{number}.wav").unlink()
+    (folder / "positive" / "0.wav").unlink()
+    done = run(folder)
+    assert done.exit_code == 1
+    assert "no recording to train on holds 'rise'" in done.output
+    assert not (folder.parent / "m").exists()
