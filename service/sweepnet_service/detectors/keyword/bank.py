@@ -13,6 +13,7 @@ from cnn_core.arrays import Array, Integers
 from sweepnet_service.detectors.keyword.augment import Augment, set_level
 from sweepnet_service.detectors.keyword.dataset import Recording, Spoken, relative_word
 from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.frontend import FrontEnd
 from sweepnet_service.detectors.keyword.parallel import in_order
 
 
@@ -59,7 +60,7 @@ def augmented(
 
 
 def plain(
-    spoken: Iterable[Spoken], features: LogMel, level_db: float | None = None
+    spoken: Iterable[Spoken], features: FrontEnd, level_db: float | None = None
 ) -> Iterable[tuple[Array, tuple[float, float]]]:
     """Features and word place of each recording as it is, or set to a level."""
     for recording, samples in spoken:
@@ -67,7 +68,7 @@ def plain(
         yield features.frames(heard), word_frames(recording, 1.0, features)
 
 
-def word_frames(recording: Recording, stretch: float, features: LogMel) -> tuple[float, float]:
+def word_frames(recording: Recording, stretch: float, features: FrontEnd) -> tuple[float, float]:
     """Where the keyword begins and ends, in frames; NaN where the times are not known."""
     start_s, end_s = relative_word(recording) or (np.nan, np.nan)
     return start_s * stretch / features.hop_s, end_s * stretch / features.hop_s

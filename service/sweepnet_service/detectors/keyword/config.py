@@ -11,7 +11,7 @@ from sweepnet_service.detectors.keyword.head import HeadSettings
 from sweepnet_service.detectors.keyword.intake import Dataset, listed, speech_folder
 from sweepnet_service.detectors.keyword.speaking import engines
 from sweepnet_service.detectors.keyword.trunk import TrunkSettings
-from sweepnet_service.detectors.keyword.trunk_source import taken_trunk
+from sweepnet_service.detectors.keyword.trunk_source import front_of, taken_trunk
 from sweepnet_service.detectors.numbers import check_numbers
 from sweepnet_service.errors import InvalidInput, shown
 
@@ -25,7 +25,8 @@ class TrainConfig:
     `data` is a data set of any form (see `intake`); `folder` another of the user's own beside the
     shipped models' data. `also` are further keywords, each with a head of its own on the same
     trunk. `trunk` is a keyword model to take the phone trunk from; without it, or with
-    `train_trunk`, the trunk is trained too, which needs the shipped models' data. `mine` is speech
+    `train_trunk`, the trunk is trained too, which needs the shipped models' data, on `features`
+    ("log-mel" or "pcen"; a trunk that is taken brings its own). `mine` is speech
     without the word, of which the model's own false alarms are learnt from too. `notes` go into
     the card.
     """
@@ -44,6 +45,7 @@ class TrainConfig:
     near_words: tuple[str, ...] = ()
     pronunciations: tuple[str, ...] = ()
     train_trunk: bool = False
+    features: str = ""
     trunk_copies: int = 4
     trunk_settings: TrunkSettings = field(default_factory=TrunkSettings)
     head_settings: HeadSettings = field(default_factory=HeadSettings)
@@ -95,6 +97,7 @@ def check(config: TrainConfig) -> None:
         raise InvalidInput("mine", f"no file or folder named {config.mine}")
     if not trains_trunk and config.trunk is not None:
         taken_trunk(config.trunk)
+    front_of(config)
     for text in config.pronunciations:
         phones.numbers(text)
     if config.synthesize:

@@ -20,6 +20,7 @@ from sweepnet_service.detectors.keyword.dataset import (
     read_samples,
 )
 from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.frontend import FrontEnd
 from sweepnet_service.detectors.keyword.phones import pronounce_all
 from sweepnet_service.detectors.keyword.trunk import Transcribed
 from sweepnet_service.progress import Report, paced
@@ -103,6 +104,6 @@ def kept_bank(path: Path, rows: Callable[[], Rows], total: int, report: Report) 
     return write_bank(path, rows(), paced(f"features {path.name}", total, report))
 
 
-def feature_list(recordings: Sequence[Recording], features: LogMel) -> list[Array]:
+def feature_list(recordings: Sequence[Recording], features: FrontEnd) -> list[Array]:
     """The frames of each recording as it is, (T, bands) each."""
     return [frames for frames, _ in plain(read_samples(recordings), features)]

@@ -36,6 +36,11 @@ class Spectral:
     ripple_db: float = 4.0
     patches: bool = True
 
+    @property
+    def feeds(self) -> FrontEnd:
+        """What the network is fed by."""
+        return self.front or self.features
+
     def __call__(self, values: Array, rng: np.random.Generator) -> Array:
         """What the network is fed of a batch of log-mel frames, changed; float32."""
         count = len(values)
@@ -45,7 +50,7 @@ class Spectral:
         energy *= self.band(count, rng)[:, None, :]
         energy *= decibel(rng.uniform(*self.gain_db, count))[:, None, None]
         energy += self.hiss(energy.shape, rng)
-        changed = (self.front or self.features).compress(energy)
+        changed = self.feeds.compress(energy)
         return blank_patches(changed, rng) if self.patches else changed
 
     def warped(self, values: Array, rng: np.random.Generator) -> Array:

@@ -17,7 +17,7 @@ from cnn_core.arrays import Array, Integers
 from cnn_core.decode import align
 from cnn_core.layers import Layer
 from sweepnet_service.detectors.keyword.bank import Bank
-from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.frontend import FrontEnd
 from sweepnet_service.detectors.keyword.trunk import Transcribed, pad
 
 CONTEXT_FRAMES = 100
@@ -47,7 +47,7 @@ def aligned(
     net: Layer,
     speech: Transcribed,
     spellings: Sequence[tuple[int, ...]],
-    features: LogMel,
+    front: FrontEnd,
     at_most: int = 1_500,
 ) -> Aligned:
     """The sentences that share most with the word, aligned by the phone network."""
@@ -57,7 +57,8 @@ def aligned(
     cuts = []
     for index, labels in enumerate(phones):
         fits = index in useful and bank.lengths[index] > 6 * len(labels)
-        logits = net.forward(pad([bank[index]], features))[0] if fits else np.zeros((0, 1))
+        fed = front.from_log_mel(pad([bank[index]], front.log_mel)) if fits else None
+        logits = np.zeros((0, 1)) if fed is None else net.forward(fed)[0]
         cuts.append(boundaries(align(logits, labels)) if fits else np.zeros(0, np.intp))
     return Aligned(bank, phones, cuts, speech.speakers)
 

@@ -21,7 +21,7 @@ from cnn_core.losses import ctc
 from cnn_core.optim import AdamW, clip_norm
 from cnn_core.schedules import cosine
 from sweepnet_service.detectors.keyword.bank import Bank
-from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.frontend import FrontEnd
 from sweepnet_service.detectors.keyword.phones import PHONES
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.progress import Progress, Report
@@ -181,7 +181,7 @@ def pack(lengths: Integers, limit: int, rng: np.random.Generator) -> list[Intege
     return [np.array(batches[index]) for index in shuffled]
 
 
-def pad(frames: list[Array], features: LogMel, margin: int = MARGIN) -> Array:
+def pad(frames: list[Array], features: FrontEnd, margin: int = MARGIN) -> Array:
     """Rows of frames in one array with silence before and after, float32 (N, T, bands)."""
     longest = max(map(len, frames)) + 2 * margin
     values = np.full((len(frames), longest, features.bands), features.silence, np.float32)
@@ -191,7 +191,7 @@ def pad(frames: list[Array], features: LogMel, margin: int = MARGIN) -> Array:
 
 
 def phone_error_rate(
-    net: Sequential, frames: list[Array], phones: list[Integers], features: LogMel
+    net: Sequential, frames: list[Array], phones: list[Integers], features: FrontEnd
 ) -> float:
     """Edits per phone of greedy decoding, in percent."""
     edits = total = 0

@@ -15,6 +15,7 @@ from sweepnet_service.detectors.keyword.assembly import taken_apart
 from sweepnet_service.detectors.keyword.augment import LEVEL_DB, set_level
 from sweepnet_service.detectors.keyword.dataset import read_samples
 from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.frontend import FRONT_ENDS, FrontEnd, front_end
 from sweepnet_service.detectors.keyword.intake import Dataset
 from sweepnet_service.detectors.keyword.prepare import (
     babble,
@@ -24,7 +25,7 @@ from sweepnet_service.detectors.keyword.prepare import (
 )
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk import train_trunk, without_output
-from sweepnet_service.errors import InvalidInput
+from sweepnet_service.errors import InvalidInput, shown
 from sweepnet_service.progress import Report
 
 if TYPE_CHECKING:
@@ -67,6 +68,31 @@ def trunk_of(config: TrainConfig, spectral: Spectral, report: Report) -> tuple[S
     output = net.layers[-1]
     assert isinstance(output, Conv1d)
     return without_output(net), output
+
+
+def front_of(config: TrainConfig) -> FrontEnd:
+    """What the trunk is fed by: as the model says that it is taken from, else as configured.
+
+    Raises InvalidInput where the two differ or the name is unknown.
+    """
+    if config.features not in ("", *FRONT_ENDS):
+        raise InvalidInput(
+            "features", f"got {shown(config.features)}; expected {' or '.join(FRONT_ENDS)}"
+        )
+    if config.trunk is None or config.train_trunk:
+        return FRONT_ENDS[config.features or "log-mel"]()
+    try:
+        described = modelfile.load(config.trunk).description.get("features")
+    except CoreError as error:
+        raise InvalidInput(str(config.trunk), f"is no keyword model ({error})") from error
+    taken = front_end(described) if described else LogMel()
+    if config.features and not isinstance(taken, FRONT_ENDS[config.features]):
+        raise InvalidInput(
+            "features",
+            f"got {config.features!r}, which the trunk of {config.trunk} was not trained on; leave "
+            "it out, or train a trunk too (train_trunk)",
+        )
+    return taken
 
 
 def taken_trunk(path: Path) -> tuple[Sequential, Conv1d]:
