@@ -73,6 +73,7 @@ SPECIAL = (
         metavar="COUNT|WORD",
     ),
     Flag(TRAIN_TRUNK, bool, "Train the phone trunk anew, which takes hours of speech and time."),
+    Flag("features", str, "What a trunk is trained on: log-mel (the default) or pcen."),
     Flag(CHECK, bool, "Tell which recordings can be learnt from, and end."),
 )
 
