@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,8 +17,10 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from cnn_core.arrays import Array
+from sweepnet_service.commands.evaluate import app
 from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.evaluate import (
@@ -258,6 +261,24 @@ def test_a_folder_of_ones_own_is_measured_whole(
     parsed(text)
     assert "all of it" in text
     assert to_dict(found)["misses"]["clean"]["words"] == 2
+
+
+def test_the_command_takes_a_model_and_data(
+    detector: KeywordDetector, own: Path, tmp_path: Path
+) -> None:
+    model, page = tmp_path / "m.safetensors", tmp_path / "made" / "page.html"
+    detector.save(model)
+    command = ["keyword", str(model), str(own), "--out", str(page), "-t", "0.9", "--json"]
+    ended = CliRunner().invoke(app, command)
+    assert ended.exit_code == 0, ended.output
+    told = json.loads(ended.stdout)
+    assert told["report"] == str(page)
+    assert told["labels"][0]["thresholds"] == [0.9]
+    assert page.is_file()
+    old_way = ["keyword", "-m", str(model), "--data", str(tmp_path / "no"), "--out", str(page)]
+    ended = CliRunner().invoke(app, old_way)
+    assert ended.exit_code == 1
+    assert "no file or folder named" in ended.stderr
 
 
 def test_recordings_of_one_voice_are_told_apart_and_stay_one_group(

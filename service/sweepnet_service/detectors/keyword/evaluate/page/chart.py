@@ -91,7 +91,7 @@ def grid(axes: Axes) -> list[Markup]:
     drawn = [
         tag("rect", x=LEFT, y=TOP, width=STRIP, height=floor - TOP, class_="strip"),
         tag("rect", x=LEFT, y=floor - FLOOR, width=right - LEFT, height=FLOOR, class_="strip"),
-        text(LEFT + STRIP / 2, floor + 18, "none"),
+        text(LEFT + STRIP / 2 - 8, floor + 18, "none"),
         text(LEFT - 8, floor - FLOOR / 2 + 5, "none", "end"),
         text((LEFT + right) / 2, HEIGHT - 8, "false alarms an hour", kind="name"),
         text(LEFT, TOP - 14, "missed", "start", kind="name"),

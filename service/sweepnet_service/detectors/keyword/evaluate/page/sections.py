@@ -164,7 +164,7 @@ def shares(figures: Figures, conditions: Sequence[Condition], attribute: str) ->
         for share in figures.shares
         if share.attribute == attribute
     ]
-    rest = [each.name for each in others]
+    rest = [each.name.replace(" ", "\u00a0") for each in others]
     head = ["", f"missed, {first.name}", "95 % interval", *rest, "recordings", "voices or sessions"]
     return table(f"By {attribute}", head, rows, frozenset(range(1, len(head))))
 
