@@ -28,13 +28,14 @@ ALLOWED = {
         "threadpoolctl", "typer", "uvloop", *GRPC,
     },
 }  # fmt: skip
-# Drawing belongs to the extra [plots], cutting out to [clips], ONNX to [onnx]: imported only when
-# something is drawn, cut out or exported.
+# Drawing belongs to the extra [plots], cutting out to [clips], ONNX to [onnx], tempo to [train]:
+# imported only when something is drawn, cut out, exported or stretched.
 EXTRAS = {
     FOLDERS["sweepnet"] / "cli" / "clips.py": {"soundfile"},
     FOLDERS["sweepnet"] / "demo" / "figures.py": {"matplotlib", "PIL"},
     **{path: {"matplotlib", "PIL"} for path in (FOLDERS["sweepnet"] / "drawing").glob("*.py")},
     FOLDERS["sweepnet_service"] / "detectors/keyword/bench/picture.py": {"matplotlib"},
+    FOLDERS["sweepnet_service"] / "detectors/keyword/augment.py": {"python_stretch"},
     **{path: {"onnx"} for path in (FOLDERS["cnn_core"] / "onnx_export").glob("*.py")},
 }
 
