@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sweepnet_service.detectors.keyword.evaluate.counting import figures_at
 from sweepnet_service.detectors.keyword.evaluate.curve import Alarms, threshold_at
 from sweepnet_service.detectors.keyword.evaluate.figures import (
     Alarm,
@@ -12,7 +13,6 @@ from sweepnet_service.detectors.keyword.evaluate.figures import (
     Missed,
     Point,
     Share,
-    figures_at,
 )
 from sweepnet_service.detectors.keyword.evaluate.groups import group_of
 from sweepnet_service.detectors.keyword.evaluate.heard import (

@@ -13,8 +13,9 @@ from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.conditions import SHORTEST_NOISE_S, in_noise
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording, Spoken, read_samples
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
+from sweepnet_service.detectors.keyword.evaluate.counting import figures_at
 from sweepnet_service.detectors.keyword.evaluate.curve import HIGHEST_RATE, Alarms, counted
-from sweepnet_service.detectors.keyword.evaluate.figures import Figures, FoldHeard, figures_at
+from sweepnet_service.detectors.keyword.evaluate.figures import Figures, FoldHeard
 from sweepnet_service.detectors.keyword.evaluate.groups import SILENCE
 from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hear_labels, hear_samples
 from sweepnet_service.detectors.keyword.evaluate.page.sound import clean

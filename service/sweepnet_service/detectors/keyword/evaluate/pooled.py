@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sweepnet_service.detectors.keyword.evaluate.counting import figures_at
 from sweepnet_service.detectors.keyword.evaluate.curve import HIGHEST_RATE, Alarms, threshold_at
-from sweepnet_service.detectors.keyword.evaluate.figures import Figures, FoldHeard, figures_at
+from sweepnet_service.detectors.keyword.evaluate.figures import Figures, FoldHeard
 from sweepnet_service.errors import InvalidInput
 
 POINTS = 40

@@ -70,7 +70,6 @@ class Report:
         rates = {
             "miss_rate": self.miss_rate,
             "false_alarms_per_hour": self.false_alarms_per_hour,
-            "noise_false_alarms_per_hour": self.noise_false_alarms / max(1e-9, self.noise_hours),
         }
         return asdict(self) | rates
 
