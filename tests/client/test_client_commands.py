@@ -334,10 +334,11 @@ def test_every_verb_is_there_and_has_help() -> None:
     for verb in VERBS:
         assert re.search(rf"\b{verb}\b", told), verb
     assert "is not installed" not in told
-    for name, verb in client_verbs().items():
-        assert verb.info.help if isinstance(verb, typer.Typer) else verb.__doc__, name
+    for name, command in client_verbs().items():
+        assert command.info.help if isinstance(command, typer.Typer) else command.__doc__, name
     app = build(["spot"])
-    names = [each.name for each in (*app.registered_commands, *app.registered_groups)]
+    names = [each.name for each in app.registered_commands]
+    names += [each.name for each in app.registered_groups]
     assert sorted(map(str, names)) == ["demo", "detect", "models", "spot"]
 
 
@@ -399,6 +400,9 @@ def test_only_figures_of_the_threshold_itself_are_shown() -> None:
     assert figures(model, "one") == figures(model, "two") == "-"
     told = figures(dataclasses.replace(model, operating_points=(near, at)), "one")
     assert told == "misses 10.0%, 2 false alarms per hour"
+    part = {"label": "one", "test": {"miss_rate": 0.25, "false_alarms_per_hour": 1.0}}
+    joined = dataclasses.replace(model, card={"joined": [{"label": "two"}, part]})
+    assert figures(joined, "one") == "misses 25.0%, 1 false alarm per hour"
     measured = {"parts": [{"name": "all", "recall": 0.6}], "false_boxes_per_negative": 0.05}
     told = figures(dataclasses.replace(model, card={"figures": measured}), "one")
     assert told == "misses 40.0%, 0.05 false boxes per picture"

@@ -11,7 +11,7 @@ import soundfile
 
 from cnn_core import modelfile
 from cnn_core.tree import leaves
-from sweepnet_service.detectors.keyword import KeywordDetector
+from sweepnet_service.detectors.keyword import KeywordDetector, card
 from sweepnet_service.detectors.keyword.joined import with_label
 from sweepnet_service.detectors.keyword.retune import RetuneConfig, label_of, retune
 from sweepnet_service.errors import InvalidInput
@@ -56,6 +56,13 @@ def test_only_the_affine_before_the_sigmoid_changes(
     assert made.operating_points["welcome"]
     assert made.card["calibration"]["welcome"]["words"] > 0
     assert not out.with_suffix(".md").exists()
+
+
+def test_the_card_of_a_joined_model_follows_in_the_part_of_its_label() -> None:
+    parts = [{"label": "welcome", "test": 1}, {"label": "bed", "test": 2}]
+    made = card.with_part({"joined": parts}, "bed", lambda part: {**part, "test": 3})
+    assert made == {"joined": [parts[0], {"label": "bed", "test": 3}]}
+    assert card.with_part({}, "bed", lambda part: {"test": 3}) == {}
 
 
 def test_a_folder_without_the_word_is_refused(model: Path, folder: Path, tmp_path: Path) -> None:

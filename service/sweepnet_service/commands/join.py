@@ -31,11 +31,11 @@ def join(
 
     Words that were trained on one trunk share it: each further word then costs its head alone.
     """
-    from sweepnet_service.detectors.keyword import KeywordDetector
+    from sweepnet_service.detectors.keyword import KeywordDetector, card
     from sweepnet_service.detectors.keyword.joined import joined, mean_of
 
     detectors = [KeywordDetector.load(model_file(name, models)) for name in model]
     made = (mean_of if mean else joined)(detectors)
     check_writable(out)
-    made.save(out)
+    card.save(made, out)
     print(out)

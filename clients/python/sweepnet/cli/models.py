@@ -92,6 +92,7 @@ def figures(model: Model, label: str) -> str:
 
 def _of_card(card: Mapping[str, Any], label: str) -> str | None:
     """Figures on data that was not trained or tuned on, at the shipped threshold."""
+    card = _part(card, label)
     if card.get("label", label) != label:
         return None
     try:
@@ -106,10 +107,18 @@ def _of_card(card: Mapping[str, Any], label: str) -> str | None:
         return None
 
 
+def _part(card: Mapping[str, Any], label: str) -> Mapping[str, Any]:
+    """The card of one label, which is a part of the card where models were joined."""
+    joined = card.get("joined")
+    parts = joined if isinstance(joined, list) else ()
+    its = (part for part in parts if isinstance(part, Mapping) and part.get("label") == label)
+    return next(its, card)
+
+
 def _calibration_error(card: Mapping[str, Any], label: str) -> float | None:
     """How far scores are from probabilities; None where the card does not say."""
     try:
-        told = card["calibration"][label]
+        told = _part(card, label)["calibration"][label]
         return float((told.get("test") or told["reliability"])["error"])
     except (AttributeError, KeyError, TypeError, ValueError):
         return None

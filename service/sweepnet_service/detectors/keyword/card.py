@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnn_core.tree import count_weights
@@ -49,18 +50,20 @@ def make(
     speech: Sequence[Heard],
 ) -> dict[str, Any]:
     """The card as JSON."""
+    spoken = [*material.positive, *material.weak]
     return {
         "label": config.keyword,
         "data": {
-            "real_words": len(material.positive),
-            "real_voices": sorted({row.speaker for row in material.positive if row.corpus != OWN}),
-            "real_unnamed": sum(row.corpus == OWN for row in material.positive),
+            "real_words": len(spoken),
+            "somewhere": len(material.weak),
+            "real_voices": sorted({row.speaker for row in spoken if row.corpus != OWN}),
+            "real_unnamed": sum(row.corpus == OWN for row in spoken),
             "synthetic_words": len(material.synthetic_positive),
             "synthetic_other": len(material.synthetic_negative),
             "other_speech": totals(material.speech),
             "noise": totals(material.noise),
             "rooms": rooms(config),
-            "licences": licences([*material.positive, *material.speech, *material.noise]),
+            "licences": licences([*spoken, *material.speech, *material.noise]),
         },
         "settings": {
             "weights": count_weights(detector.net),
@@ -71,6 +74,7 @@ def make(
             "heads": config.heads,
             "path_weight": config.path_weight,
             "seed": config.seed,
+            **({"mined": f"false alarms in {config.mine.name}"} if config.mine else {}),
         },
         **tuning(detector, config.keyword, figures, words, speech),
         "cautions": [*cautions(figures, hours(speech)), *config.notes],
@@ -136,6 +140,25 @@ def licences(recordings: Sequence[Recording]) -> dict[str, float]:
     return dict(sorted(Counter(row.licence for row in recordings).items()))
 
 
+def with_part(
+    card: dict[str, Any], label: str, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """The card with the part about `label` changed; of joined models every part is a card."""
+    if card.get("label") == label:
+        return change(card)
+    if "joined" in card:
+        return {**card, "joined": [with_part(part, label, change) for part in card["joined"]]}
+    return card
+
+
+def save(detector: KeywordDetector, out: Path) -> None:
+    """The model file, and its card beside it; of joined models one card after the other."""
+    detector.save(out)
+    parts = [part for part in detector.card.get("joined", [detector.card]) if "label" in part]
+    if parts:
+        out.with_suffix(".md").write_text("\n".join(map(as_text, parts)))
+
+
 def as_text(card: dict[str, Any]) -> str:
     """The card as Markdown."""
     data, settings, threshold, test = (
@@ -154,7 +177,7 @@ def as_text(card: dict[str, Any]) -> str:
         "## Learnt from",
         "",
         f"- {data['real_words']} recordings of the word by {voices(data)}, "
-        f"{data['synthetic_words']} by espeak-ng and flite",
+        f"{data['synthetic_words']} by espeak-ng and flite{somewhere(data)}",
         f"- other speech: {listed(data['other_speech'])}; synthetic {data['synthetic_other']}",
         f"- noise: {listed(data['noise'])}",
         f"- room responses, under each licence: {listed(data.get('rooms', {}))}",
@@ -238,6 +261,12 @@ def reliability_lines(where: str, told: dict[str, Any] | None) -> list[str]:
         ),
         "",
     ]
+
+
+def somewhere(data: dict[str, Any]) -> str:
+    """How many of the real recordings are learnt from without the word's place."""
+    count = data.get("somewhere", 0)
+    return f"; of {count} recordings it is known only that they hold the word" if count else ""
 
 
 def voices(data: dict[str, Any]) -> str:

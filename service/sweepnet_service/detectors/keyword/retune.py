@@ -56,11 +56,12 @@ def retune(config: RetuneConfig, report: Report) -> Path:
     figures = None
     if sources.data is not None:
         detector, figures = tested(detector, label, sources.data)
-    if detector.card.get("label") == label:
-        made = card.retuned(detector.card, detector, label, figures, words, speech)
-        detector = replace(detector, card=made)
-        config.out.with_suffix(".md").write_text(card.as_text(made))
-    detector.save(config.out)
+    made = card.with_part(
+        detector.card,
+        label,
+        lambda part: card.retuned(part, detector, label, figures, words, speech),
+    )
+    card.save(replace(detector, card=made), config.out)
     report(Progress("done", 1, 1, 0.0, str(config.out)))
     return config.out
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def train(config: TrainConfig, progress: Report) -> Path:
     made = [
         learnt(config.for_keyword(keyword), hearing, data, progress) for keyword in config.keywords
     ]
-    save(made[0] if len(made) == 1 else joined(made), config.out)
+    card.save(made[0] if len(made) == 1 else joined(made), config.out)
     progress(Progress("done", 1, 1, 0.0, str(config.out)))
     return config.out
 
@@ -111,24 +112,30 @@ def learnt(config: TrainConfig, hearing: Hearing, data: Checked, report: Report)
     maker = Maker(
         hearing.trunk, hearing.spectral, hearing.augment, config.work_dir, config.seed, report
     )
-    known = examples(maker, material, config.real_segments, splices(config, hearing, report))
-    if not (known.positive or known.weak):
+    if not (material.positive or material.weak or material.synthetic_positive):
         raise InvalidInput(
             "data", f"there is no recording of {config.keyword!r} and none was synthesised"
         )
+
+    @cache
+    def known() -> Examples:
+        return examples(maker, material, config.real_segments, splices(config, hearing, report))
+
     detector = headed(config, hearing, heads_of(config, known, "head", report))
     if config.mine is not None:
         kept = config.work_dir / MINED
         alarms = mined(detector, config.keyword, config.mine, kept, report)
-        known = with_mined(known, maker, [alarm.recording for alarm in alarms])
-        detector = headed(config, hearing, heads_of(config, known, "head-mined", report))
+        pieces = [alarm.recording for alarm in alarms]
+        heads = heads_of(config, lambda: with_mined(known(), maker, pieces), "head-mined", report)
+        detector = headed(config, hearing, heads)
     return finished(config, material, data.own, detector, report)
 
 
 def heads_of(
-    config: TrainConfig, known: Examples, name: str, report: Report
+    config: TrainConfig, known: Callable[[], Examples], name: str, report: Report
 ) -> tuple[Sequential, ...]:
-    """The heads of a keyword, kept in the work folder once they are trained."""
+    """The heads of a keyword, kept in the work folder once they are trained on what is `known`."""
+    known = cache(known)
     made = []
     for number in range(config.heads):
         settings = replace(config.head_settings, seed=config.seed + number)
@@ -136,7 +143,7 @@ def heads_of(
         told = {"settings": asdict(settings), "mine": str(config.mine) if "mined" in name else ""}
         head = kept_head(path, told)
         if head is None:
-            head = train_head(known, settings, report)
+            head = train_head(known(), settings, report)
             modelfile.save(path, head, told)
         made.append(head)
     return tuple(made)
@@ -185,10 +192,3 @@ def spellings_of(config: TrainConfig) -> tuple[tuple[int, ...], ...]:
     if shutil.which(FLITE) is None:
         return ()
     return (tuple(phones.NUMBERS[phone] for phone in phones.pronounce(config.keyword)),)
-
-
-def save(detector: KeywordDetector, out: Path) -> None:
-    """The model file and its card beside it; of several keywords one card after the other."""
-    detector.save(out)
-    cards: Sequence[dict[str, object]] = detector.card.get("joined", [detector.card])
-    out.with_suffix(".md").write_text("\n".join(map(card.as_text, cards)))
