@@ -108,6 +108,20 @@ def test_clips_are_what_was_found(spot: Sweepnet, files: Path, tmp_path: Path, n
     assert {event["channel"] for event in result["events"]} == {0, 1}
 
 
+def test_clips_that_cannot_be_written_end_in_one_line(
+    spot: Sweepnet, files: Path, tmp_path: Path
+) -> None:
+    (result,) = told(spot(files / "mono.flac"))
+    event = result["events"][0]
+    blocked = tmp_path / f"mono-001-{event['start_s']:.2f}s-{event['label']}.wav"
+    blocked.mkdir()
+    done = spot(files / "mono.flac", "--clips", tmp_path)
+
+    assert done.returncode == 1
+    assert "sweepnet spot: --clips: " in done.stderr
+    assert "cannot be cut" in done.stderr
+
+
 @pytest.mark.parametrize("subtype", ["PCM_24", "FLOAT", "ULAW"])
 def test_clips_keep_the_samples_of_their_recording(
     spot: Sweepnet, noise: Any, tmp_path: Path, subtype: str
@@ -212,6 +226,7 @@ def test_thresholds_follow_a_rate_of_false_alarms(spot: Sweepnet, files: Path) -
     [
         (("--raw", "fast"), "got 'fast'; expected RATE[,CHANNELS[,ENCODING]]"),
         (("--raw", "16000,0"), "expected RATE"),
+        (("--raw", "9" * 5000), "expected RATE"),
         (("--raw", "16000,1,mp3"), "encodings: linear16, float32, mulaw, alaw"),
         (("--raw", "16000,1,alaw,2"), "expected RATE"),
         (("--false-alarms-per-hour", "0"), "got 0; expected false alarms in an hour, above 0"),

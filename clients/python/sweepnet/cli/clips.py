@@ -62,13 +62,18 @@ def cut_out(
 
 def cut(source: str, result: SpotResult, folder: Path, stem: str, raw: RawFormat | None) -> int:
     """Write every event as `STEM-003-12.34s-label.wav`; how many there are."""
+    import soundfile
+
     if not result.events:
         return 0
     folder.mkdir(parents=True, exist_ok=True)
-    with opened(source, raw) as audio:
-        for number, event in enumerate(result.events, 1):
-            name = f"{stem}-{number:03d}-{event.start_s:.2f}s-{_plain(event.label)}.wav"
-            _write(audio, event, folder / name)
+    try:
+        with opened(source, raw) as audio:
+            for number, event in enumerate(result.events, 1):
+                name = f"{stem}-{number:03d}-{event.start_s:.2f}s-{_plain(event.label)}.wav"
+                _write(audio, event, folder / name)
+    except soundfile.LibsndfileError as error:
+        raise FailedPrecondition(f"--clips: {source} cannot be cut: {error}") from None
     return len(result.events)
 
 

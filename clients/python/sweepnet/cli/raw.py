@@ -55,4 +55,4 @@ def parsed(given: str | None) -> RawFormat | None:
 
 
 def _positive(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31
+    return text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) < 1 << 31
