@@ -109,6 +109,55 @@ def test_a_users_folder_becomes_a_model(folder: Path, trunk: Path, tmp_path: Pat
         train(replace(same, seed=5), silent)
 
 
+@pytest.fixture
+def labelled(folder: Path) -> Path:
+    """The same tones with a list that names two words and tells no places."""
+    rows = [(f"positive/{n}.wav", "rise") for n in range(4)]
+    rows += [(f"negative/{n}.wav", "fall" if n % 2 == 0 else "negative") for n in range(6)]
+    path = folder / "list.csv"
+    path.write_text("file,label\n" + "".join(f"{file},{label}\n" for file, label in rows))
+    return path
+
+
+@pytest.mark.slow
+def test_two_words_get_a_head_each_and_a_rerun_trains_none(
+    labelled: Path, trunk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = HeadSettings(channels=4, steps=2, rounds=1, batch_positive=4, batch_negative=4)
+    several = replace(
+        config(labelled, trunk, tmp_path),
+        also=("fall",),
+        pronunciations=(),
+        real_segments=4,
+        head_settings=quick,
+        heads=1,
+    )
+    made = KeywordDetector.load(train(several, silent))
+    assert made.labels == ("rise", "fall")
+    text = several.out.with_suffix(".md").read_text()
+    assert "# rise" in text
+    assert "# fall" in text
+    parts = [replace(several, also=(), out=tmp_path / "one.safetensors")]
+    parts.append(replace(parts[0], keyword="fall", work_dir=several.work_dir / "fall"))
+
+    def trained_again(*_: object) -> None:
+        raise AssertionError("a head was trained again")
+
+    monkeypatch.setattr("sweepnet_service.detectors.keyword.train.train_head", trained_again)
+    again = KeywordDetector.load(train(several, silent))
+    assert_same_weights(again.net, made.net)
+    samples = tone(np.random.default_rng(3), 500, 1500)
+    for place, part in enumerate(parts):
+        alone = KeywordDetector.load(train(part, silent))
+        both = SpotSession(made, 16_000).push(samples).windows
+        own = SpotSession(alone, 16_000).push(samples).windows
+        np.testing.assert_allclose(
+            [window.scores[place] for window in both],
+            [window.scores[0] for window in own],
+            atol=1e-5,
+        )
+
+
 def transcribed(rng: np.random.Generator) -> Transcribed:
     lengths = rng.integers(60, 120, 8)
     starts = np.concatenate([[0], np.cumsum(lengths)])

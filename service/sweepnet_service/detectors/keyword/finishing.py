@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.config import TrainConfig
 
 SPOKEN_WORDS, SPOKEN_OTHERS = 100, 300
+FEWEST_OTHERS = 50
+"""With fewer recordings that hold no word, synthetic ones help to choose thresholds."""
 
 
 def finished(
@@ -66,7 +68,7 @@ def validation(
         words, speech = [*words, *kept_words], [*speech, *kept_speech]
     if config.synthesize:
         words += hear_clips(detector, synthesis.positives(label, SPOKEN_WORDS, rng), label)
-        if not speech:
+        if len(speech) < FEWEST_OTHERS:
             other = synthesis.negatives(near_texts(config), SPOKEN_OTHERS, rng, label)
             speech += hear_clips(detector, other, label)
     if own is not None and not (words and speech):
