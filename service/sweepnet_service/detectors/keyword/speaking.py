@@ -137,9 +137,16 @@ def spoken_by(command: Sequence[str]) -> tuple[Array, str, float]:
 
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """The ended program; it gets no input of ours, so none can wait for it."""
+    """The ended program; it gets no input of ours, so none can wait for it, and no Ctrl-C, which
+    would look like a failure of its own.
+    """
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
     )
 
 
