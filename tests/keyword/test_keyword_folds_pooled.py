@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sweepnet_service.detectors.keyword import KeywordDetector, SpotSession
@@ -20,6 +20,7 @@ from sweepnet_service.detectors.keyword.evaluate import (
     alarms,
     events,
     figures_at,
+    found,
     hear_samples,
     pooled,
     threshold_at,
@@ -119,6 +120,22 @@ def test_counts_are_those_of_the_deployed_decision(
     told = sum(len(events(detector, LABEL, each, threshold)) for each in speech)
     assert Alarms(detector, LABEL, speech).count(threshold) == told
     assert alarms(detector, LABEL, speech, threshold) == told
+
+
+@given(SCORES, st.floats(0, 20), st.floats(0.1, 1), st.floats(0.05, 0.95))
+@settings(deadline=None, max_examples=40)
+def test_a_word_is_found_where_an_event_lies_on_it(
+    detector: KeywordDetector, scores: list[float], start_s: float, length_s: float, cut: float
+) -> None:
+    heard = spikes(scores, "a", hours=30 / HOUR)
+    word = (start_s, start_s + length_s)
+    heard = replace(heard, recording=replace(heard.recording, word_s=word))
+    told = events(detector, LABEL, heard, cut)
+    gaps = [
+        max(event.start / 16_000 - word[1], word[0] - event.end / 16_000) - 0.3 for event in told
+    ]
+    assume(all(abs(gap) > 1e-3 for gap in gaps))
+    assert found(detector, LABEL, heard, cut) == any(gap < 0 for gap in gaps)
 
 
 def test_less_than_one_alarm_cannot_be_asked_for(detector: KeywordDetector) -> None:

@@ -66,7 +66,7 @@ def lines(figures: Figures) -> list[str]:
             f"missed, {condition.name}: {percent(condition.miss_rate.value)} of {clips} "
             f"({percents(condition.miss_rate)}; {condition.groups} voices or sessions)"
         )
-    told += [f"false alarms: {alarms_told(kind)}" for kind in (figures.speech, *figures.kinds)]
+    told += [alarms_told(kind) for kind in (figures.speech, *figures.kinds)]
     return told
 
 
