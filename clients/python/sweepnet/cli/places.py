@@ -55,8 +55,8 @@ def check_free(place: Path, files: Sequence[str], option: str) -> None:
     """Raises BadParameter where a file would be written over an input, or over a folder."""
     if place.is_dir():
         raise typer.BadParameter(f"got {str(place)!r}, a folder", param_hint=option)
-    for name in files:
-        if place.exists() and Path(name).exists() and place.samefile(name):
+    for name in files if place.exists() else ():
+        if Path(name).exists() and place.samefile(name):
             raise typer.BadParameter(
                 f"got {str(place)!r}, the very file to look at; expected another name",
                 param_hint=option,
