@@ -98,6 +98,7 @@ def test_a_users_folder_becomes_a_model(folder: Path, trunk: Path, tmp_path: Pat
     assert "- 8 recordings of the word by unnamed voices (8 recordings), 0 by espeak-ng" in text
     assert "Not measured" in text
     assert "Nothing was measured on a test split" in text
+    assert "rest on recordings that the model learnt from" in text
     assert not re.search("15 points|dense reading|below one an hour|[{}]", text)
     assert "- head: channels 48, dropout 0.1, steps 60, rounds 2" in text
     assert {"head", "tuning", "done"} <= set(stages)

@@ -12,7 +12,7 @@ from sweepnet_service.detectors.keyword import card, synthesis
 from sweepnet_service.detectors.keyword.dataset import Spoken, read_samples
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate import Heard, hear, hear_samples, measured_on
-from sweepnet_service.detectors.keyword.gathering import located, near_texts
+from sweepnet_service.detectors.keyword.gathering import located, near_texts, place_of
 from sweepnet_service.detectors.keyword.intake import Dataset
 from sweepnet_service.detectors.keyword.material import Material, as_recording
 from sweepnet_service.detectors.keyword.tuning import tested, tuned
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.config import TrainConfig
 
 SPOKEN_WORDS, SPOKEN_OTHERS = 100, 300
+ON_LEARNT = (
+    "Scores and thresholds rest on recordings that the model learnt from, as there were too few to "
+    "keep some apart: expect more misses and false alarms than they say."
+)
 FEWEST_OTHERS = 50
 """With fewer recordings that hold no word, synthetic ones help to choose thresholds."""
 
@@ -43,6 +47,9 @@ def finished(
     figures = None
     if config.data is not None:
         detector, figures = tested(detector, label, config.data)
+    learnt = {place_of(row) for row in own.part("train").recordings} if own else set()
+    if any(place_of(heard.recording) in learnt for heard in (*words, *speech)):
+        config = replace(config, notes=(*config.notes, ON_LEARNT))
     made = card.make(config, material, detector, figures, words, speech)
     report(Progress("tuning", 2, 2))
     return replace(detector, card=made)
