@@ -73,6 +73,13 @@ def test_a_manifest_tells_all_in_columns(tmp_path: Path) -> None:
         ("file,start_s\na.wav,soon\n", "line 2: could not convert string to float: 'soon'"),
         ("file,split\na.wav,later\n", "split: got 'later'; expected one of train, validation"),
         ("file\n../a.wav\n", "leads out of the data folder"),
+        ("file,label\n,happy\n", "line 2: file: got nothing"),
+        ("label,file\nhappy\n", "line 2: file: got nothing"),
+        *(
+            (f"file,start_s,end_s\na.wav,{part}\n", "line 2: got .*; expected seconds, the start")
+            for part in ("3,2", "-1,2", "nan,2", "1,inf", "1,1")
+        ),
+        ("file,word_start_s,word_end_s\na.wav,2,1\n", "expected seconds, the start before"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_told_by_line(

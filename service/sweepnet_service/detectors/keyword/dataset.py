@@ -17,6 +17,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -98,26 +99,47 @@ def _listed(path: Path, row: dict[str, str], split: str) -> Recording:
     label = first("label", "word").lower()
     text = first("text", "transcript").lower()
     named = first("source", "group") or "/".join(filter(None, map(first, SOURCE_COLUMNS)))
-    end = first("end_s")
+    start_s, end_s = part_s(first("start_s"), first("end_s"))
     alone = text in ("", label)
     return Recording(
-        path=inside(path.parent, row["file"]),
-        start_s=float(first("start_s") or 0),
-        end_s=float(end) if end else None,
+        path=inside(path.parent, named_file(row)),
+        start_s=start_s,
+        end_s=end_s,
         split=known_split(first("split") or split),
         speaker=first("speaker"),
         corpus=first("corpus", "category") or OWN,
         licence=first("licence") or "the user's own",
         text=text or (label if label not in (POSITIVE, NEGATIVE) else ""),
         source=named,
-        word_s=span(first("word_start_s"), first("word_end_s"))
-        or (span(first("speech_start_s"), first("speech_end_s")) if alone else None),
+        word_s=word_part_s(first("word_start_s"), first("word_end_s"))
+        or (word_part_s(first("speech_start_s"), first("speech_end_s")) if alone else None),
         label="" if label == SENTENCE else label,
         sex=first("sex"),
         age=first("age"),
         accent=first("accent"),
         session=first("session", "session_guess"),
     )
+
+
+def named_file(row: dict[str, str]) -> str:
+    """The file of a row. Raises KeyError where there is no such column, ValueError for none."""
+    if not row["file"]:
+        raise ValueError("file: got nothing; expected the name of an audio file")
+    return row["file"]
+
+
+def part_s(start: str, end: str) -> tuple[float, float | None]:
+    """Start and end of a part in seconds, None: to the end of the file. Raises ValueError."""
+    start_s, end_s = float(start or 0), float(end) if end else None
+    if not (0 <= start_s < inf and (end_s is None or start_s < end_s < inf)):
+        raise ValueError(f"got {start!r} to {end!r}; expected seconds, the start before the end")
+    return start_s, end_s
+
+
+def word_part_s(start: str, end: str) -> tuple[float, float] | None:
+    """Where a word lies in seconds, None where that is not told. Raises ValueError."""
+    start_s, end_s = part_s(start, end)
+    return (start_s, end_s) if start and end_s is not None else None
 
 
 def known_split(name: str) -> str:
@@ -132,7 +154,7 @@ def read_continuous(data: Path) -> list[Recording]:
     """The continuous speech of `data`/continuous, with keyword times where they are known."""
     folder = data / "continuous"
     times = {
-        f"{row['source_repo']}/{row['source_path']}": span(
+        f"{row['source_repo']}/{row['source_path']}": word_part_s(
             row["welcome_start_s"], row["welcome_end_s"]
         )
         for row in read_table(folder / "welcome_sentences.csv")
@@ -262,7 +284,3 @@ def read_table(path: Path) -> list[dict[str, str]]:
         raise InvalidInput(
             str(path), f"the manifest cannot be read ({error.strerror}); is the data folder right?"
         ) from error
-
-
-def span(start: str, end: str) -> tuple[float, float] | None:
-    return (float(start), float(end)) if start and end else None
