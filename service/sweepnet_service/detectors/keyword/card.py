@@ -210,12 +210,18 @@ def figure_lines(label: str, threshold: dict[str, Any], test: dict[str, Any] | N
         "| false alarms an hour, expected | threshold | on test, an hour | missed on test |",
         "|---|---|---|---|",
         *(
-            f"| {own['false_alarms_per_hour']:g} | {own['threshold']:.4f} | "
+            f"| {rate_of(own)} | {own['threshold']:.4f} | "
             f"{found['false_alarms_per_hour']:.1f} | {100 * found['miss_rate']:.0f} % |"
             for own, found in zip(threshold["points"], test["points"], strict=True)
         ),
         "",
     ]
+
+
+def rate_of(point: dict[str, Any]) -> str:
+    """The rate of an operating point, and whether it was too rare to be counted."""
+    rate, behind = point["false_alarms_per_hour"], point.get("measured_hours", 0)
+    return f"{rate:g}, extrapolated" if 0 < rate * behind < 1 else f"{rate:g}"
 
 
 def score_lines(calibration: dict[str, Any] | None) -> list[str]:
