@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -166,6 +166,7 @@ def test_speech_to_mine_never_holds_the_word(folder: Path, murmur: Array, tmp_pa
         speech_without(folder / "positive" / "none", "rise")
 
 
+@settings(deadline=None)
 @given(
     arrays(np.float32, st.integers(0, 60), elements=st.floats(0, 1, width=32)), st.integers(1, 9)
 )

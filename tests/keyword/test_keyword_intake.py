@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sweepnet_service.detectors.keyword.dataset import NEGATIVE, POSITIVE, Recording
@@ -132,6 +132,8 @@ def test_a_label_past_the_end_of_its_file_is_told(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(0.05, 2)), max_size=8))
+@example([(0.0, 2.0), (0.25, 0.125)])  # a label inside another once began a negative piece
+@settings(deadline=None)
 def test_pieces_of_a_track_hold_their_label_and_none_is_heard_twice_as_negative(
     drawn: list[tuple[float, float]],
 ) -> None:

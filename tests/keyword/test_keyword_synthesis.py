@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweepnet_service.detectors.keyword import speaking, synthesis
@@ -85,6 +85,7 @@ def test_programs_are_asked_for_their_voices() -> None:
     assert not any(name.endswith("_time") for name in voices)
 
 
+@settings(deadline=None)
 @given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=9))
 def test_near_words_are_never_the_word(word: str) -> None:
     near = near_words(word)
@@ -100,6 +101,7 @@ def test_near_words_of_a_phrase_lack_a_part_of_it() -> None:
 
 
 @pytest.mark.parametrize("program", BOTH)
+@settings(deadline=None)
 @given(data=st.data(), seed=st.integers(0, 99))
 def test_phones_are_replaced_by_what_sounds_unlike(
     program: str, data: st.DataObject, seed: int

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnn_core.arrays import Array
@@ -155,6 +155,7 @@ def test_a_file_of_many_hours_is_not_decoded(folder: Path, monkeypatch: pytest.M
     assert "lasts 10.0 h; cut it" in told(folder)["positive/0.wav"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["train", "test"]))))
 def test_every_recording_has_a_verdict_and_no_content_stays_on_two_sides(
     drawn: list[tuple[str, str]],

@@ -90,7 +90,7 @@ def labelled(whole: Recording, labels: Sequence[Label], seconds: float) -> Itera
             label=named,
             text="" if named in (POSITIVE, NEGATIVE) else named,
         )
-        done_s = past_s
+        done_s = max(done_s, past_s)
     yield from _between(whole, done_s, seconds)
 
 
