@@ -11,9 +11,9 @@ import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.fold import fold
-from cnn_core.layers import MaxPool, Sequential
+from cnn_core.layers import Sequential
 from cnn_core.modelfile import write_whole
-from sweepnet_service.detectors.keyword.assembly import BEST_OF, Calibrated
+from sweepnet_service.detectors.keyword.assembly import Calibrated
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording, Spoken
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, Placement
 from sweepnet_service.detectors.keyword.evaluate import Heard
@@ -28,22 +28,14 @@ SLOPE = 0.5
 """Log odds are halved, so that single precision tells high scores apart; order stays."""
 
 
-def deployed(net: Sequential, labels: int) -> Sequential:
-    """A network of logits as one of scores, of which the best of three in a row counts."""
-    ones = np.ones(labels, np.float32)
-    best = MaxPool.create(BEST_OF, stride=1)
-    body = Sequential((*net.layers[0].layers, net.layers[1], best))
-    return fold(Calibrated(body, ones, np.zeros_like(ones)).net)
-
-
 def detector_of(net: Sequential, labels: Sequence[str]) -> KeywordDetector:
-    """A network of several labels as a detector without thresholds of its own."""
-    calibrated = Calibrated.of(net, len(labels))
+    """A network that ends in scores as a detector without thresholds of its own."""
+    found = Calibrated.of(net, len(labels))
     scale = np.full(len(labels), SLOPE, np.float32)
     return KeywordDetector(
         labels=tuple(labels),
         features=LogMel(),
-        net=Calibrated(calibrated.body, scale * calibrated.scale, SLOPE * calibrated.offset).net,
+        net=fold(Calibrated(found.body, scale * found.scale, SLOPE * found.offset).net),
         placements={label: Placement(0.5, 1.0) for label in labels},
         operating_points=dict.fromkeys(labels, ()),
         default_thresholds=dict.fromkeys(labels, 0.5),
