@@ -22,7 +22,7 @@ WORDS_TOGETHER = TuneSettings(steps=800)
 SHARES = {"speech": 0.68, "talk": 0.08, "other words": 0.12, "noise": 0.06, "spoken": 0.06}
 """How often a piece without a word comes from where."""
 SMOOTHED = 9
-"""Windows over which log odds are averaged: of 1 to 13, what found most validation clips in noise."""
+"""Windows over which log odds are averaged: of 1 to 13, the best on validation clips in noise."""
 RECORDED_SHARE = 0.7
 """Of recordings among a word's pieces; the others are synthetic."""
 
