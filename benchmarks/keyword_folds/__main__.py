@@ -13,18 +13,18 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hearing import Scores, detector_of, heard, placed
 from learning import recorded_words
 from material import WAKE_WORDS, WORDS, Material, of_other_collection
 from rich.console import Console
-from rich.table import Table
 from synthetic import synthetic_words
+from telling import beside, page, row, table
 
 from cnn_core.arrays import Array
 from sweepnet_service.commands.meter import metered
 from sweepnet_service.detectors.keyword.augment import loud_power
+from sweepnet_service.detectors.keyword.bench.rows import Row, write_rows
 from sweepnet_service.detectors.keyword.conditions import in_noise, mean_power, test_noise
 from sweepnet_service.detectors.keyword.dataset import (
     Recording,
@@ -34,7 +34,7 @@ from sweepnet_service.detectors.keyword.dataset import (
     says,
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.evaluate import Figures, FoldHeard, Heard, pooled
+from sweepnet_service.detectors.keyword.evaluate import FoldHeard, Heard, pooled
 from sweepnet_service.detectors.keyword.folds import FOLDS
 
 CLEAN, OTHER = "clean", "other collection"
@@ -130,64 +130,44 @@ def folds_of(word: str, folds: Sequence[HeardByFold]) -> list[FoldHeard]:
     ]
 
 
-def table(figures: Mapping[str, Figures]) -> Table:
-    """Misses by condition, false alarms an hour and how many in which time, a row for each word."""
-    shown = Table(
-        "Word", "Clips", "Missed", "Interval", "False alarms an hour", "Interval", "Number"
-    )
-    for word, each in figures.items():
-        rate = each.speech.rate
-        for condition in each.conditions:
-            shown.add_row(
-                f"{word}, {condition.name}",
-                str(len(condition.misses)),
-                f"{100 * condition.miss_rate.value:.1f} %",
-                f"{100 * condition.miss_rate.low:.1f}-{100 * condition.miss_rate.high:.1f}",
-                f"{rate.value:.2f}" if rate else "-",
-                f"{rate.low:.2f}-{rate.high:.2f}" if rate else "-",
-                f"{each.speech.alarms} in {each.speech.hours:.2f} h",
-            )
-    return shown
-
-
-def as_json(figures: Figures) -> dict[str, object]:
-    """The figures of a word, with the share of the five detectors that missed each clip."""
-    return {
-        "asked_false_alarms_per_hour": figures.asked_rate,
-        "false_alarms": figures.speech.alarms,
-        "hours": figures.speech.hours,
-        "misses": {each.name: dict(each.misses) for each in figures.conditions},
-    }
-
-
-def report_all(folds: Sequence[HeardByFold], work: Path, name: str) -> None:
-    """Tables, a file with the misses of each clip, and the figures as the last line."""
-    console, told, words = Console(stderr=True), {}, folds[0].detector.labels
+def report_all(material: Material, folds: Sequence[HeardByFold], options: Options) -> None:
+    """Tables, pages and rows at every rate, and the figures as the last line."""
+    console, rows = Console(stderr=True), []
     for rate in RATES:
+        words = folds[0].detector.labels
         figures = {word: pooled(word, folds_of(word, folds), rate) for word in words}
-        console.print(f"thresholds from the other folds for {rate:g} false alarms an hour")
+        console.print(f"Thresholds from the other folds, for {rate:g} false alarms an hour")
         console.print(table(figures))
-        told[f"{rate:g}"] = {word: as_json(each) for word, each in figures.items()}
-    (work / f"{name}.json").write_text(json.dumps(told))
-    print(json.dumps(in_short(told)))
+        rows.append(row(figures, rate, material.clips))
+        if options.peers:
+            console.print(beside(rows[-1], options.peers, options.setting, material.clips))
+        page(options.work / f"{options.learnt}-{rate:g}.html", figures, rate, options.learnt)
+    write_rows(options.work / f"{options.learnt}-rows.json", rows)
+    print(json.dumps({f"{each.setting:g}": in_short(each) for each in rows}))
 
 
-def in_short(told: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """The figures without single clips: {rate: {word: {condition: percent missed, ...}}}."""
+def in_short(row: Row) -> dict[str, dict[str, float]]:
+    """Percent missed in each condition and false alarms, by word."""
     return {
-        rate: {
-            word: {
-                "false_alarms": each["false_alarms"],
-                "hours": round(each["hours"], 2),
-                **{
-                    name: round(100 * sum(clips.values()) / len(clips), 2)
-                    for name, clips in each["misses"].items()
-                },
-            }
-            for word, each in words.items()
+        word: {
+            "false_alarms": figures.false_alarms,
+            "hours": round(figures.hours, 2),
+            **{name: round(100 * figures.miss_rate(name), 2) for name in figures.misses},
         }
-        for rate, words in told.items()
+        for word, figures in row.words.items()
     }
+
+
+class Options(argparse.Namespace):
+    """What the command was told."""
+
+    data: Path
+    work: Path
+    learnt: str
+    folds: list[int]
+    train_only: bool
+    peers: Path | None
+    setting: float
 
 
 def main() -> None:
@@ -200,7 +180,9 @@ def main() -> None:
     )
     parser.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
     parser.add_argument("--train-only", action="store_true", help="measure nothing")
-    options = parser.parse_args()
+    parser.add_argument("--peers", type=Path, help="rows.json of make peers-keyword, to compare")
+    parser.add_argument("--setting", type=float, default=0.8, help="of the peer")
+    options = parser.parse_args(namespace=Options())
     options.work.mkdir(parents=True, exist_ok=True)
     with metered() as report:
         material = Material(options.data / "speech", options.work, report)
@@ -211,7 +193,7 @@ def main() -> None:
                 folds.append(hear_fold(material, fold, options.learnt, detector))
     if options.train_only:
         return
-    report_all(folds, options.work, options.learnt)
+    report_all(material, folds, options)
 
 
 if __name__ == "__main__":

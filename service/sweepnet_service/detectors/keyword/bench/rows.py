@@ -13,8 +13,10 @@ from sweepnet_service.detectors.keyword.dataset import Recording, says
 from sweepnet_service.detectors.keyword.evaluate.intervals import Estimate, poisson_rate
 from sweepnet_service.errors import InvalidInput
 
-Misses = Mapping[str, int]
-"""1 for a clip that was missed, 0 for one that was heard, by the clip's name."""
+Misses = Mapping[str, float]
+"""1 for a clip that was missed, 0 for one that was heard, by the clip's name; of several detectors
+the share that missed it.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Row:
         words = {
             str(word): Figures(
                 misses={
-                    str(name): {str(clip): int(bool(missed)) for clip, missed in clips.items()}
+                    str(name): {str(clip): share(missed) for clip, missed in clips.items()}
                     for name, clips in figures["misses"].items()
                 },
                 false_alarms=int(figures["false_alarms"]),
@@ -82,6 +84,14 @@ class Row:
         if not words:
             raise ValueError("a row has no word")
         return cls(str(row["engine"]), float(row["setting"]), words)
+
+
+def share(missed: Any) -> float:
+    """A miss, or the share of several detectors. Raises ValueError for what is neither."""
+    value = float(missed)
+    if not 0 <= value <= 1:
+        raise ValueError(f"got a miss of {missed}; expected 0 to 1")
+    return value
 
 
 def figures(
