@@ -47,6 +47,9 @@ bench-extents: .venv/ready ## how far the words told lie from the true ones; las
 bench-phones: .venv/ready ## phone errors of the spotter's trunk on unheard readers; last line JSON
 	@$(bin)/python benchmarks/phones.py
 
+bench-keyword-folds: .venv/ready ## words in voices never heard: five detectors by speaker folds; about five hours the first time; last line JSON
+	@$(bin)/python benchmarks/keyword_folds $(FOLDS_FLAGS)
+
 examples: .venv/ready ## every small experiment, its figures and its picture, in examples-output/; about an hour
 	@for name in digits filters sentences video activations depth augmentations weak_labels weak_words; do \
 		echo "examples/$$name.py"; $(bin)/python examples/$$name.py $(EXAMPLE_FLAGS) || exit 1; done
@@ -62,4 +65,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/keyword/ready: .venv/ready scripts/setup-peers-keyword
 	@bash scripts/setup-peers-keyword
 
-.PHONY: help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-train bench-prompts bench-extents bench-phones setup
+.PHONY: help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-train bench-prompts bench-extents bench-phones bench-keyword-folds setup
