@@ -27,7 +27,7 @@ from sweepnet_service.detectors.keyword.gathering import Checked, checked, gathe
 from sweepnet_service.detectors.keyword.head import HeadSettings, train_head
 from sweepnet_service.detectors.keyword.intake import read_dataset
 from sweepnet_service.detectors.keyword.material import Maker, examples, with_mined
-from sweepnet_service.detectors.keyword.mining import mined, peaks, read_mined, speech_without
+from sweepnet_service.detectors.keyword.mining import mined, peaks, read_mined, speech_without, told
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk_source import background
 from sweepnet_service.errors import InvalidInput
@@ -155,6 +155,10 @@ def test_what_is_mined_is_where_scores_peak_and_is_kept(
     again = mined(detector, "welcome", tmp_path / "gone", tmp_path / "mined.csv", ignored)
     assert [alarm.recording.path for alarm in again] == [alarm.recording.path for alarm in found]
     assert again == read_mined(tmp_path / "mined.csv")
+
+
+def test_mining_that_found_nothing_is_told() -> None:
+    assert told([], 0.1) == "nothing from 0.10 h: all of it is shorter than a window"
 
 
 def test_speech_to_mine_never_holds_the_word(folder: Path, murmur: Array, tmp_path: Path) -> None:

@@ -143,6 +143,8 @@ def read_mined(path: Path) -> list[Alarm]:
 
 def told(found: list[Alarm], hours: float) -> str:
     """How much was mined, and the highest of it."""
+    if not found:
+        return f"nothing from {hours:.2f} h: all of it is shorter than a window"
     best = found[0]
     return (
         f"{len(found)} from {hours:.2f} h; the highest scores {best.score:.3f} in "

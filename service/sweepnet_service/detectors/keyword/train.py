@@ -11,7 +11,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +126,10 @@ def learnt(config: TrainConfig, hearing: Hearing, data: Checked, report: Report)
         kept = config.work_dir / MINED
         alarms = mined(detector, config.keyword, config.mine, kept, report)
         pieces = [alarm.recording for alarm in alarms]
-        heads = heads_of(config, lambda: with_mined(known(), maker, pieces), "head-mined", report)
-        detector = headed(config, hearing, heads)
+        if pieces:
+            more = partial(with_mined, maker=maker, mined=pieces)
+            heads = heads_of(config, lambda: more(known()), "head-mined", report)
+            detector = headed(config, hearing, heads)
     return finished(config, material, data.own, detector, report)
 
 
