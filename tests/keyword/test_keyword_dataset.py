@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from sweepnet_service.detectors.keyword.config import TrainConfig, check
 from sweepnet_service.detectors.keyword.dataset import (
@@ -15,6 +17,7 @@ from sweepnet_service.detectors.keyword.dataset import (
     once,
     read_clips,
     read_continuous,
+    read_mono,
     read_samples,
     says,
 )
@@ -104,6 +107,41 @@ def test_samples_have_the_length_of_the_manifest(data_dir: Path) -> None:
     ((_, samples),) = read_samples([row])
     assert row.end_s is not None
     assert len(samples) == pytest.approx((row.end_s - row.start_s) * 16_000, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [("nan.wav", "no number"), ("cut.ogg", "cut short"), ("cut.wav", "cut short")],
+)
+def test_damaged_recordings_are_refused_by_name(tmp_path: Path, file: str, told: str) -> None:
+    """A cut file once counted as whole; NaN once came back as a score that named no file."""
+    samples = np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32)
+    path = tmp_path / file
+    if file == "nan.wav":
+        samples[40_000] = np.nan
+        soundfile.write(path, samples, 16_000, subtype="FLOAT")
+    else:
+        soundfile.write(path, samples, 16_000)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    row = replace(recording(), path=path, end_s=None)
+    with pytest.raises(InvalidInput, match=rf"{file}: .*{told}"):
+        list(read_samples([row]))
+
+
+def test_a_file_longer_than_an_hour_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    """Evaluation once decoded ten hours into 12 GB."""
+    path = tmp_path / "long.flac"
+    soundfile.write(path, np.zeros(3_601 * 1_000, np.int16), 1_000)
+    with pytest.raises(InvalidInput, match=r"long\.flac: lasts 3601 s .* at most 3600 s"):
+        read_mono(path)
+
+
+def test_channels_are_averaged_over_all_blocks(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(-9_000, 9_000, (150_001, 2), np.int16)
+    soundfile.write(tmp_path / "a.wav", samples, 44_100)
+    mono, rate_hz = read_mono(tmp_path / "a.wav")
+    assert rate_hz == 44_100
+    np.testing.assert_allclose(mono, samples.mean(axis=1) / 32_768, atol=1e-6)
 
 
 @pytest.mark.needs_program("flite")

@@ -99,7 +99,7 @@ def test_files_that_cannot_be_read_refuse_the_data_set(
 def test_samples_that_are_no_numbers_refuse_the_data_set(folder: Path) -> None:
     samples = np.full(16_000, np.nan, np.float32)
     soundfile.write(folder / "negative" / "1.wav", samples, 16_000, subtype="FLOAT")
-    assert "no numbers" in told(folder)["negative/1.wav"]
+    assert "no number" in told(folder)["negative/1.wav"]
 
 
 def test_one_recording_in_two_splits_refuses_the_data_set_under_any_name(

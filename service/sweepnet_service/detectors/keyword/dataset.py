@@ -25,9 +25,12 @@ import soundfile
 import soxr
 
 from cnn_core.arrays import Array
-from sweepnet_service.errors import InvalidInput
+from sweepnet_service.detectors.keyword.audio import AudioLimits, open_audio
+from sweepnet_service.errors import InvalidInput, SweepnetError
 
 RATE_HZ = 16_000
+LONGEST_FILE_S = 3_600.0
+"""Recordings are cut out of files held in memory; a longer file is refused."""
 SENTENCE = "(sentence)"
 """What the clips' manifest calls a row that stands for no one word."""
 SOURCE_COLUMNS = ("source_repo", "source_path")
@@ -173,7 +176,9 @@ def read_clips(data: Path) -> list[Recording]:
 
 def read_noise(data: Path) -> list[Recording]:
     """The background noise of `data`/noise."""
-    return read_manifest(data / "noise" / "manifest.csv")
+    return [
+        replace(row, label=NEGATIVE) for row in read_manifest(data / "noise" / "manifest.csv")
+    ]
 
 
 def room_rows(data: Path) -> list[dict[str, str]]:
@@ -253,12 +258,17 @@ def read_samples(recordings: Iterable[Recording]) -> Iterator[Spoken]:
 
 
 def read_mono(path: Path) -> tuple[Array, int]:
-    """The mean of a file's channels, float32 (n,), and its rate in hertz."""
+    """The mean of a file's channels, float32 (n,), and its rate in hertz.
+
+    Raises InvalidInput, naming the file, for one that is missing, damaged, cut short, longer than
+    an hour, or holds samples that are no numbers.
+    """
     try:
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise InvalidInput(str(path), f"cannot be read as audio ({error})") from error
-    return np.mean(samples, axis=1), rate_hz
+        with open_audio(path, AudioLimits(longest_s=LONGEST_FILE_S)) as audio:
+            blocks = [np.mean(block, axis=1) for block in audio.blocks()]
+            return np.concatenate(blocks), audio.rate_hz
+    except SweepnetError as error:
+        raise InvalidInput(str(path), error.message) from error
 
 
 def relative_word(recording: Recording) -> tuple[float, float] | None:

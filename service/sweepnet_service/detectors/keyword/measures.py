@@ -17,7 +17,11 @@ import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.modelfile import write_whole
-from sweepnet_service.detectors.keyword.dataset import Recording, read_samples
+from sweepnet_service.detectors.keyword.dataset import (
+    LONGEST_FILE_S,
+    Recording,
+    read_samples,
+)
 from sweepnet_service.detectors.keyword.intake import seconds_of
 from sweepnet_service.detectors.keyword.parallel import in_order
 from sweepnet_service.errors import InvalidInput
@@ -25,7 +29,6 @@ from sweepnet_service.progress import Report, paced
 
 BLOCK = 400
 FULL_SCALE = 0.985
-LONGEST_FILE_S = 3_600.0
 SILENCE_DB = -120.0
 
 
