@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from material import COPIES, SYNTHETIC_COPIES, WORDS, Material
 
-from cnn_core.layers import MaxPool, MeanPool, Sequential, Sigmoid
-from sweepnet_service.detectors.keyword.assembly import BEST_OF
+from cnn_core.layers import Sequential, Sigmoid
+from sweepnet_service.detectors.keyword.assembly import BEST_OF, SMOOTHED, smoothed
 from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.dataset import Recording, says
 from sweepnet_service.detectors.keyword.finetune import Lessons, TuneSettings, fine_tuned
@@ -21,10 +21,9 @@ TRUNK = TrunkSettings(epochs=12)
 WORDS_TOGETHER = TuneSettings(steps=800)
 SHARES = {"speech": 0.68, "talk": 0.08, "other words": 0.12, "noise": 0.06, "spoken": 0.06}
 """How often a piece without a word comes from where."""
-SMOOTHED = 9
-"""Windows over which log odds are averaged: of 1 to 13, the best on validation clips in noise."""
 RECORDED_SHARE = 0.7
 """Of recordings among a word's pieces; the others are synthetic."""
+RECIPE = (TRUNK, WORDS_TOGETHER, SHARES, RECORDED_SHARE, BEST_OF, SMOOTHED)
 
 
 def phones_of(material: Material, fold: int) -> Sequential:
@@ -47,11 +46,7 @@ def recorded_words(material: Material, fold: int, seed: int = 0) -> Sequential:
         material.work / f"recorded-words-{fold}-{seed}.safetensors",
         material.report,
     )
-    trunk, heads = net.layers
-    assert isinstance(trunk, Sequential)
-    best = MaxPool.create(BEST_OF, stride=1)
-    smooth = MeanPool.create(SMOOTHED, stride=1)
-    return Sequential((*trunk.layers, heads, best, smooth, Sigmoid()))
+    return Sequential((*smoothed(net).layers, Sigmoid()))
 
 
 def lessons(material: Material, fold: int) -> Lessons:

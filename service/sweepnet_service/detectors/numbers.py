@@ -12,15 +12,15 @@ from sweepnet_service.errors import InvalidInput
 COUNTS = {
     *("heads", "trunk_copies", "epochs", "batch_frames", "channels", "steps", "rounds"),
     *("batch_positive", "batch_negative", "hard_pool", "pictures", "batch", "pyramid"),
-    *("checkpoint_every", "widths", "size_px", "detect_size_px"),
+    *("checkpoint_every", "widths", "size_px", "detect_size_px", "each", "others", "keep_every"),
 }
 ABOVE_ZERO = {
     *("rate", "clip", "gradient_limit", "until", "scale_ratio"),
-    *("zoom_side", "zoom_limits", "gain"),
+    *("zoom_side", "zoom_limits", "gain", "trunk_rate", "head_rate"),
 }
 UP_TO_ONE = {
     *("warmup", "until", "late_from", "mosaic_until", "zoom_side", "mosaic_split"),
-    *("least_visible", "complete", "incomplete", "negative"),
+    *("least_visible", "complete", "incomplete", "negative", "among"),
 }
 BELOW_ONE = {"dropout", "aside_share", "average_decay"}
 

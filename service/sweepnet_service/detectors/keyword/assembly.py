@@ -17,11 +17,25 @@ import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.description import describe
-from cnn_core.layers import Concat, Conv1d, Layer, MaxPool, Sequential, Sigmoid, Sum, WordPath
+from cnn_core.layers import (
+    Concat,
+    Conv1d,
+    Layer,
+    MaxPool,
+    MeanPool,
+    Sequential,
+    Sigmoid,
+    Sum,
+    WordPath,
+)
 from cnn_core.tree import arrays
 from sweepnet_service.errors import InvalidInput
 
 BEST_OF = 3
+SMOOTHED = 9
+"""Windows over which log odds of a tuned trunk are averaged: of 1 to 13, the best on validation
+clips in noise. Misses of four words at 10 dB fell from 4.9 to 1.9 % at 0.5 false alarms an hour.
+"""
 UNCALIBRATED = 0.5
 """Scale of log odds before calibration, so that single precision tells high scores apart."""
 
@@ -91,6 +105,24 @@ def _label(pieces: Pieces) -> Sequential:
     return Sequential(
         (*pieces.trunk.layers, Sum(branches), best, affine(UNCALIBRATED, 0.0), Sigmoid())
     )
+
+
+def from_tuned(net: Sequential) -> Sequential:
+    """Scores (N, T', labels), still to be calibrated, of a trunk and the heads learnt with it."""
+    _, heads = net.layers
+    assert isinstance(heads, Concat)
+    scale = np.full(len(heads.branches), UNCALIBRATED, np.float32)
+    return Calibrated(smoothed(net), scale, np.zeros_like(scale)).net
+
+
+def smoothed(net: Sequential) -> Sequential:
+    """Log odds (N, T', labels) of a trunk and the heads that were learnt with it, side by side: the
+    mean of nine windows, each the best of three.
+    """
+    trunk, heads = net.layers
+    assert isinstance(trunk, Sequential)
+    best = MaxPool.create(BEST_OF, stride=1)
+    return Sequential((*trunk.layers, heads, best, MeanPool.create(SMOOTHED, stride=1)))
 
 
 def side_by_side(nets: Sequence[Layer], labels: Sequence[int]) -> Sequential:

@@ -69,15 +69,26 @@ def make(
             "weights": count_weights(detector.net),
             "window_s": detector.window_s,
             "hop_s": detector.hop_s,
-            "trunk": "taken from another model" if config.trunk else asdict(config.trunk_settings),
-            "head": asdict(config.head_settings),
-            "heads": config.heads,
-            "path_weight": config.path_weight,
+            **learning(config),
             "seed": config.seed,
             **({"mined": f"false alarms in {config.mine.name}"} if config.mine else {}),
         },
         **tuning(detector, config.keyword, figures, words, speech),
         "cautions": [*cautions(figures, hours(speech)), *config.notes],
+    }
+
+
+def learning(config: TrainConfig) -> dict[str, Any]:
+    """How the words were learnt, as settings of a card."""
+    trunk = "taken from another model" if config.trunk else asdict(config.trunk_settings)
+    if config.tune_trunk:
+        tuned = {**asdict(config.tune_settings), "seed": config.seed}
+        return {"trunk": f"{plain(trunk)}; then tuned together with the words", "tuning": tuned}
+    return {
+        "trunk": trunk,
+        "head": asdict(config.head_settings),
+        "heads": config.heads,
+        "path_weight": config.path_weight,
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sweepnet_service.detectors.keyword import phones
+from sweepnet_service.detectors.keyword.finetune import TuneSettings
 from sweepnet_service.detectors.keyword.head import HeadSettings
 from sweepnet_service.detectors.keyword.intake import Dataset, listed, speech_folder
 from sweepnet_service.detectors.keyword.speaking import engines
@@ -27,8 +28,9 @@ class TrainConfig:
     trunk. `trunk` is a keyword model to take the phone trunk from; without it, or with
     `train_trunk`, the trunk is trained too, which needs the shipped models' data, on `features`
     ("log-mel" or "pcen"; a trunk that is taken brings its own). `mine` is speech
-    without the word, of which the model's own false alarms are learnt from too. `notes` go into
-    the card.
+    without the word, of which the model's own false alarms are learnt from too. `tune_trunk`: all
+    keywords are learnt together with the trunk, by `tune_settings` in place of `head_settings`.
+    `notes` go into the card.
     """
 
     keyword: str
@@ -49,6 +51,8 @@ class TrainConfig:
     trunk_copies: int = 4
     trunk_settings: TrunkSettings = field(default_factory=TrunkSettings)
     head_settings: HeadSettings = field(default_factory=HeadSettings)
+    tune_trunk: bool = False
+    tune_settings: TuneSettings = field(default_factory=TuneSettings)
     heads: int = 2
     path_weight: float = 3.0
     notes: tuple[str, ...] = ()
@@ -98,10 +102,21 @@ def check(config: TrainConfig) -> None:
     if not trains_trunk and config.trunk is not None:
         taken_trunk(config.trunk)
     front_of(config)
+    check_tuning(config)
     for text in config.pronunciations:
         phones.numbers(text)
     if config.synthesize:
         engines()
+
+
+def check_tuning(config: TrainConfig) -> None:
+    """Raises InvalidInput for what only heads on a frozen trunk can learn from."""
+    for name in ("splice", "pronunciations"):
+        if config.tune_trunk and (value := getattr(config, name)):
+            raise InvalidInput(
+                name,
+                f"got {shown(value)} with tune_trunk, which hears no phones; leave one of them out",
+            )
 
 
 def check_words(config: TrainConfig) -> None:

@@ -25,6 +25,7 @@ from cnn_core.losses import binary_cross_entropy
 from cnn_core.optim import AdamW, clip_norm
 from cnn_core.schedules import cosine
 from cnn_core.weak import Swept
+from sweepnet_service.detectors.keyword.features import expand
 from sweepnet_service.detectors.keyword.head import OUTPUTS, HeadSettings, build_head
 from sweepnet_service.detectors.keyword.pieces import Others, Words
 from sweepnet_service.detectors.keyword.spectral import Spectral
@@ -34,6 +35,8 @@ from sweepnet_service.progress import Progress, Report
 PAUSE = 93
 """Frames of silence on either side of a recording that is searched for hard pieces."""
 SEARCH_FRAMES = 12_000
+PART = 3_000
+"""Frames of a recording that are searched at once; each part may bring a hard piece."""
 Hard = tuple[int, int, int]
 """Copy, place and first frame of a piece."""
 
@@ -110,7 +113,7 @@ def fine_tuned(
 def begun(trunk: Sequential, lessons: Lessons, settings: TuneSettings) -> State:
     """The trunk with new heads, and empty slots of both optimisers."""
     rng = np.random.default_rng(settings.seed)
-    bands = lessons.changes[0].features.bands
+    bands = lessons.changes[0].feeds.bands
     channels = trunk.output_shape((1, int(trunk.windows[0].size), bands))[-1]
     shape = HeadSettings(channels=settings.channels)
     heads = Concat(tuple(build_head(rng, channels, shape) for _ in lessons.words))
@@ -190,24 +193,41 @@ def drawn_word(
 
 
 def hardest(net: Sequential, lessons: Lessons, search: int, pool: int) -> list[Hard]:
-    """For each label the places in other speech with the highest scores, one a recording."""
-    speech, deployed = lessons.others[0], fold(net)
+    """For each label the places in other speech with the highest scores, one a recording, or one
+    in each 30 s of a longer one.
+    """
+    speech, deployed, changed = lessons.others[0], fold(net), lessons.changes[0]
     window, copy = net.windows[0], search % len(speech.copies)
-    lengths = speech.copies[copy].lengths[speech.rows] + 2 * PAUSE
     beside = (OUTPUTS - 1) // 2 * int(window.step)
+    parts = parts_of(speech.copies[copy].lengths[speech.rows], int(window.size))
     found: list[list[tuple[float, Hard]]] = [[] for _ in lessons.words]
-    for places in by_length(lengths, SEARCH_FRAMES):
-        longest = int(lengths[places].max())
-        values = [speech.at(copy, int(place), -PAUSE, longest) for place in places]
-        scores = deployed.forward(np.stack(values))
-        for row, place in zip(scores, places.tolist(), strict=True):
-            heard = row[: max(1, window.count(int(lengths[place])))]
+    for chosen in by_length(parts[:, 2], SEARCH_FRAMES):
+        places = parts[chosen].tolist()
+        longest = max(length for _, _, length in places)
+        values = np.stack([speech.at(copy, place, first, longest) for place, first, _ in places])
+        if changed.front is not None:
+            values = changed.front.compress(expand(values))
+        for row, (place, first, length) in zip(deployed.forward(values), places, strict=True):
+            heard = row[: max(1, window.count(length))]
             for hits, best, score in zip(
                 found, heard.argmax(axis=0), heard.max(axis=0), strict=True
             ):
-                first = int(best) * int(window.step) - PAUSE - beside
-                hits.append((float(score), (copy, place, first)))
+                at = first + int(best) * int(window.step) - beside
+                hits.append((float(score), (copy, place, at)))
     return [hard for hits in found for _, hard in sorted(hits, reverse=True)[:pool]]
+
+
+def parts_of(lengths: Integers, size: int) -> Integers:
+    """(place, first frame, frames) of what is searched at once, (parts, 3); parts of a long
+    recording overlap by a window of `size`.
+    """
+    return np.array(
+        [
+            (place, first, min(PART + size, length + PAUSE - first))
+            for place, length in enumerate(lengths.tolist())
+            for first in range(-PAUSE, max(1 - PAUSE, length + PAUSE - size), PART)
+        ]
+    )
 
 
 def by_length(lengths: Integers, limit: int) -> Iterator[Integers]:
@@ -240,7 +260,7 @@ def resumed(path: Path, fresh: State, settings: TuneSettings) -> State:
     trees, record = checkpoint.load(path, like)
     if record["settings"] != asdict(settings):
         raise FailedPrecondition(
-            path.name, "holds a training with other settings; choose another folder or delete it"
+            str(path), "holds a training with other settings; choose another folder or delete it"
         )
     hard = tuple((copy, place, first) for copy, place, first in record["hard"])
     return State(record["step"], trees["net"], trees["trunk"], trees["heads"], hard)

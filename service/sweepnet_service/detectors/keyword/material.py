@@ -40,7 +40,7 @@ from sweepnet_service.detectors.keyword.synthesis import Clip, Plan
 from sweepnet_service.progress import Progress, Report, paced
 
 SYNTHETIC = Path("synthetic")
-MINED_COPIES = 3
+MINED_COPIES, SYNTHETIC_COPIES = 3, 2
 PART_CLIPS = 100
 """Clips in one kept part: what an interruption may cost."""
 SYNTHETIC_SHARE, REAL_SHARE, SPLICED_SHARE = 0.45, 0.25, 0.3
@@ -221,7 +221,7 @@ def positive_groups(
     groups = []
     copies_of_real = copies_for(real_segments, len(material.positive))
     for share, name, spoken, copies in (
-        (SYNTHETIC_SHARE, "synthetic-positive", material.synthetic_positive, 2),
+        (SYNTHETIC_SHARE, "synthetic-positive", material.synthetic_positive, SYNTHETIC_COPIES),
         (REAL_SHARE, "positive", list(read_samples(material.positive)), copies_of_real),
     ):
         banks = [maker.bank(name, spoken, copy, len(spoken)) for copy in range(copies)]

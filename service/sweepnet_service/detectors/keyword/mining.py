@@ -6,7 +6,7 @@ first; a rerun takes it from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +14,13 @@ import numpy as np
 
 from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.dataset import (
+    LONGEST_FILE_S,
     NEGATIVE,
     OWN,
     Recording,
     cut,
     read_table,
+    says,
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate import Heard, hear
@@ -29,7 +31,7 @@ from sweepnet_service.detectors.keyword.intake import (
     seconds_of,
     speech_folder,
 )
-from sweepnet_service.detectors.keyword.measures import LONGEST_FILE_S, write_table
+from sweepnet_service.detectors.keyword.measures import write_table
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report, paced
 
@@ -51,12 +53,21 @@ class Alarm:
 
 
 def mined(
-    detector: KeywordDetector, label: str, speech: Path, kept: Path, report: Report
+    detector: KeywordDetector,
+    label: str,
+    speech: Path,
+    kept: Path,
+    report: Report,
+    words: Sequence[str] = (),
 ) -> list[Alarm]:
-    """The highest peaks of a model in speech that does not hold its word, 60 an hour."""
+    """The highest peaks of a label in speech that holds neither it nor the other `words`, 60 an
+    hour.
+    """
     if kept.exists():
         return read_mined(kept)
-    rows = speech_without(speech, label)
+    rows = [
+        row for row in speech_without(speech, label) if not any(says(row, word) for word in words)
+    ]
     tell = paced("mining", len(rows), report)
     found: list[Alarm] = []
     seconds = 0.0

@@ -38,6 +38,12 @@ class Words:
         rows = np.flatnonzero(np.isfinite(bank.words).all(axis=1))
         return cls(bank, rows, np.array([word_middle(bank, int(row)) for row in rows]))
 
+    @classmethod
+    def somewhere(cls, bank: Bank) -> Words:
+        """All recordings of a bank, with the word in the loudest 0.8 s of each."""
+        rows = np.arange(len(bank))
+        return cls(bank, rows, np.array([loudest(bank[int(row)]) for row in rows]))
+
     def draw(self, frames: int, silence: float, rng: np.random.Generator) -> Array:
         """A piece (frames, bands) with the word about its middle."""
         place = int(rng.integers(len(self.rows)))
@@ -50,7 +56,7 @@ class Words:
         row = int(self.rows[place])
         start, end = self.bank.words[row]
         silence = others.silence
-        if end - start > LONGEST_WORD:
+        if not end - start <= LONGEST_WORD:
             return self.draw(frames, silence, rng)
         values = self.bank[row]
         first = round(self.middles[place] - frames / 2) + int(rng.integers(-JITTER, JITTER + 1))

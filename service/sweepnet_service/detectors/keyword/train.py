@@ -38,6 +38,7 @@ from sweepnet_service.detectors.keyword.mining import MINED, mined
 from sweepnet_service.detectors.keyword.prepare import Rows, kept_bank, speech_for_trunk
 from sweepnet_service.detectors.keyword.speaking import FLITE
 from sweepnet_service.detectors.keyword.spectral import Spectral
+from sweepnet_service.detectors.keyword.together import learnt_together
 from sweepnet_service.detectors.keyword.trunk_source import background, front_of, trunk_of
 from sweepnet_service.detectors.keyword.tuning import untuned
 from sweepnet_service.errors import InvalidInput
@@ -74,12 +75,21 @@ def train(config: TrainConfig, progress: Report) -> Path:
         claim(each.work_dir, deciding(each, own))
     data = checked(config, progress)
     hearing = hearing_of(config, data.own, progress)
-    made = [
-        learnt(config.for_keyword(keyword), hearing, data, progress) for keyword in config.keywords
-    ]
-    card.save(made[0] if len(made) == 1 else joined(made), config.out)
+    card.save(detector_of(config, hearing, data, progress), config.out)
     progress(Progress("done", 1, 1, 0.0, str(config.out)))
     return config.out
+
+
+def detector_of(
+    config: TrainConfig, hearing: Hearing, data: Checked, report: Report
+) -> KeywordDetector:
+    """The detector of all keywords: learnt with the trunk, or a head each on the trunk as it is."""
+    if config.tune_trunk:
+        return learnt_together(config, data, maker_of(config, hearing, report))
+    made = [
+        learnt(config.for_keyword(keyword), hearing, data, report) for keyword in config.keywords
+    ]
+    return made[0] if len(made) == 1 else joined(made)
 
 
 def deciding(config: TrainConfig, own: Dataset | None) -> dict[str, str]:
@@ -109,9 +119,7 @@ def hearing_of(config: TrainConfig, own: Dataset | None, report: Report) -> Hear
 def learnt(config: TrainConfig, hearing: Hearing, data: Checked, report: Report) -> KeywordDetector:
     """The detector of one keyword."""
     material = gather(config, data, report)
-    maker = Maker(
-        hearing.trunk, hearing.spectral, hearing.augment, config.work_dir, config.seed, report
-    )
+    maker = maker_of(config, hearing, report)
     if not (material.positive or material.weak or material.synthetic_positive):
         raise InvalidInput(
             "data", f"there is no recording of {config.keyword!r} and none was synthesised"
@@ -131,6 +139,13 @@ def learnt(config: TrainConfig, hearing: Hearing, data: Checked, report: Report)
             heads = heads_of(config, lambda: more(known()), "head-mined", report)
             detector = headed(config, hearing, heads)
     return finished(config, material, data.own, detector, report)
+
+
+def maker_of(config: TrainConfig, hearing: Hearing, report: Report) -> Maker:
+    """What makes features and activations of recordings, kept in the work folder."""
+    return Maker(
+        hearing.trunk, hearing.spectral, hearing.augment, config.work_dir, config.seed, report
+    )
 
 
 def heads_of(
