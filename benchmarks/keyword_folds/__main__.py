@@ -8,13 +8,16 @@ from the other folds. A page for each word lies in --work; the last line is JSON
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hearing import Scores, detector_of, heard, placed
+import learning
+import synthetic
+from hearing import Scores, detector_of, hear, heard, placed
 from learning import recorded_words
 from material import WAKE_WORDS, WORDS, Material, of_other_collection
 from rich.console import Console
@@ -35,6 +38,7 @@ from sweepnet_service.detectors.keyword.dataset import (
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate import FoldHeard, Heard, pooled
+from sweepnet_service.detectors.keyword.evaluate.page.sound import Sound, clean
 from sweepnet_service.detectors.keyword.folds import FOLDS
 
 CLEAN, OTHER = "clean", "other collection"
@@ -46,10 +50,13 @@ RATES = (0.3, 0.5, 2.0)
 """False alarms an hour for which thresholds are chosen. 0.3 is three in all of the speech: so many
 are asked for where no more than 0.5 an hour, five, may come.
 """
-LEARNT = {"recorded": (WORDS, recorded_words), "synthetic": (WAKE_WORDS, synthetic_words)}
-"""Words, and what makes the network of a fold of them, by what they are learnt from."""
-PLACED = 60
-"""Training clips that tell where in the window a word lies."""
+LEARNT = {
+    "recorded": (WORDS, recorded_words, learning.RECIPE),
+    "synthetic": (WAKE_WORDS, synthetic_words, synthetic.RECIPE),
+}
+"""Words, what makes the network of a fold, and its settings, by what they are learnt from."""
+PLACED, PLACED_EVERY = 60, 4
+"""Words of each kind that tell where in the window a word lies; which of the synthetic ones."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +69,34 @@ class HeardByFold:
     clips: Mapping[str, Scores]
 
 
-def detector_for(material: Material, fold: int, learnt: str) -> KeywordDetector:
-    """The detector of a fold with all words, kept in the work folder."""
-    path = material.work / f"{learnt}-{fold}.safetensors"
-    if path.exists():
-        return KeywordDetector.load(path)
-    words, make = LEARNT[learnt]
+def detector_for(material: Material, fold: int, learnt: str) -> tuple[KeywordDetector, str]:
+    """The detector of a fold with all words, and a name that its file and its recipe decide."""
+    *_, recipe = LEARNT[learnt]
+    path = material.work / f"{learnt}-{fold}-{digest(repr(recipe).encode())}.safetensors"
+    if not path.exists():
+        learn(material, fold, learnt).save(path)
+    return KeywordDetector.load(path), f"{learnt}-{fold}-{digest(path.read_bytes())}"
+
+
+def learn(material: Material, fold: int, learnt: str) -> KeywordDetector:
+    """The detector of a fold, each word placed by words of the kind that it was learnt from."""
+    words, make, _ = LEARNT[learnt]
     detector = detector_of(make(material, fold), words)
-    known = [row for word in words for row in said(material.train_clips, word)[:PLACED]]
-    kept = material.work / f"{learnt}-{fold}-places.npz"
-    spoken = heard(detector, known, lambda: read_samples(known), kept, material.report)
-    detector = placed(detector, {word: of_word(spoken, word) for word in words})
-    detector.save(path)
-    return detector
+    spoken = hear(detector, words_to_place(material, learnt))
+    return placed(detector, {word: of_word(spoken, word) for word in words})
+
+
+def words_to_place(material: Material, learnt: str) -> list[Spoken]:
+    """Words alone that tell where in the window a word lies: of what it was learnt from."""
+    if learnt == "synthetic":
+        spoken = [each for word in WAKE_WORDS for each in material.spoken(word)]
+        return [each for each in spoken if each[0].text in WAKE_WORDS][::PLACED_EVERY]
+    clips = [row for word in WORDS for row in said(material.train_clips, word)[:PLACED]]
+    return list(read_samples(clips))
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 def of_word(scores: Scores, word: str) -> list[Heard]:
@@ -86,7 +108,7 @@ def said(clips: Iterable[Recording], word: str) -> list[Recording]:
     return [row for row in clips if row.text == word]
 
 
-def hear_fold(material: Material, fold: int, name: str, detector: KeywordDetector) -> HeardByFold:
+def hear_fold(material: Material, fold: int, detector: KeywordDetector, name: str) -> HeardByFold:
     """Everything that a fold's detector is measured on, heard once."""
 
     def kept(part: str, rows: Sequence[Recording], power: Power | None = None) -> Scores:
@@ -94,7 +116,7 @@ def hear_fold(material: Material, fold: int, name: str, detector: KeywordDetecto
             plain = read_samples(rows)
             return in_noise(plain, noise, SNR_DB, 0, power) if power else plain
 
-        path = material.work / f"{name}-{fold}-{part}.npz"
+        path = material.work / f"{name}-{part.replace(' ', '-')}.npz"
         return heard(detector, rows, spoken, path, material.report)
 
     noise = test_noise(material.data)
@@ -107,10 +129,23 @@ def hear_fold(material: Material, fold: int, name: str, detector: KeywordDetecto
         kept("noise-only", unheard),
         {
             CLEAN: kept("clean", test),
-            **{name: kept(name.replace(" ", "-"), test, power) for name, power in NOISY.items()},
+            **{part: kept(part, test, power) for part, power in NOISY.items()},
             OTHER: kept("other", of_other_collection(material.clips)),
         },
     )
+
+
+def sound_of(material: Material) -> Sound:
+    """What the detectors heard of a recording in a condition."""
+    noise = test_noise(material.data)
+
+    def sound(recording: Recording, condition: str) -> Array:
+        if condition not in NOISY:
+            return clean(recording)
+        spoken = [(recording, clean(recording))]
+        return next(in_noise(spoken, noise, SNR_DB, 0, NOISY[condition]))[1]
+
+    return sound
 
 
 def folds_of(word: str, folds: Sequence[HeardByFold]) -> list[FoldHeard]:
@@ -138,10 +173,12 @@ def report_all(material: Material, folds: Sequence[HeardByFold], options: Option
         figures = {word: pooled(word, folds_of(word, folds), rate) for word in words}
         console.print(f"Thresholds from the other folds, for {rate:g} false alarms an hour")
         console.print(table(figures))
-        rows.append(row(figures, rate, material.clips))
+        name = f"sweepnet, {options.learnt} words, {len(folds)} folds"
+        rows.append(row(name, figures, rate, material.clips))
         if options.peers:
             console.print(beside(rows[-1], options.peers, options.setting, material.clips))
-        page(options.work / f"{options.learnt}-{rate:g}.html", figures, rate, options.learnt)
+        path = options.work / f"{options.learnt}-{rate:g}.html"
+        page(path, name, figures, rate, sound_of(material))
     write_rows(options.work / f"{options.learnt}-rows.json", rows)
     print(json.dumps({f"{each.setting:g}": in_short(each) for each in rows}))
 
@@ -188,9 +225,9 @@ def main() -> None:
         material = Material(options.data / "speech", options.work, report)
         folds = []
         for fold in options.folds:
-            detector = detector_for(material, fold, options.learnt)
+            detector, name = detector_for(material, fold, options.learnt)
             if not options.train_only:
-                folds.append(hear_fold(material, fold, options.learnt, detector))
+                folds.append(hear_fold(material, fold, detector, name))
     if options.train_only:
         return
     report_all(material, folds, options)

@@ -60,6 +60,18 @@ class Scores:
         return [Heard(recording, seconds, scores) for recording, seconds, scores in rows]
 
 
+def hear(detector: KeywordDetector, spoken: Sequence[Spoken]) -> Scores:
+    """The scores of recordings that are at hand."""
+    scores = [streamed(detector, samples) for _, samples in spoken]
+    return Scores(
+        detector.labels,
+        [recording for recording, _ in spoken],
+        np.array([len(samples) / RATE_HZ for _, samples in spoken]),
+        np.array([len(each) for each in scores]),
+        np.concatenate(scores),
+    )
+
+
 def heard(
     detector: KeywordDetector,
     recordings: Sequence[Recording],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from learning import phones_of, says_any, spectral_of
+from learning import TRUNK, phones_of, says_any, spectral_of
 from material import SYNTHETIC_COPIES, WAKE_WORDS, Material
 
 from cnn_core.arrays import Array
@@ -24,6 +24,7 @@ from sweepnet_service.detectors.keyword.spectral import Spectral
 HEAD = HeadSettings(steps=200, rounds=3, batch_positive=32, batch_negative=96)
 PATH_WEIGHT = 2.0
 """Of the word's phones beside the head: what the study of such words found safe for all."""
+RECIPE = (TRUNK, HEAD, PATH_WEIGHT)
 
 
 def synthetic_words(material: Material, fold: int) -> Sequential:

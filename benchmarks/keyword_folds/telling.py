@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,8 +15,7 @@ from sweepnet_service.detectors.keyword.conditions import identity
 from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.evaluate import Figures, group_of, paired_difference
 from sweepnet_service.detectors.keyword.evaluate.page import About, write_report
-
-ENGINE = "sweepnet, five folds"
+from sweepnet_service.detectors.keyword.evaluate.page.sound import Sound
 
 
 def table(figures: Mapping[str, Figures]) -> Table:
@@ -37,7 +37,9 @@ def table(figures: Mapping[str, Figures]) -> Table:
     return shown
 
 
-def row(figures: Mapping[str, Figures], rate: float, clips: Iterable[Recording]) -> Row:
+def row(
+    engine: str, figures: Mapping[str, Figures], rate: float, clips: Iterable[Recording]
+) -> Row:
     """The figures at one rate as the peers' are kept, clips by the names that they have there."""
     names = {identity(clip): name_of(clip) for clip in clips}
     words = {
@@ -51,7 +53,7 @@ def row(figures: Mapping[str, Figures], rate: float, clips: Iterable[Recording])
         )
         for word, each in figures.items()
     }
-    return Row(ENGINE, rate, words)
+    return Row(engine, rate, words)
 
 
 def beside(ours: Row, peers: Path, setting: float, clips: Iterable[Recording]) -> Table:
@@ -60,12 +62,14 @@ def beside(ours: Row, peers: Path, setting: float, clips: Iterable[Recording]) -
     """
     groups = {name_of(clip): group_of(clip) for clip in clips}
     shown = Table("Engine", "Condition", "Words", "Clips", "Missed", "Ours", "Ours less", "95 %")
-    for peer in (each for each in read_rows(peers) if each.setting == setting):
+    for peer in (each for each in read_rows(peers) if math.isclose(each.setting, setting)):
         words = [word for word in peer.words if word in ours.words]
+        if not words:
+            continue
         conditions = [name for name in peer.words[words[0]].misses if name in conditions_of(ours)]
         for name in conditions:
             theirs, own = pooled_misses(peer, words, name), pooled_misses(ours, words, name)
-            apart, low, high = paired_difference(own, theirs, groups.__getitem__)
+            apart, low, high = paired_difference(theirs, own, groups.__getitem__)
             shown.add_row(
                 f"{peer.engine} at {setting:g}",
                 name,
@@ -89,15 +93,16 @@ def pooled_misses(row: Row, words: Sequence[str], condition: str) -> dict[str, f
     }
 
 
-def page(path: Path, figures: Mapping[str, Figures], rate: float, learnt: str) -> None:
+def page(path: Path, name: str, figures: Mapping[str, Figures], rate: float, sound: Sound) -> None:
     """The report of all words at one rate."""
+    detectors = len(next(iter(figures.values())).thresholds)
     about = About(
         title="Words in voices that were never heard",
-        facts={"Learnt from": learnt, "Thresholds for": f"{rate:g} false alarms an hour"},
+        facts={"Detectors": name, "Thresholds for": f"{rate:g} false alarms an hour"},
         notes=(
-            "Five detectors, each measured on the fifth of the speakers that it never heard, at a "
-            "threshold from the other four fifths. A clip's miss is the share of the five that "
-            "miss it.",
+            f"{detectors} detectors, each measured on a fifth of the speakers that it never heard, "
+            "at a threshold from what the others made of theirs. A clip's miss is the share of "
+            "the detectors that miss it.",
         ),
     )
-    write_report(path, list(figures.values()), about)
+    write_report(path, list(figures.values()), about, sound)
