@@ -11,7 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sweepnet_service.detectors.keyword.dataset import NEGATIVE, POSITIVE, Recording
-from sweepnet_service.detectors.keyword.intake import Dataset, drawn_split, read_dataset
+from sweepnet_service.detectors.keyword.intake import (
+    Dataset,
+    check_tells_words,
+    drawn_split,
+    on_both_sides,
+    read_dataset,
+)
 from sweepnet_service.detectors.keyword.labels import Label, labelled, read_track
 from sweepnet_service.errors import InvalidInput
 
@@ -181,6 +187,37 @@ def test_drawn_splits_stay_when_recordings_come_and_keep_groups_together(tmp_pat
         if row.label == NEGATIVE:
             by_voice.setdefault(row.path.parent.name, set()).add(row.split)
     assert all(len(found) == 1 for found in by_voice.values())
+
+
+def test_what_names_no_split_goes_where_its_voice_is(tmp_path: Path) -> None:
+    """Rows without a split were drawn although anna is in test and bob in train."""
+    rows = ["file,label,speaker,split", "0.wav,on,anna,test", "1.wav,on,bob,train"]
+    rows += [f"{n}.wav,on,{('anna', 'bob')[n % 2]}," for n in range(2, 12)]
+    rows += [f"{n}.wav,on,voice {n}," for n in range(12, 40)]
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    data = read_dataset(tmp_path / "list.csv")
+    found = {
+        name: {r.split for r in data.recordings if r.speaker == name} for name in ("anna", "bob")
+    }
+    assert found == {"anna": {"test"}, "bob": {"train"}}
+    assert on_both_sides(data) == []
+
+
+def test_a_voice_in_two_given_splits_is_named(tmp_path: Path) -> None:
+    for name in ("train/positive/anna/a", "test/positive/anna/b", "test/positive/c"):
+        sound(tmp_path / f"{name}.wav")
+    assert on_both_sides(read_dataset(tmp_path)) == ["anna"]
+
+
+def test_recordings_that_tell_of_no_word_are_refused_for_two(tmp_path: Path) -> None:
+    """Each would be learnt as either word, and missed as the other."""
+    sound(tmp_path / "positive" / "a.wav")
+    data = read_dataset(tmp_path)
+    check_tells_words(data, ["alpha"])
+    with pytest.raises(InvalidInput, match=r"which of the 2 words a\.wav holds .*; take one word"):
+        check_tells_words(data, ["alpha", "beta"])
+    (tmp_path / "positive" / "a.txt").write_text("0.2\t0.8\talpha\n")
+    check_tells_words(read_dataset(tmp_path), ["alpha", "beta"])
 
 
 def test_few_recordings_are_all_learnt_from(tmp_path: Path) -> None:

@@ -79,6 +79,40 @@ def test_negatives_may_be_silence_or_noise(folder: Path, change: object) -> None
 
 
 @pytest.mark.parametrize(
+    ("sound", "reason"),
+    [
+        (lambda x: x[:2_000], "too short"),
+        (lambda x: np.full(16_000, np.nan), "unreadable: holds a sample that is no"),
+    ],
+)
+def test_noise_has_its_verdict_too(folder: Path, murmur: Array, sound: object, reason: str) -> None:
+    """A NaN in it was found by nobody, until the aggregate named no file."""
+    (folder / "noise").mkdir()
+    soundfile.write(folder / "noise" / "hum.wav", 0 * murmur + 0.01, 16_000)
+    bad = sound(murmur)  # type: ignore[operator]
+    soundfile.write(folder / "noise" / "n.wav", bad, 16_000, subtype="FLOAT")
+    data = read_dataset(folder)
+    found = verdicts(data, folder / "work")
+    assert told(folder).keys() == {"noise/n.wav"}
+    assert told(folder)["noise/n.wav"].startswith(reason)
+    if any(verdict.refused for verdict in found):
+        with pytest.raises(InvalidInput, match=r"cannot be used; .*n\.wav: unreadable"):
+            usable(data, found)
+    else:
+        kept = usable(data, found)
+        assert [row.path.name for row in kept.noise] == ["hum.wav"]
+        assert kept.recordings == data.recordings
+
+
+def test_noise_that_is_the_word_refuses_the_data_set(folder: Path) -> None:
+    (folder / "noise").mkdir()
+    (folder / "noise" / "n.wav").write_bytes((folder / "positive" / "0.wav").read_bytes())
+    data = read_dataset(folder)
+    with pytest.raises(InvalidInput, match="there with another label"):
+        usable(data, verdicts(data, folder / "work"))
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"", "cannot be read as audio"),

@@ -29,65 +29,67 @@ OUT = Path("bench-output")
 WIDEST = 200
 
 
+Data = Annotated[
+    Path,
+    typer.Argument(
+        envvar=DATA_VARIABLE,
+        help="Folder with positive/, negative/ and perhaps noise/, or a CSV manifest.",
+    ),
+]
+Words = Annotated[list[str], typer.Option("--word", "-w", help="A word to listen for.")]
+Engines = Annotated[
+    list[str] | None,
+    typer.Option("--engine", "-e", help="An engine's adapter: module:Class or file.py:Class."),
+]
+Detectors = Annotated[
+    list[str] | None,
+    typer.Option("--model", "-m", help="A detector of ours: its name, or a model file."),
+]
+Settings = Annotated[
+    list[float] | None,
+    typer.Option("--setting", help="A sensitivity or threshold; by default all of an engine."),
+]
+Others = Annotated[
+    list[Path] | None, typer.Option("--also", help="Rows of another measurement: a rows.json.")
+]
+Split = Annotated[str, typer.Option("--split", help='Part of the data to measure on, or "all".')]
+SpeechSplit = Annotated[
+    str | None, typer.Option("--speech-split", help="Its part for false alarms, if another.")
+]
+SpeechEvery = Annotated[
+    int, typer.Option("--speech-every", help="Take each n-th recording of speech alone.")
+]
+SnrDb = Annotated[float, typer.Option("--snr-db", help="How far the clips lie above the noise.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for answers, rows and picture.")]
+
+
 @clear_ending("bench")
 def bench(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            envvar=DATA_VARIABLE,
-            help="Folder with positive/, negative/ and perhaps noise/, or a CSV manifest.",
-        ),
-    ],
-    word: Annotated[list[str], typer.Option("--word", "-w", help="A word to listen for.")],
-    engine: Annotated[
-        list[str] | None,
-        typer.Option("--engine", "-e", help="An engine's adapter: module:Class or file.py:Class."),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", help="A detector of ours: its name, or a model file."),
-    ] = None,
-    setting: Annotated[
-        list[float] | None,
-        typer.Option("--setting", help="A sensitivity or threshold; by default all of an engine."),
-    ] = None,
-    also: Annotated[
-        list[Path] | None,
-        typer.Option("--also", help="Rows of another measurement: a rows.json."),
-    ] = None,
-    split: Annotated[
-        str, typer.Option("--split", help='Part of the data to measure on, or "all".')
-    ] = "test",
-    speech_split: Annotated[
-        str | None, typer.Option("--speech-split", help="Its part for false alarms, if another.")
-    ] = None,
-    speech_every: Annotated[
-        int, typer.Option("--speech-every", help="Take each n-th recording of speech alone.")
-    ] = 1,
-    snr_db: Annotated[
-        float, typer.Option("--snr-db", help="How far the clips lie above the noise.")
-    ] = 10.0,
-    out: Annotated[Path, typer.Option("--out", help="Folder for answers, rows and picture.")] = OUT,
+    data: Data,
+    word: Words,
+    engine: Engines = None,
+    model: Detectors = None,
+    setting: Settings = None,
+    also: Others = None,
+    split: Split = "test",
+    speech_split: SpeechSplit = None,
+    speech_every: SpeechEvery = 1,
+    snr_db: SnrDb = 10.0,
+    out: Out = OUT,
     models: Models = None,
 ) -> None:
     """Compare keyword engines: misses and false alarms per hour at every setting.
 
     Each recording is one stream with silence around it. A run that was stopped goes on with what
-    is kept in the folder of --out, where rows.json and misses-alarms.png are written; empty it if
-    recordings changed. The last line is JSON.
+    is kept in the folder of --out, where rows.json and misses-alarms.png are written. The last
+    line is JSON.
     """
-    from sweepnet_service.detectors.keyword.bench import (
-        OwnDetector,
-        knowing,
-        load_engine,
-        read_rows,
-    )
+    from sweepnet_service.detectors.keyword.bench import read_rows
     from sweepnet_service.detectors.keyword.bench.material import material
 
     words = list(dict.fromkeys(each.lower() for each in word))
     others = [row for path in also or () for row in read_rows(path)]
-    engines: list[Engine] = [load_engine(place, words) for place in engine or ()]
-    engines += [knowing(OwnDetector.load(model_file(m, models), words), words) for m in model or ()]
+    engines = loaded(engine or (), [model_file(name, models) for name in model or ()], words)
     if not engines and not others:
         raise InvalidInput("engine", "nothing to compare: give --engine, --model or --also")
     measured = []
@@ -95,6 +97,14 @@ def bench(
         heard = material(data, words, split, speech_split or split, speech_every, snr_db)
         measured = measure(engines, heard, setting or (), out)
     tell([*measured, *others], words, out)
+
+
+def loaded(places: Sequence[str], files: Sequence[Path], words: Sequence[str]) -> list[Engine]:
+    """The engines at these places, then our detectors in these model files."""
+    from sweepnet_service.detectors.keyword.bench import OwnDetector, knowing, load_engine
+
+    engines = [load_engine(place, words) for place in places]
+    return [*engines, *(knowing(OwnDetector.load(path, words), words) for path in files)]
 
 
 def measure(

@@ -176,9 +176,7 @@ def read_clips(data: Path) -> list[Recording]:
 
 def read_noise(data: Path) -> list[Recording]:
     """The background noise of `data`/noise."""
-    return [
-        replace(row, label=NEGATIVE) for row in read_manifest(data / "noise" / "manifest.csv")
-    ]
+    return [replace(row, label=NEGATIVE) for row in read_manifest(data / "noise" / "manifest.csv")]
 
 
 def room_rows(data: Path) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ it lies in, else the file) by hash: it stays the same when other recordings come
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,20 +171,49 @@ def seconds_of(path: Path) -> float:
 
 
 def with_splits(where: Path, rows: Sequence[Recording]) -> Dataset:
-    """The data set of these rows; splits are drawn by group where a row names none."""
+    """The data set of these rows. A row that names no split goes with its group (into train where
+    that is on both sides); where the group has none it is drawn.
+    """
     given = all(row.split for row in rows)
+    known = {group(row): split for split in reversed(SPLITS) for row in rows if row.split == split}
     words = {group(row) for row in rows if row.label != NEGATIVE and row.corpus != NOISE}
     enough = len(words) >= FEWEST_GROUPS
-    placed_rows = [
-        row if row.split else replace(row, split=drawn_split(group(row)) if enough else "train")
-        for row in rows
-    ]
+
+    def split_of(row: Recording) -> str:
+        name = group(row)
+        return row.split or known.get(name) or (drawn_split(name) if enough else "train")
+
+    divided = [replace(row, split=split_of(row)) for row in rows]
     return Dataset(
         where,
-        [row for row in placed_rows if row.corpus != NOISE],
-        [row for row in placed_rows if row.corpus == NOISE],
+        [row for row in divided if row.corpus != NOISE],
+        [replace(row, label=NEGATIVE) for row in divided if row.corpus == NOISE],
         given,
     )
+
+
+def on_both_sides(data: Dataset) -> list[str]:
+    """The speakers and sources of which more than one split has recordings."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for row in data.recordings:
+        splits[row.speaker or row.source].add(row.split)
+    return sorted(name for name, found in splits.items() if name and len(found) > 1)
+
+
+def check_tells_words(data: Dataset, words: Sequence[str]) -> None:
+    """Raises InvalidInput for several words where recordings only tell that they hold "the" word:
+    each would count for every word.
+    """
+    if len(words) < 2:
+        return
+    row = next((row for row in data.recordings if row.label == POSITIVE), None)
+    if row is not None:
+        raise InvalidInput(
+            str(data.where),
+            f"does not tell which of the {len(words)} words {row.path.name} holds (its label is "
+            f"{POSITIVE!r}); take one word, or tell it in the column `label` of a CSV manifest or "
+            "in label tracks",
+        )
 
 
 def group(row: Recording) -> str:

@@ -45,9 +45,11 @@ class Verdict:
 
 
 def verdicts(data: Dataset, kept: Path, report: Report = ignored) -> list[Verdict]:
-    """A verdict for each recording; what was measured is kept in the folder `kept`."""
-    measures = measured(data.recordings, kept / MEASURED, report)
-    found = judged(data.recordings, measures, data.given)
+    """A verdict for each recording, then for each of the noise; what was measured is kept in the
+    folder `kept`.
+    """
+    rows = [*data.recordings, *data.noise]
+    found = judged(rows, measured(rows, kept / MEASURED, report), data.given)
     write_table(kept / VERDICTS, COLUMNS, map(as_row, found))
     return found
 
@@ -124,7 +126,12 @@ def usable(data: Dataset, found: Sequence[Verdict]) -> Dataset:
     if wrong:
         told = [f"{verdict.recording.path}: {verdict.reason}" for verdict in wrong]
         raise InvalidInput(str(data.where), f"cannot be used; {listed(told, 5)}")
-    return replace(data, recordings=[verdict.recording for verdict in found if verdict.ok])
+    count = len(data.recordings)
+    recordings, noise = (
+        [verdict.recording for verdict in part if verdict.ok]
+        for part in (found[:count], found[count:])
+    )
+    return replace(data, recordings=recordings, noise=noise)
 
 
 def summary(found: Sequence[Verdict]) -> str:

@@ -1,4 +1,7 @@
-"""What engines heard, kept as JSON lines: a run goes on where it was stopped, a rerun is free."""
+"""What engines heard, kept as JSON lines: a run goes on where it was stopped, a rerun is free.
+
+An answer holds for the file and the noise that were heard: where either changed it is asked anew.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ import soxr
 from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.bench.engine import Detection, Engine
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording, Spoken
+from sweepnet_service.detectors.keyword.measures import key_of
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report
 
@@ -27,11 +31,23 @@ Read = Callable[[Sequence[Recording]], Iterator[Spoken]]
 
 @dataclass(frozen=True)
 class Part:
-    """Recordings under one condition, and how they are read; each is one stream."""
+    """Recordings under one condition, and how they are read; each is one stream. `noise` is a
+    digest of what they are mixed with, "" for none.
+    """
 
     name: str
     recordings: Sequence[Recording]
     read: Read
+    noise: str = ""
+
+    def sounds(self) -> dict[str, str]:
+        """What is heard under each recording's name: its file's size and time of change, the
+        noise.
+        """
+        return {
+            name_of(row): " ".join(filter(None, (*key_of(row)[3:], self.noise)))
+            for row in self.recordings
+        }
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,8 @@ def hear_part(
     """
     path = folder / slug(engine.name) / f"{slug(part.name)}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    answers = read_answers(path)
+    sounds = part.sounds()
+    answers = read_answers(path, sounds)
     unheard = {
         name_of(row): still
         for row in part.recordings
@@ -82,7 +99,7 @@ def hear_part(
         with path.open("a", encoding="utf-8") as file:
             for name, answer in newly_heard(engine, part, unheard, report):
                 answers[name] = answers.get(name, NOTHING).joined(answer)
-                file.write(json.dumps(line(name, answer)) + "\n")
+                file.write(json.dumps(line(name, sounds[name], answer)) + "\n")
                 file.flush()
     return {name: answers[name] for name in map(name_of, part.recordings)}
 
@@ -129,14 +146,16 @@ def by_word(words: Sequence[str], found: Sequence[Detection]) -> dict[str, list[
     }
 
 
-def line(name: str, answer: Answer) -> dict[str, Any]:
+def line(name: str, sound: str, answer: Answer) -> dict[str, Any]:
     """What is kept of an answer, as JSON."""
     heard = {repr(float(setting)): dict(words) for setting, words in answer.heard.items()}
-    return {"recording": name, "seconds": round(answer.seconds, 4), "heard": heard}
+    seconds = round(answer.seconds, 4)
+    return {"recording": name, "sound": sound, "seconds": seconds, "heard": heard}
 
 
-def read_answers(path: Path) -> Answers:
-    """The answers kept in a file; a last line that was cut short is taken off.
+def read_answers(path: Path, sounds: Mapping[str, str]) -> Answers:
+    """The answers kept in a file about these sounds, by recording (a line that names no sound
+    counts for any); a last line that was cut short is taken off.
 
     Raises InvalidInput where another line is none.
     """
@@ -149,20 +168,22 @@ def read_answers(path: Path) -> Answers:
         path.write_bytes(whole)
     for number, text in enumerate(whole.decode("utf-8", "replace").splitlines(), start=1):
         try:
-            name, answer = answer_in(text)
+            name, sound, answer = answer_in(text)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidInput(
                 f"{path}, line {number}", f"holds no answer ({error}); take the line or file away"
             ) from error
-        answers[name] = answers.get(name, NOTHING).joined(answer)
+        if sound in ("", sounds.get(name)):
+            answers[name] = answers.get(name, NOTHING).joined(answer)
     return answers
 
 
-def answer_in(text: str) -> tuple[str, Answer]:
-    """(name, answer) of a line. Raises ValueError, KeyError, TypeError or AttributeError."""
+def answer_in(text: str) -> tuple[str, str, Answer]:
+    """(name, sound, answer) of a line. Raises ValueError, KeyError, TypeError or AttributeError."""
     row = json.loads(text)
     settings = {float(setting): dict(words) for setting, words in row["heard"].items()}
-    return str(row["recording"]), Answer(float(row["seconds"]), settings)
+    answer = Answer(float(row["seconds"]), settings)
+    return str(row["recording"]), str(row.get("sound", "")), answer
 
 
 def slug(name: str) -> str:

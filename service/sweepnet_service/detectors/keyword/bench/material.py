@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 from cnn_core.arrays import Array
-from sweepnet_service.detectors.keyword.augment import loud_power
 from sweepnet_service.detectors.keyword.bench.hearing import Part, Read
-from sweepnet_service.detectors.keyword.conditions import in_noise, mean_power, test_noise
+from sweepnet_service.detectors.keyword.conditions import CLEAN, POWERS, in_condition, test_noise
 from sweepnet_service.detectors.keyword.dataset import (
     POSITIVE,
     Recording,
@@ -19,10 +20,15 @@ from sweepnet_service.detectors.keyword.dataset import (
     read_samples,
     says,
 )
-from sweepnet_service.detectors.keyword.intake import Dataset, read_dataset, speech_folder
+from sweepnet_service.detectors.keyword.intake import (
+    Dataset,
+    check_tells_words,
+    read_dataset,
+    speech_folder,
+)
 from sweepnet_service.errors import InvalidInput
 
-ALL, CLEAN = "all", "clean"
+ALL = "all"
 NOISE_SEED = 0
 
 
@@ -39,30 +45,34 @@ class Material:
     def conditions(self) -> dict[str, Read]:
         """How clips are read: as they are, and where there is noise at 10 dB or what was asked for.
 
-        "10 dB" is over the power of the whole recording, "10 dB speech", which is louder noise,
-        over that of its louder blocks.
+        The names are those of `in_condition`.
         """
-        found: dict[str, Read] = {CLEAN: read_samples}
-        if self.noise:
-            name = f"{self.snr_db:g} dB"
-            found[name] = lambda rows: self._in_noise(rows, mean_power)
-            found[f"{name} speech"] = lambda rows: self._in_noise(rows, loud_power)
-        return found
+        noisy = [f"{self.snr_db:g} {unit}" for unit in POWERS if self.noise]
+        return {name: partial(self._read, name) for name in (CLEAN, *noisy)}
 
     def clip_parts(self, words: Sequence[str]) -> dict[str, Part]:
         """The clips of these words, by condition."""
         rows = [row for word in words for row in self.clips[word]]
-        return {name: Part(name, rows, read) for name, read in self.conditions.items()}
+        return {
+            name: Part(name, rows, read, "" if name == CLEAN else self.noise_digest)
+            for name, read in self.conditions.items()
+        }
+
+    @cached_property
+    def noise_digest(self) -> str:
+        """Tells one noise from another: 16 hexadecimal digits."""
+        found = hashlib.sha256()
+        for piece in self.noise:
+            found.update(hashlib.sha256(piece.tobytes()).digest())
+        return found.hexdigest()[:16]
 
     def speech_part(self, words: Sequence[str]) -> Part:
         """The speech that lacks one of these words at least."""
         rows = [row for row in self.speech if not all(says(row, word) for word in words)]
         return Part("speech", rows, read_samples)
 
-    def _in_noise(
-        self, rows: Sequence[Recording], power: Callable[[Array], float]
-    ) -> Iterator[Spoken]:
-        return in_noise(read_samples(rows), self.noise, self.snr_db, NOISE_SEED, power)
+    def _read(self, name: str, rows: Sequence[Recording]) -> Iterator[Spoken]:
+        return in_condition(read_samples(rows), name, self.noise, NOISE_SEED)
 
 
 def material(
@@ -79,12 +89,7 @@ def material(
     if not math.isfinite(snr_db):
         raise InvalidInput("snr_db", f"got {snr_db}; expected a number of decibels, such as 10")
     data = read_dataset(path)
-    if len(words) > 1 and any(row.label == POSITIVE for row in data.recordings):
-        raise InvalidInput(
-            "word",
-            f"got {len(words)}, but positive/ does not tell which; give one --word, or a "
-            "CSV manifest with a column `label`",
-        )
+    check_tells_words(data, words)
     shipped = speech_folder(path)
     spoken = read_continuous(shipped) if shipped else data.recordings
     clips = {word: chosen(clips_of(data, word), split) for word in words}
