@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,19 @@ from hypothesis import strategies as st
 
 from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.augment import loud_power
-from sweepnet_service.detectors.keyword.conditions import in_noise, mean_power, mixed, piece
+from sweepnet_service.detectors.keyword.conditions import (
+    POWERS,
+    in_condition,
+    in_noise,
+    mean_power,
+    mixed,
+    piece,
+)
 from sweepnet_service.detectors.keyword.conditions import test_noise as noise_for_tests
 from sweepnet_service.detectors.keyword.dataset import Recording, Spoken
 from sweepnet_service.errors import InvalidInput
 
 NOISE = [np.random.default_rng(n).normal(0, 0.1, 20_000).astype(np.float32) for n in range(5)]
-
-POWERS = (loud_power, mean_power)
 
 
 def spoken(name: str, seconds: float = 1.0, level: float = 0.1) -> Spoken:
@@ -45,10 +49,11 @@ def test_seed_and_name_choose_the_noise() -> None:
     assert not np.array_equal(one, heard([spoken("a")], seed=2)["a"])
 
 
-@given(st.floats(-10, 30), st.floats(0.01, 0.9), st.integers(0, 99), st.sampled_from(POWERS))
-def test_ratio_is_the_one_asked_for(
-    snr_db: float, level: float, seed: int, power: Callable[[Array], float]
-) -> None:
+@given(
+    st.floats(-10, 30), st.floats(0.01, 0.9), st.integers(0, 99), st.sampled_from(sorted(POWERS))
+)
+def test_ratio_is_the_one_asked_for(snr_db: float, level: float, seed: int, unit: str) -> None:
+    power = POWERS[unit]
     clip = np.pad(spoken("a", level=level)[1], 4_000)
     noise = piece(NOISE, len(clip), np.random.default_rng(seed))
     sum_ = mixed(clip, noise, snr_db, power).astype(np.float64)
@@ -61,6 +66,18 @@ def test_ratio_is_the_one_asked_for(
 def test_power_of_all_of_a_clip_is_milder_to_one_with_pauses() -> None:
     clip = np.pad(spoken("a")[1], 16_000)
     assert mean_power(clip) == pytest.approx(loud_power(clip) / 3, rel=0.03)
+
+
+def test_a_condition_says_what_its_noise_is_measured_against() -> None:
+    """One "10 dB" once was over the louder part of a clip, another over all of it."""
+    row, clip = spoken("a", seconds=1)
+    clips = [(row, np.pad(clip, 8_000))]
+    ((_, clean),) = in_condition(clips, "clean", [], 1)
+    np.testing.assert_array_equal(clean, clips[0][1])
+    for name, power in (("10 dB", mean_power), ("10 dB speech", loud_power)):
+        (got,) = in_condition(clips, name, NOISE, 1)
+        (expected,) = in_noise(clips, NOISE, 10, 1, power)
+        np.testing.assert_array_equal(got[1], expected[1])
 
 
 def test_clip_longer_than_the_noise_is_filled() -> None:

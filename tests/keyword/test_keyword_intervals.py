@@ -62,10 +62,19 @@ def test_few_voices_tell_less_than_many() -> None:
 
 
 def test_no_miss_in_few_groups_is_not_a_proof() -> None:
-    assert mean_over_groups([0.0] * 60, [0] * 60).high == pytest.approx(0.975)
+    assert mean_over_groups([0.0] * 60, [n % 5 for n in range(60)]).high == pytest.approx(
+        0.5218, abs=1e-4
+    )
     assert mean_over_groups([0.0] * 60, range(60)).high == pytest.approx(0.0596, abs=1e-4)
     assert mean_over_groups([1.0] * 60, range(60)).low == pytest.approx(1 - 0.0596, abs=1e-4)
     assert mean_over_groups([], []).high == 1.0
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_too_few_groups_tell_nothing_of_others(groups: int) -> None:
+    """One voice's five clips once had the interval 20 to 20 %."""
+    found = mean_over_groups([1, 0, 0, 0, 0], [clip % groups for clip in range(5)])
+    assert (found.value, found.low, found.high) == pytest.approx((0.2, 0, 1))
 
 
 @given(MISSES)

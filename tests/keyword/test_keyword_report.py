@@ -43,9 +43,11 @@ from sweepnet_service.detectors.keyword.evaluate.page.chart import (
 )
 from sweepnet_service.detectors.keyword.evaluate.page.markup import VOID
 from sweepnet_service.detectors.keyword.evaluate.page.sound import LONGEST_S, data_uri
+from sweepnet_service.detectors.keyword.evaluate.page.sound import clean as clean_sound
 from sweepnet_service.detectors.keyword.evaluate.page.words import lines
 from sweepnet_service.detectors.keyword.evaluate.record import to_dict
 from sweepnet_service.detectors.keyword.evaluate.run import Asked, report_on_models
+from sweepnet_service.detectors.keyword.intake import read_dataset
 from sweepnet_service.detectors.keyword.joined import joined
 from sweepnet_service.errors import InvalidInput
 
@@ -260,6 +262,9 @@ def test_a_folder_of_ones_own_is_measured_whole(
     text = page.read_text(encoding="utf-8")
     parsed(text)
     assert "all of it" in text
+    assert "may have learnt" in text
+    assert "may have learnt" in lines(found)[-1]
+    assert "may have learnt" in to_dict(found)["cautions"][0]
     assert to_dict(found)["misses"]["clean"]["words"] == 2
 
 
@@ -293,6 +298,48 @@ def test_recordings_of_one_voice_are_told_apart_and_stay_one_group(
     assert (len(found.conditions[0].misses), found.conditions[0].groups) == (2, 1)
 
 
+def test_what_a_training_drew_for_tests_is_measured(
+    detector: KeywordDetector, tmp_path: Path, murmur: Array
+) -> None:
+    """All 12 words of a folder were once measured, 9 of which a training had learnt from."""
+    for n in range(12):
+        for kind in ("positive", "negative"):
+            path = tmp_path / "own" / kind / f"{n}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, murmur[n * 1_000 : n * 1_000 + 12_000], 16_000)
+    data = read_dataset(tmp_path / "own")
+    drawn = {row.path for row in data.part("test").placed(LABEL) + data.part("test").weak(LABEL)}
+    model, page = tmp_path / "m.safetensors", tmp_path / "page.html"
+    detector.save(model)
+    for split, count in ((None, len(drawn)), ("all", 12), ("train", None)):
+        asked = Asked(tmp_path / "own", split)
+        (found,) = report_on_models([model], [detector], asked, page, quiet)
+        assert bool(found.cautions) == (split is not None)
+        if count is not None:
+            assert len(found.conditions[0].misses) == count
+    assert 0 < len(drawn) < 12
+    assert {row.path for row in measured_in(tmp_path / "own", LABEL)[0].words} == drawn
+
+
+def test_one_voice_has_no_interval(detector: KeywordDetector) -> None:
+    found = figures(detector, [0.9, 0.1], [0.1])
+    assert "too few voices for an interval" in lines(found)[1]
+
+
+def test_noise_that_is_no_number_is_refused_by_name(
+    detector: KeywordDetector, own: Path, tmp_path: Path
+) -> None:
+    """The error once named none of the files."""
+    (own / "noise").mkdir()
+    wrong = np.full(20_000, np.nan, np.float32)
+    soundfile.write(own / "noise" / "n.wav", wrong, 16_000, subtype="FLOAT")
+    detector.save(tmp_path / "m.safetensors")
+    command = ["keyword", str(tmp_path / "m.safetensors"), str(own), "--out", str(tmp_path / "p")]
+    ended = CliRunner().invoke(app, command)
+    assert ended.exit_code == 1
+    assert "n.wav" in ended.stderr.replace("\n", "")
+
+
 @pytest.mark.parametrize("kept", ["positive", "negative"])
 def test_words_alone_or_other_speech_alone_make_a_page(
     detector: KeywordDetector, own: Path, tmp_path: Path, kept: str
@@ -321,6 +368,8 @@ def test_noise_beside_gives_conditions_in_noise(
     row, clean = recordings.words[0], conditions.sound(recordings.words[0], "clean")
     np.testing.assert_allclose(clean, soundfile.read(row.path, dtype="float32")[0])
     assert np.any(conditions.sound(row, "10 dB") != clean)
+    with pytest.raises(InvalidInput, match="only 'clean'"):
+        clean_sound(row, "10 dB")
 
 
 def test_labels_heard_at_once_have_the_figures_of_each_alone(

@@ -35,7 +35,7 @@ Recordings = Annotated[
 Part = Annotated[
     str | None,
     typer.Option(
-        "--split", help="Part to measure on; by default test, or all where there is none."
+        "--split", help='Part to measure on, or "all"; by default test, or all without one.'
     ),
 ]
 Seeds = Annotated[

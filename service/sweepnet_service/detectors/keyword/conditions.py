@@ -6,7 +6,7 @@ engines, folds and reruns hear the same samples whatever else they hear and in w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -25,6 +25,7 @@ from sweepnet_service.errors import InvalidInput
 
 SHORTEST_NOISE_S = 1.0
 DRAWS = 20
+CLEAN = "clean"
 
 
 def in_noise(
@@ -45,6 +46,16 @@ def in_noise(
     for recording, samples in spoken:
         rng = np.random.default_rng((seed, crc32(identity(recording).encode())))
         yield recording, mixed(samples, piece(noise, len(samples), rng), snr_db, power)
+
+
+def in_condition(
+    spoken: Iterable[Spoken], name: str, noise: Sequence[Array], seed: int
+) -> Iterator[Spoken]:
+    """The clips in the condition of this name: "clean", or as POWERS says, "10 dB"."""
+    if name == CLEAN:
+        return iter(spoken)
+    ratio, unit = name.split(" ", 1)
+    return in_noise(spoken, noise, float(ratio), seed, POWERS[unit])
 
 
 def test_noise(data: Path) -> list[Array]:
@@ -88,3 +99,9 @@ def mixed(
     ratio = signal / mean_power(noise) / 10 ** (snr_db / 10)
     both = samples + noise * np.sqrt(ratio)
     return np.asarray(both / max(1.0, float(np.max(np.abs(both)))), np.float32)
+
+
+POWERS: Mapping[str, Callable[[Array], float]] = {"dB": mean_power, "dB speech": loud_power}
+"""What noise is measured against, by how a condition is called: "10 dB" is 10 dB below the power of
+the whole clip, "10 dB speech", which is louder noise, below that of its louder blocks.
+"""

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.bench.engine import Detection
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
+from sweepnet_service.detectors.keyword.evaluate import streamed
 from sweepnet_service.detectors.keyword.session import SpotOptions, SpotSession
 
-BLOCK = 65_536
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 
 
@@ -49,10 +47,7 @@ class OwnDetector:
 
     def hear(self, samples: Array, settings: Sequence[float]) -> list[list[Detection]]:
         """Scored once; each threshold is replayed by the deployed decision."""
-        session = SpotSession(self.detector, self.rate_hz)
-        blocks = [session.push(samples[at : at + BLOCK]) for at in range(0, len(samples), BLOCK)]
-        windows = [window for update in (*blocks, session.finish()) for window in update.windows]
-        scores = np.array([window.scores for window in windows], np.float32)
+        scores = streamed(self.detector, samples)
         return [self._decided(scores, len(samples), threshold) for threshold in settings]
 
     def _decided(self, scores: Array, samples: int, threshold: float) -> list[Detection]:

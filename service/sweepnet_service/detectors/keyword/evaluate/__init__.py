@@ -24,6 +24,7 @@ from sweepnet_service.detectors.keyword.evaluate.heard import (
     hear,
     hear_samples,
     hours,
+    streamed,
     word_score,
 )
 from sweepnet_service.detectors.keyword.evaluate.intervals import (
@@ -36,11 +37,9 @@ from sweepnet_service.detectors.keyword.evaluate.pooled import pooled
 from sweepnet_service.detectors.keyword.evaluate.report import (
     Measured,
     Report,
-    evaluate,
     measured_in,
     measured_on,
     part_of,
-    report_on,
 )
 
 __all__ = [
@@ -59,7 +58,6 @@ __all__ = [
     "Report",
     "Share",
     "alarms",
-    "evaluate",
     "events",
     "figures_at",
     "found",
@@ -74,7 +72,7 @@ __all__ = [
     "part_of",
     "poisson_rate",
     "pooled",
-    "report_on",
+    "streamed",
     "threshold_at",
     "word_score",
 ]

@@ -7,7 +7,7 @@ it, false alarms are pooled over what each detector heard.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
@@ -114,4 +114,4 @@ class Figures:
     missed: tuple[Missed, ...]
     alarms: tuple[Alarm, ...]
     asked_rate: float | None = None
-    notes: tuple[str, ...] = field(default=())
+    cautions: tuple[str, ...] = ()

@@ -115,15 +115,15 @@ def hear_labels(
 
     def hear_one(each: Spoken) -> dict[str, Heard]:
         recording, samples = each
-        scores, seconds = scores_of(detector, samples), len(samples) / RATE_HZ
+        scores, seconds = streamed(detector, samples), len(samples) / RATE_HZ
         return {label: Heard(recording, seconds, scores[:, at]) for label, at in places.items()}
 
     return in_order(hear_one, spoken)
 
 
-def scores_of(detector: KeywordDetector, samples: Array) -> Array:
-    """The scores (windows, labels) of a stream of these samples."""
-    session = SpotSession(detector, RATE_HZ)
+def streamed(detector: KeywordDetector, samples: Array) -> Array:
+    """The scores of every window of samples (n,), as a stream of its own, (windows, labels)."""
+    session = SpotSession(detector, detector.rate_hz)
     blocks = [session.push(samples[at : at + BLOCK]) for at in range(0, len(samples), BLOCK)]
     updates = [*blocks, session.finish()]
     scores = [window.scores for update in updates for window in update.windows]

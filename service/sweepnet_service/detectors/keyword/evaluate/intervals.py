@@ -18,11 +18,13 @@ from sweepnet_service.errors import InvalidInput
 Clip = TypeVar("Clip", bound=Hashable)
 CONFIDENCE = 0.95
 DRAWS = 4000
+FEWEST_GROUPS = 5
+"""Draws from fewer tell how these voices differ, not how others would."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval."""
+    """A figure with its 95 % interval; of a share, 0 to 1 where nothing is known."""
 
     value: float
     low: float
@@ -47,12 +49,15 @@ def mean_over_groups(
     """The mean of values in 0..1, one a clip, with a bootstrap interval over the clips' groups.
 
     Where all values are 0, or all 1, no draw differs: the interval is then the exact one of as
-    many coins as there are groups (Clopper and Pearson 1934). No values: 0, between 0 and 1.
+    many coins as there are groups (Clopper and Pearson 1934). Fewer than five groups tell nothing
+    of others: between 0 and 1. No values: 0, likewise.
     """
     if not values:
         return Estimate(0.0, 0.0, 1.0)
     sums, counts = per_group(np.array(values, np.float64), groups)
     mean = float(sums.sum() / counts.sum())
+    if len(sums) < FEWEST_GROUPS:
+        return Estimate(mean, 0.0, 1.0)
     tail = (1 - CONFIDENCE) / 2
     if mean in (0.0, 1.0):
         room = 1 - tail ** (1 / len(sums))

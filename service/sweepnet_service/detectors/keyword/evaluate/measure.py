@@ -10,7 +10,11 @@ from typing import TypeVar
 import numpy as np
 
 from cnn_core.arrays import Array
-from sweepnet_service.detectors.keyword.conditions import SHORTEST_NOISE_S, in_noise
+from sweepnet_service.detectors.keyword.conditions import (
+    CLEAN,
+    SHORTEST_NOISE_S,
+    in_condition,
+)
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording, Spoken, read_samples
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate.counting import figures_at
@@ -18,13 +22,11 @@ from sweepnet_service.detectors.keyword.evaluate.curve import HIGHEST_RATE, Alar
 from sweepnet_service.detectors.keyword.evaluate.figures import Figures, FoldHeard
 from sweepnet_service.detectors.keyword.evaluate.groups import SILENCE
 from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hear_labels, hear_samples
-from sweepnet_service.detectors.keyword.evaluate.page.sound import clean
 from sweepnet_service.detectors.keyword.evaluate.report import Measured
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Report, paced
 
 T = TypeVar("T")
-CLEAN = "clean"
 SNRS_DB = (20.0, 10.0, 0.0)
 SEED = 1
 POINTS = 60
@@ -45,17 +47,11 @@ class Conditions:
 
     def spoken(self, recordings: Sequence[Recording], name: str) -> Iterator[Spoken]:
         """The recordings in the condition of this name."""
-        return self._changed(read_samples(recordings), name)
-
-    def _changed(self, spoken: Iterator[Spoken], name: str) -> Iterator[Spoken]:
-        if name == CLEAN:
-            return spoken
-        return in_noise(spoken, self.noise, float(name.removesuffix(" dB")), SEED)
+        return in_condition(read_samples(recordings), name, self.noise, SEED)
 
     def sound(self, recording: Recording, name: str) -> Array:
         """One recording's samples (n,) in a condition."""
-        spoken = (recording, clean(recording))
-        return next(self._changed(iter([spoken]), name))[1]
+        return next(self.spoken([recording], name))[1]
 
 
 def conditions_with(noise: Sequence[Recording]) -> Conditions:

@@ -16,6 +16,7 @@ def to_dict(figures: Figures) -> dict[str, Any]:
     delays = figures.delays_s
     return {
         "label": figures.label,
+        "cautions": list(figures.cautions),
         "thresholds": list(figures.thresholds),
         "asked_false_alarms_per_hour": figures.asked_rate,
         "misses": {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweepnet_service.detectors.keyword.dataset import (
+    NEGATIVE,
     Recording,
     may_ship,
     once,
@@ -18,9 +19,11 @@ from sweepnet_service.detectors.keyword.dataset import (
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, OperatingPoint
 from sweepnet_service.detectors.keyword.evaluate.groups import described
-from sweepnet_service.detectors.keyword.evaluate.heard import Decider, Heard, hear, hours
-from sweepnet_service.detectors.keyword.intake import group, read_dataset, speech_folder
+from sweepnet_service.detectors.keyword.evaluate.heard import Decider, Heard, hours
+from sweepnet_service.detectors.keyword.intake import Dataset, group, read_dataset, speech_folder
 from sweepnet_service.errors import InvalidInput
+
+TEST, ALL = "test", "all"
 
 
 @dataclass(frozen=True)
@@ -48,23 +51,6 @@ class Report:
     def false_alarms_per_hour(self) -> float:
         return self.false_alarms / max(1e-9, self.speech_hours)
 
-    def lines(self) -> list[str]:
-        """The figures to be read by people."""
-        return [
-            f'"{self.label}" at threshold {self.threshold:.3f}',
-            f"missed: {self.missed} of {self.words} recordings ({100 * self.miss_rate:.0f} %)",
-            f"false alarms: {self.false_alarms} in {self.speech_hours:.2f} h of speech "
-            f"({self.false_alarms_per_hour:.1f} an hour), {self.noise_false_alarms} in "
-            f"{60 * self.noise_hours:.0f} minutes of noise",
-            *(f"  missed       {row}" for row in self.missed_recordings),
-            *(f"  false alarm  {row}" for row in self.false_alarm_recordings),
-            *(
-                f"threshold {point.threshold:.4f}: {100 * point.miss_rate:.0f} % missed, "
-                f"{point.false_alarms_per_hour:.1f} false alarms an hour"
-                for point in self.points
-            ),
-        ]
-
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         rates = {
@@ -84,34 +70,43 @@ class Measured:
 
 
 def measured_on(data: Path, keyword: str, split: str) -> Measured:
-    """One split of `data`; the training voices without a clear licence count as validation."""
+    """One split of `data`, or all; the training voices without a clear licence count as
+    validation.
+    """
     rows = once(described([*read_clips(data), *read_continuous(data)]))
-    parts = [row for row in rows if part_of(row) == split]
+    parts = [row for row in rows if split in (ALL, part_of(row))]
     return Measured(
         words=[row for row in parts if says(row, keyword) and row.word_s],
         speech=[row for row in parts if not says(row, keyword)],
-        noise=[row for row in read_noise(data) if row.split == split],
+        noise=[row for row in read_noise(data) if split in (ALL, row.split)],
     )
 
 
 def measured_in(data: Path, keyword: str, split: str | None = None) -> tuple[Measured, str]:
-    """(what a data set offers to measure on, of which part): the split asked for, else its test
-    split, else, of one that has none, all of it ("").
+    """(what a data set offers to measure on, of which split): that asked for, by default as
+    `default_split` says.
 
     Raises InvalidInput where there is no data set, or nothing of that split in it.
     """
     dataset = read_dataset(data)
     if speech_folder(data) is not None:
-        return measured_on(dataset.where, keyword, split or "test"), split or "test"
-    test = dataset.part("test")
-    if split is None and dataset.given and test.recordings:
-        split = "test"
-    part = dataset.part(split) if split else dataset
+        return measured_on(dataset.where, keyword, split or TEST), split or TEST
+    split = split or default_split(dataset)
+    part = dataset if split == ALL else dataset.part(split)
     if not part.recordings and not part.noise:
         raise InvalidInput("split", f"{data} holds no recording of the split {split!r}")
     words = [*part.placed(keyword), *part.weak(keyword)]
     kinds = (list(map(told_apart, rows)) for rows in (words, part.negative(keyword), part.noise))
-    return Measured(*kinds), split or ""
+    return Measured(*kinds), split
+
+
+def default_split(dataset: Dataset) -> str:
+    """Test, which no training learns from: the data set's own, or, where splits are drawn, that
+    with words in it; all where there is none.
+    """
+    test = dataset.part(TEST).recordings
+    usable = test if dataset.given else [row for row in test if row.label != NEGATIVE]
+    return TEST if usable else ALL
 
 
 def told_apart(recording: Recording) -> Recording:
@@ -127,20 +122,6 @@ def part_of(recording: Recording) -> str:
     return recording.split
 
 
-def evaluate(
-    detector: KeywordDetector, data: Path, split: str = "test", label: str | None = None
-) -> Report:
-    """The figures of a detector on a split of the data folder, at its shipped threshold."""
-    label = label or detector.labels[0]
-    return report_on(detector, label, measured_on(data, label, split))
-
-
-def report_on(detector: KeywordDetector, label: str, recordings: Measured) -> Report:
-    """The figures at the shipped threshold and at each operating point."""
-    parts = (recordings.words, recordings.speech, recordings.noise)
-    return report_of(detector, label, *(list(hear(detector, part, label)) for part in parts))
-
-
 def report_of(
     detector: KeywordDetector,
     label: str,
@@ -148,7 +129,7 @@ def report_of(
     speech: Sequence[Heard],
     noise: Sequence[Heard],
 ) -> Report:
-    """The same of recordings that were heard."""
+    """The figures of what was heard, at the shipped threshold and at each operating point."""
     decider = Decider(detector, label, detector.default_thresholds[label])
     missed = [h.recording for h in words if not decider.found(h)]
     alarmed = [h.recording for h in speech if decider.events(h)]

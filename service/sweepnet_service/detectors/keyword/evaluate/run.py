@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,11 +13,15 @@ from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate.figures import Figures
 from sweepnet_service.detectors.keyword.evaluate.measure import conditions_with, measure
 from sweepnet_service.detectors.keyword.evaluate.page import About, write_report
-from sweepnet_service.detectors.keyword.evaluate.report import Measured, measured_in
+from sweepnet_service.detectors.keyword.evaluate.report import ALL, TEST, Measured, measured_in
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Report
 
 FOLDER = Path("evaluation")
+MAY_BE_LEARNT = (
+    "The model may have learnt from these recordings, or chosen its thresholds with them: expect "
+    "more misses and false alarms on others."
+)
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,10 @@ def report_on_models(
         measure(each, recordings, conditions, report, asked.thresholds_of(each))
         for each in detectors
     ]
-    first, *others = runs
     part = next(part for _, part in found.values())
+    first, *others = runs
+    if part != TEST:
+        first = {label: replace(each, cautions=(MAY_BE_LEARNT,)) for label, each in first.items()}
     about = about_model(files[0], detectors[0], asked, part)
     seeds = {label: [run[label] for run in others] for label in first}
     write_report(page, list(first.values()), about, conditions.sound, seeds)
@@ -81,9 +87,10 @@ def check(recordings: Measured, label: str, data: Path) -> None:
 def about_model(file: Path, detector: KeywordDetector, asked: Asked, part: str) -> About:
     """What the page says of itself."""
     names = " and ".join(f"“{label}”" for label in detector.labels)
+    of = "all of it" if part == ALL else f"split {part}"
     facts = {
         "Model": f"{file.name}, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}",
-        "Recordings": f"{asked.data.resolve().name}, {f'split {part}' if part else 'all of it'}",
+        "Recordings": f"{asked.data.resolve().name}, {of}",
         "Measured": time.strftime("%Y-%m-%d %H:%M"),
         "With": f"sweepnet {version('sweepnet')}",
     }

@@ -17,8 +17,8 @@ HOW = (
     "Scores and events come from the code that serves: each recording is a stream of its own.",
     "A word is found where an event lies on it, give or take 0.3 s; every event on a recording "
     "without the word is a false alarm.",
-    "Intervals hold 95 %: of misses by a bootstrap over voices or sessions, not clips; of false "
-    "alarms the exact one of Poisson counts. Less than an hour tells no rate.",
+    "Intervals hold 95 %: of misses by a bootstrap over voices or sessions, not clips, five or "
+    "more; of false alarms the exact one of Poisson counts. Less than an hour tells no rate.",
     "The delay counts the audio that a stream needs; computing comes on top.",
 )
 
@@ -80,6 +80,7 @@ def part(figures: Figures, runs: Sequence[Figures], sound: Sound, heading: str) 
     return tag(
         "section",
         *title,
+        *(tag("p", f"Caution: {caution}", class_="note") for caution in figures.cautions),
         sections.tiles(figures),
         sections.curves(figures, heading),
         sections.misses(figures, heading),

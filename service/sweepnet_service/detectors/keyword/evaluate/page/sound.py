@@ -11,6 +11,7 @@ import soundfile
 import soxr
 
 from cnn_core.arrays import Array
+from sweepnet_service.detectors.keyword.conditions import CLEAN
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording
 from sweepnet_service.errors import InvalidInput
 
@@ -22,8 +23,13 @@ Sound = Callable[[Recording, str], Array]
 """The samples (n,) at 16 kHz of a recording in a condition."""
 
 
-def clean(recording: Recording, condition: str = "clean") -> Array:
-    """The recording as it is; only its own part of the file is decoded."""
+def clean(recording: Recording, condition: str = CLEAN) -> Array:
+    """The recording as it is; only its own part of the file is decoded.
+
+    Raises InvalidInput for another condition, which this cannot make.
+    """
+    if condition != CLEAN:
+        raise InvalidInput("condition", f"got {condition!r}; only {CLEAN!r} can be heard here")
     with soundfile.SoundFile(recording.path) as file:
         rate_hz = file.samplerate
         first = round(recording.start_s * rate_hz)

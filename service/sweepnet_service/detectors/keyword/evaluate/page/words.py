@@ -20,7 +20,9 @@ def percent(share: float) -> str:
 
 
 def percents(estimate: Estimate) -> str:
-    """An interval of shares as "1.2 to 5.4 %"."""
+    """An interval of shares as "1.2 to 5.4 %", or that nothing is known."""
+    if (estimate.low, estimate.high) == (0.0, 1.0):
+        return "too few voices for an interval"
     return f"{percent(estimate.low).removesuffix(' %')} to {percent(estimate.high)}"
 
 
@@ -67,7 +69,7 @@ def lines(figures: Figures) -> list[str]:
             f"({percents(condition.miss_rate)}; {condition.groups} voices or sessions)"
         )
     told += [alarms_told(kind) for kind in (figures.speech, *figures.kinds)]
-    return told
+    return [*told, *(f"caution: {caution}" for caution in figures.cautions)]
 
 
 def who(recording: Recording) -> str:
