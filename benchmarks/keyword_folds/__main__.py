@@ -11,7 +11,7 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,8 @@ from telling import beside, page, row, table
 
 from cnn_core.arrays import Array
 from sweepnet_service.commands.meter import metered
-from sweepnet_service.detectors.keyword.augment import loud_power
 from sweepnet_service.detectors.keyword.bench.rows import Row, write_rows
-from sweepnet_service.detectors.keyword.conditions import in_noise, mean_power, test_noise
+from sweepnet_service.detectors.keyword.conditions import CLEAN, POWERS, in_condition, test_noise
 from sweepnet_service.detectors.keyword.dataset import (
     Recording,
     Spoken,
@@ -41,11 +40,9 @@ from sweepnet_service.detectors.keyword.evaluate import FoldHeard, Heard, pooled
 from sweepnet_service.detectors.keyword.evaluate.page.sound import Sound, clean
 from sweepnet_service.detectors.keyword.folds import FOLDS
 
-CLEAN, OTHER = "clean", "other collection"
-NOISY = {"10 dB": mean_power, "10 dB speech": loud_power}
-"""By what the noise lies below: all of the clip, as the peers are measured, or its louder part."""
-SNR_DB = 10.0
-Power = Callable[[Array], float]
+OTHER = "other collection"
+NOISY = tuple(f"10 {unit}" for unit in POWERS)
+NOISE_SEED = 0
 RATES = (0.3, 0.5, 2.0)
 """False alarms an hour for which thresholds are chosen. 0.3 is three in all of the speech: so many
 are asked for where no more than 0.5 an hour, five, may come.
@@ -111,10 +108,9 @@ def said(clips: Iterable[Recording], word: str) -> list[Recording]:
 def hear_fold(material: Material, fold: int, detector: KeywordDetector, name: str) -> HeardByFold:
     """Everything that a fold's detector is measured on, heard once."""
 
-    def kept(part: str, rows: Sequence[Recording], power: Power | None = None) -> Scores:
+    def kept(part: str, rows: Sequence[Recording], condition: str = CLEAN) -> Scores:
         def spoken() -> Iterable[Spoken]:
-            plain = read_samples(rows)
-            return in_noise(plain, noise, SNR_DB, 0, power) if power else plain
+            return in_condition(read_samples(rows), condition, noise, NOISE_SEED)
 
         path = material.work / f"{name}-{part.replace(' ', '-')}.npz"
         return heard(detector, rows, spoken, path, material.report)
@@ -129,7 +125,7 @@ def hear_fold(material: Material, fold: int, detector: KeywordDetector, name: st
         kept("noise-only", unheard),
         {
             CLEAN: kept("clean", test),
-            **{part: kept(part, test, power) for part, power in NOISY.items()},
+            **{name: kept(name, test, name) for name in NOISY},
             OTHER: kept("other", of_other_collection(material.clips)),
         },
     )
@@ -140,10 +136,9 @@ def sound_of(material: Material) -> Sound:
     noise = test_noise(material.data)
 
     def sound(recording: Recording, condition: str) -> Array:
-        if condition not in NOISY:
-            return clean(recording)
         spoken = [(recording, clean(recording))]
-        return next(in_noise(spoken, noise, SNR_DB, 0, NOISY[condition]))[1]
+        name = condition if condition in NOISY else CLEAN
+        return next(in_condition(spoken, name, noise, NOISE_SEED))[1]
 
     return sound
 

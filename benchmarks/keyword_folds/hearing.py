@@ -16,13 +16,11 @@ from cnn_core.modelfile import write_whole
 from sweepnet_service.detectors.keyword.assembly import Calibrated
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording, Spoken
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, Placement
-from sweepnet_service.detectors.keyword.evaluate import Heard
+from sweepnet_service.detectors.keyword.evaluate import Heard, streamed
 from sweepnet_service.detectors.keyword.features import LogMel
-from sweepnet_service.detectors.keyword.session import SpotSession
 from sweepnet_service.detectors.keyword.tuning import placement
 from sweepnet_service.progress import Report, paced
 
-BLOCK = 160_000
 KEPT = ("seconds", "counts", "values")
 SLOPE = 0.5
 """Log odds are halved, so that single precision tells high scores apart; order stays."""
@@ -98,14 +96,6 @@ def heard(
         write_whole(path, kept.getvalue())
     kept_arrays = np.load(path)
     return Scores(detector.labels, recordings, *(kept_arrays[name] for name in KEPT))
-
-
-def streamed(detector: KeywordDetector, samples: Array) -> Array:
-    """The scores of every window, as a stream of its own, (windows, labels)."""
-    session = SpotSession(detector, RATE_HZ)
-    blocks = [session.push(samples[at : at + BLOCK]) for at in range(0, len(samples), BLOCK)]
-    windows = [window for update in (*blocks, session.finish()) for window in update.windows]
-    return np.array([window.scores for window in windows], np.float32)
 
 
 def placed(detector: KeywordDetector, clips: Mapping[str, list[Heard]]) -> KeywordDetector:

@@ -293,7 +293,7 @@ def test_recordings_of_one_voice_are_told_apart_and_stay_one_group(
     (own / "positive" / "anna").mkdir()
     for name in ("a.wav", "b.flac"):
         (own / "positive" / name).rename(own / "positive" / "anna" / name)
-    recordings, _ = measured_in(own, LABEL)
+    recordings, _ = measured_in(read_dataset(own), LABEL)
     found = measure(detector, {LABEL: recordings}, Conditions(), quiet)[LABEL]
     assert (len(found.conditions[0].misses), found.conditions[0].groups) == (2, 1)
 
@@ -318,7 +318,7 @@ def test_what_a_training_drew_for_tests_is_measured(
         if count is not None:
             assert len(found.conditions[0].misses) == count
     assert 0 < len(drawn) < 12
-    assert {row.path for row in measured_in(tmp_path / "own", LABEL)[0].words} == drawn
+    assert {row.path for row in measured_in(data, LABEL)[0].words} == drawn
 
 
 def test_one_voice_has_no_interval(detector: KeywordDetector) -> None:
@@ -360,7 +360,7 @@ def test_noise_beside_gives_conditions_in_noise(
     soundfile.write(
         own / "noise" / "n.wav", np.random.default_rng(0).normal(0, 0.1, 40_000), 16_000
     )
-    recordings, _ = measured_in(own, LABEL)
+    recordings, _ = measured_in(read_dataset(own), LABEL)
     conditions = replace(conditions_with(recordings.noise), snrs_db=(10.0,))
     assert conditions.names == ["clean", "10 dB"]
     found = measure(detector, {LABEL: recordings}, conditions, quiet)[LABEL]
@@ -376,7 +376,7 @@ def test_labels_heard_at_once_have_the_figures_of_each_alone(
     detector: KeywordDetector, own: Path
 ) -> None:
     both = joined([detector, renamed(detector, "other")])
-    recordings, _ = measured_in(own, LABEL)
+    recordings, _ = measured_in(read_dataset(own), LABEL)
     swapped = Measured(recordings.speech, recordings.words, ())
     together = measure(both, {LABEL: recordings, "other": swapped}, Conditions(), quiet)
     for label, kept in ((LABEL, recordings), ("other", swapped)):
@@ -385,12 +385,23 @@ def test_labels_heard_at_once_have_the_figures_of_each_alone(
     assert to_dict(together[LABEL])["speech"] != to_dict(together["other"])["speech"]
 
 
+def test_two_words_want_recordings_that_tell_which(
+    detector: KeywordDetector, own: Path, tmp_path: Path
+) -> None:
+    """What lay in positive/ once counted as a miss of the other word."""
+    both = joined([detector, renamed(detector, "other")])
+    model = tmp_path / "m.safetensors"
+    both.save(model)
+    with pytest.raises(InvalidInput, match="does not tell which of the 2 words"):
+        report_on_models([model], [both], Asked(own), tmp_path / "page.html", quiet)
+
+
 def test_nothing_to_measure_on_is_said(
     detector: KeywordDetector, own: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InvalidInput, match="nothing to measure"):
         measure(detector, {LABEL: Measured([], [], [])}, Conditions(), quiet)
     with pytest.raises(InvalidInput, match="no recording of the split 'validation'"):
-        measured_in(own, LABEL, "validation")
+        measured_in(read_dataset(own), LABEL, "validation")
     with pytest.raises(InvalidInput, match="no file or folder"):
-        measured_in(own / "missing", LABEL)
+        read_dataset(own / "missing")

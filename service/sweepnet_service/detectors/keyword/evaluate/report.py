@@ -20,7 +20,7 @@ from sweepnet_service.detectors.keyword.dataset import (
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, OperatingPoint
 from sweepnet_service.detectors.keyword.evaluate.groups import described
 from sweepnet_service.detectors.keyword.evaluate.heard import Decider, Heard, hours
-from sweepnet_service.detectors.keyword.intake import Dataset, group, read_dataset, speech_folder
+from sweepnet_service.detectors.keyword.intake import Dataset, group, speech_folder
 from sweepnet_service.errors import InvalidInput
 
 TEST, ALL = "test", "all"
@@ -82,19 +82,18 @@ def measured_on(data: Path, keyword: str, split: str) -> Measured:
     )
 
 
-def measured_in(data: Path, keyword: str, split: str | None = None) -> tuple[Measured, str]:
+def measured_in(dataset: Dataset, keyword: str, split: str | None = None) -> tuple[Measured, str]:
     """(what a data set offers to measure on, of which split): that asked for, by default as
     `default_split` says.
 
-    Raises InvalidInput where there is no data set, or nothing of that split in it.
+    Raises InvalidInput where there is nothing of that split in it.
     """
-    dataset = read_dataset(data)
-    if speech_folder(data) is not None:
+    if speech_folder(dataset.where) is not None:
         return measured_on(dataset.where, keyword, split or TEST), split or TEST
     split = split or default_split(dataset)
     part = dataset if split == ALL else dataset.part(split)
     if not part.recordings and not part.noise:
-        raise InvalidInput("split", f"{data} holds no recording of the split {split!r}")
+        raise InvalidInput("split", f"{dataset.where} holds no recording of the split {split!r}")
     words = [*part.placed(keyword), *part.weak(keyword)]
     kinds = (list(map(told_apart, rows)) for rows in (words, part.negative(keyword), part.noise))
     return Measured(*kinds), split

@@ -14,6 +14,7 @@ from sweepnet_service.detectors.keyword.evaluate.figures import Figures
 from sweepnet_service.detectors.keyword.evaluate.measure import conditions_with, measure
 from sweepnet_service.detectors.keyword.evaluate.page import About, write_report
 from sweepnet_service.detectors.keyword.evaluate.report import ALL, TEST, Measured, measured_in
+from sweepnet_service.detectors.keyword.intake import check_tells_words, read_dataset
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Report
 
@@ -56,7 +57,9 @@ def report_on_models(
     """
     if any(each.labels != detectors[0].labels for each in detectors):
         raise InvalidInput("seed-model", f"labels differ from {list(detectors[0].labels)}")
-    found = {label: measured_in(asked.data, label, asked.split) for label in detectors[0].labels}
+    dataset = read_dataset(asked.data)
+    check_tells_words(dataset, detectors[0].labels)
+    found = {label: measured_in(dataset, label, asked.split) for label in detectors[0].labels}
     recordings = {label: kept for label, (kept, _) in found.items()}
     for label, kept in recordings.items():
         check(kept, label, asked.data)
