@@ -25,7 +25,6 @@ from sweepnet_service.detectors.keyword.evaluate import measured_on
 from sweepnet_service.detectors.keyword.intake import read_dataset
 from sweepnet_service.detectors.keyword.material import material_of
 from sweepnet_service.detectors.keyword.phones import numbers, pronounce
-from sweepnet_service.detectors.keyword.tuning import by_misses, peaks, threshold_logit
 from sweepnet_service.errors import InvalidInput
 
 
@@ -150,26 +149,3 @@ def test_flite_spells_the_word() -> None:
     assert numbers("w eh l k ax m") == numbers("w eh l k ah m")
     with pytest.raises(InvalidInput, match="qq"):
         numbers("qq")
-
-
-def test_peaks_are_apart_and_sorted() -> None:
-    values = np.array([0.0, 5, 4, 0, 0, 0, 3, 0])
-    assert peaks([values, np.array([9.0])], apart=2).tolist()[:3] == [9, 5, 3]
-
-
-def test_the_threshold_for_a_rate_is_that_of_an_exponential_tail() -> None:
-    drawn = np.sort(np.random.default_rng(0).exponential(2.0, 4_000))[::-1]
-    expected = 2.0 * np.log(4_000 / (1.0 * 10.0))
-    assert threshold_logit(drawn, 10.0, 1.0) == pytest.approx(expected, rel=0.2)
-    assert threshold_logit(drawn, 10.0, 0.5) > threshold_logit(drawn, 10.0, 5.0)
-
-
-def test_without_hours_of_speech_the_threshold_parts_words_from_the_rest() -> None:
-    words, rest = np.linspace(2, 12, 101), np.linspace(-8, 1, 50)[::-1]
-    points, default = by_misses(words, rest, of_hours=0.1)
-    assert default == pytest.approx(3.0)  # a tenth is missed, which is above all the rest
-    assert [rate for rate, _ in points] == [0.0] * 4
-    mixed = np.concatenate([rest, [5.0]])
-    rates = [rate for rate, cut in by_misses(words, mixed, 0.1)[0] if cut < 5.0]
-    assert rates
-    assert set(rates) == {10.0}

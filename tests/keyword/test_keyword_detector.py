@@ -51,7 +51,7 @@ def test_a_rate_that_was_not_measured_is_refused_with_the_range(
 
 
 def test_a_model_without_operating_points_says_so(detector: KeywordDetector) -> None:
-    with pytest.raises(InvalidInput, match="measured no false alarms an hour"):
+    with pytest.raises(InvalidInput, match="its model does not know"):
         detector.threshold_for("welcome", 1.0)
 
 

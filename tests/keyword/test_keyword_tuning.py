@@ -17,16 +17,21 @@ from sweepnet_service.detectors.keyword import KeywordDetector, Placement, card
 from sweepnet_service.detectors.keyword.assembly import Calibrated
 from sweepnet_service.detectors.keyword.calibration import cross_validated, platt, reliability
 from sweepnet_service.detectors.keyword.dataset import Recording
-from sweepnet_service.detectors.keyword.evaluate import Heard
+from sweepnet_service.detectors.keyword.detector import FEWEST_HOURS
+from sweepnet_service.detectors.keyword.evaluate import Alarms, Decider, Heard
+from sweepnet_service.detectors.keyword.held_out import HeldOut
 from sweepnet_service.detectors.keyword.joined import with_label
 from sweepnet_service.detectors.keyword.tuning import (
     RATES,
+    by_misses,
     heard_peaks,
     log_odds,
+    rescaled,
     separate,
-    threshold_logit,
+    tail,
     tuned,
 )
+from sweepnet_service.errors import InvalidInput
 
 
 def drawn(seed: int, words: int, others: int, spread: float = 3.0) -> tuple[Array, Array]:
@@ -95,15 +100,23 @@ def test_calibration_is_measured_on_voices_it_was_not_fitted_to() -> None:
     assert cross_validated(words, ["me"] * 1_000, others, ["you"] * 4_000) is None
 
 
-def test_thresholds_beyond_the_tail_are_counted() -> None:
-    """Of 10 h of peaks from an exponential: rates below 2.5 an hour by the tail, others counted."""
-    high = np.sort(np.random.default_rng(3).exponential(1.0, 5_000))[::-1]
-    for rate in (5.0, 10.0, 50.0):
-        cut = threshold_logit(high, 10.0, rate)
-        assert np.sum(high > cut) == pytest.approx(10 * rate, abs=1)
-    cuts = [threshold_logit(high, 10.0, rate) for rate in RATES]
-    assert cuts == sorted(cuts, reverse=True)
-    assert cuts[0] == pytest.approx(np.log(5_000 / 1.0), rel=0.2)
+@given(seed=st.integers(0, 99), count=st.floats(0.01, 0.99))
+@settings(max_examples=30, deadline=None)
+def test_a_tail_goes_on_above_the_highest_alarm(seed: int, count: float) -> None:
+    """Of an exponential: what is exceeded `count` times in as much speech again."""
+    high = np.sort(2 * np.random.default_rng(seed).exponential(1.0, 4_000))[::-1][:26]
+    cut = tail(high, count)
+    assert cut >= high[0]
+    assert cut >= tail(high, min(1.0, 2 * count))
+    assert cut == pytest.approx(max(high[0], 2 * np.log(4_000 / count)), rel=0.3)
+
+
+def test_without_hours_of_speech_the_threshold_parts_words_from_the_rest() -> None:
+    words, rest = np.linspace(2, 12, 101), np.linspace(-8, 1, 50)[::-1]
+    cuts, default = by_misses(words, rest)
+    assert default == pytest.approx(3.0)  # a tenth is missed, which is above all the rest
+    assert cuts == pytest.approx([5, 4, 3, 2.5])
+    assert by_misses(words, np.append(rest, 5.0))[1] == pytest.approx(3.0)
 
 
 def test_peaks_of_a_long_recording_are_all_found() -> None:
@@ -163,6 +176,108 @@ def test_a_tuned_label_is_calibrated_and_keeps_its_operating_points(
     assert text.count("expected calibration error") == 1
     assert (told["words"], told["prior"]) == (300, 0.5)
     assert told["reliability"]["error"] < 0.05
+
+
+def test_a_threshold_for_a_rate_is_one_at_which_the_deployed_decision_tells_it(
+    detector: KeywordDetector,
+) -> None:
+    """Two peaks half a second apart with a deep dip between were one for the thresholds, as peaks
+    a second apart are, and two events for a listener: twice the rate that was asked for.
+    """
+    words, others = drawn(7, 200, 3_000)
+    spoken, rest = heard(detector, words, True), heard(detector, others, False)
+    again = round(0.7 / detector.hop_s)
+    for each in rest:
+        each.scores[75 + again] = each.scores[75]
+    found = tuned(detector, "welcome", spoken, rest)
+
+    _, _, scale, offset = *peaks_of(detector, "welcome", spoken, rest), *fitted(found, detector)
+    alarms = Alarms(found, "welcome", rescaled(rest, scale, offset))
+    shown = [each for each in found.operating_points["welcome"] if not each.extrapolated]
+    assert [each.false_alarms_per_hour for each in shown] == [0.5, 1, 2, 5, 10]
+    for point in shown:
+        told = alarms.count(point.threshold)
+        assert abs(told - point.false_alarms_per_hour * alarms.hours) <= 2
+        rule = Decider(found, "welcome", point.threshold)
+        lost = [not rule.found(each) for each in rescaled(spoken, scale, offset)]
+        assert point.miss_rate == np.mean(lost)
+    cuts = [each.threshold for each in found.operating_points["welcome"]]
+    assert cuts == sorted(cuts, reverse=True)
+
+
+def fitted(after: KeywordDetector, before: KeywordDetector) -> tuple[float, float]:
+    """Scale and offset between the log odds of two detectors of one label."""
+    new, old = Calibrated.of(after.net, 1), Calibrated.of(before.net, 1)
+    scale = float(new.scale[0] / old.scale[0])
+    return scale, float(new.offset[0] - scale * old.offset[0])
+
+
+def test_hours_behind_a_rate_are_of_speech_alone(detector: KeywordDetector) -> None:
+    """An hour of quiet noise beside half an hour of speech once made rates a third of what was
+    asked for; loud noise told nothing of speech either.
+    """
+    words, others = drawn(8, 200, 600)
+    spoken, rest = heard(detector, words, True), heard(detector, others, False)
+    noise = heard(detector, np.full(1_200, -11.0), False)
+    found = tuned(detector, "welcome", spoken, rest, besides=noise)
+    assert {each.measured_hours for each in found.operating_points["welcome"]} == {0.5}
+    alone = tuned(detector, "welcome", spoken, rest)
+    for ours, theirs in zip(
+        found.operating_points["welcome"], alone.operating_points["welcome"], strict=True
+    ):
+        assert ours.miss_rate == pytest.approx(theirs.miss_rate, abs=0.01)
+    assert found.card["calibration"]["welcome"]["hours"] == pytest.approx(1.5)
+
+
+def test_too_little_speech_gives_no_threshold_for_a_rate(detector: KeywordDetector) -> None:
+    """One false alarm in 12 s was kept, and given to callers, as 300 an hour."""
+    words, others = drawn(9, 40, 4)
+    spoken = heard(detector, words, True)
+    found = tuned(detector, "welcome", spoken, heard(detector, np.append(others, 9.0), False))
+    points = found.operating_points["welcome"]
+    assert all(0 < each.measured_hours < FEWEST_HOURS for each in points)
+    assert any(each.false_alarms_per_hour > 100 for each in points)
+    assert 0 < found.default_thresholds["welcome"] < 1
+    for rate in (1.0, 240.0):
+        with pytest.raises(InvalidInput, match="tuned on too little other speech"):
+            found.threshold_for("welcome", rate)
+    told = [card.rate_of(vars(each)) for each in points]
+    assert set(told) <= {"0 in 0.2 minutes", "1 in 0.2 minutes"}
+    assert "1 in 0.2 minutes" in told
+
+
+def test_fewer_than_three_alarms_are_no_ground_for_a_rate(detector: KeywordDetector) -> None:
+    """Every rate once got one threshold, without a word."""
+    words, _ = drawn(10, 40, 1)
+    short = np.array([0.2], np.float32)
+    rest = [Heard(recording(name), 1_200.0, short) for name in ("a", "b")]
+    found = tuned(detector, "welcome", heard(detector, words, True), rest)
+    with pytest.raises(InvalidInput, match="tuned on too little other speech"):
+        found.threshold_for("welcome", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("count", "of_hours", "told"),
+    [(3, 0.5, "3 false alarms in 30 minutes"), (3, 1.5, "3 false alarms in 1.50 h (2.0 an hour)")],
+)
+def test_a_card_claims_no_rate_under_an_hour(count: int, of_hours: float, told: str) -> None:
+    assert card.alarms_told(count, of_hours) == told
+
+
+def test_a_card_says_whose_words_thresholds_were_chosen_on(detector: KeywordDetector) -> None:
+    words, others = heard(detector, np.zeros(4), True), heard(detector, np.zeros(600), False)
+    spoken = [replace(each, recording=as_synthetic(each.recording)) for each in words[:3]]
+    some = HeldOut((*spoken, words[3]), tuple(others), tuple(others[:20]))
+    assert card.OF_VOICES in card.cautions(None, some)
+    assert card.OF_VOICES not in card.cautions(None, HeldOut(tuple(words), tuple(others)))
+    assert card.chosen_on(some) == (
+        "0.50 h of validation speech (1 minutes of noise and synthetic speech apart), "
+        "1 real and 3 synthetic words"
+    )
+
+
+def as_synthetic(row: Recording) -> Recording:
+    return replace(row, corpus="synthetic")
 
 
 def peaks_of(

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from cnn_core.tree import count_weights
 from sweepnet_service.detectors.keyword.dataset import OWN, Recording, room_rows
-from sweepnet_service.detectors.keyword.detector import KeywordDetector
+from sweepnet_service.detectors.keyword.detector import FEWEST_HOURS, KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate import Heard, Report, hours
+from sweepnet_service.detectors.keyword.evaluate.figures import ENOUGH_HOURS
+from sweepnet_service.detectors.keyword.held_out import HeldOut
 from sweepnet_service.detectors.keyword.material import Material
-from sweepnet_service.detectors.keyword.tuning import ENOUGH_HOURS
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.train import TrainConfig
@@ -31,6 +32,10 @@ OF_SCORES = (
     "A score is the probability that its window holds the word, where recordings of the word and "
     "peaks of other sound are equally likely; a prior p adds log(p / (1 - p)) to its log odds."
 )
+OF_VOICES = (
+    "Of the words that scores and thresholds were chosen on some are synthetic, by voices that "
+    "were learnt from too: expect more misses of other voices than calibration tells."
+)
 OF_RATES_BEFORE = (
     "Thresholds for rates below one an hour are extrapolated from the tail of the peaks."
 )
@@ -38,7 +43,7 @@ UNMEASURED = (
     "Nothing was measured on a test split: try the model on recordings that it did not learn from "
     "before you rely on it."
 )
-GENERAL = frozenset({*OF_FIGURES, OF_RATES, OF_RATES_BEFORE, UNMEASURED})
+GENERAL = frozenset({*OF_FIGURES, OF_RATES, OF_RATES_BEFORE, OF_VOICES, UNMEASURED})
 
 
 def make(
@@ -46,8 +51,7 @@ def make(
     material: Material,
     detector: KeywordDetector,
     figures: Report | None,
-    words: Sequence[Heard],
-    speech: Sequence[Heard],
+    heard: HeldOut,
 ) -> dict[str, Any]:
     """The card as JSON."""
     spoken = [*material.positive, *material.weak]
@@ -73,8 +77,8 @@ def make(
             "seed": config.seed,
             **({"mined": f"false alarms in {config.mine.name}"} if config.mine else {}),
         },
-        **tuning(detector, config.keyword, figures, words, speech),
-        "cautions": [*cautions(figures, hours(speech)), *config.notes],
+        **tuning(detector, config.keyword, figures, heard),
+        "cautions": [*cautions(figures, heard), *config.notes],
     }
 
 
@@ -97,15 +101,14 @@ def retuned(
     detector: KeywordDetector,
     label: str,
     figures: Report | None,
-    words: Sequence[Heard],
-    speech: Sequence[Heard],
+    heard: HeldOut,
 ) -> dict[str, Any]:
     """The card of a model that was tuned again: what it learnt from, and how, stays."""
     notes = [each for each in card["cautions"] if each not in GENERAL]
     return {
         **card,
-        **tuning(detector, label, figures, words, speech),
-        "cautions": [*cautions(figures, hours(speech)), *notes],
+        **tuning(detector, label, figures, heard),
+        "cautions": [*cautions(figures, heard), *notes],
     }
 
 
@@ -113,15 +116,13 @@ def tuning(
     detector: KeywordDetector,
     label: str,
     figures: Report | None,
-    words: Sequence[Heard],
-    speech: Sequence[Heard],
+    heard: HeldOut,
 ) -> dict[str, Any]:
     """The parts of a card that follow from scores, not from training."""
     return {
         "threshold": {
             "default": detector.default_thresholds[label],
-            "chosen_on": f"{hours(speech):.2f} h of validation speech and noise, "
-            f"{len(words)} validation words (real and synthetic)",
+            "chosen_on": chosen_on(heard),
             "points": [asdict(point) for point in detector.operating_points[label]],
         },
         "calibration": detector.card.get("calibration"),
@@ -129,10 +130,26 @@ def tuning(
     }
 
 
-def cautions(figures: Report | None, speech_hours: float) -> list[str]:
+def chosen_on(heard: HeldOut) -> str:
+    """The recordings behind thresholds, for people."""
+    spoken = sum(is_synthetic(each) for each in heard.words)
+    apart = f" ({60 * hours(heard.besides):.0f} minutes of noise and synthetic speech apart)"
+    return (
+        f"{hours(heard.speech):.2f} h of validation speech{apart if heard.besides else ''}, "
+        f"{len(heard.words) - spoken} real and {spoken} synthetic words"
+    )
+
+
+def cautions(figures: Report | None, heard: HeldOut) -> list[str]:
     """What holds of this training: of its figures, and of how its thresholds were chosen."""
-    of_rates = (OF_RATES,) if speech_hours >= ENOUGH_HOURS else ()
-    return [*(OF_FIGURES if figures else (UNMEASURED,)), *of_rates]
+    of_rates = (OF_RATES,) if hours(heard.speech) >= FEWEST_HOURS else ()
+    of_voices = (OF_VOICES,) if any(map(is_synthetic, heard.words)) else ()
+    return [*(OF_FIGURES if figures else (UNMEASURED,)), *of_rates, *of_voices]
+
+
+def is_synthetic(heard: Heard) -> bool:
+    """Whether a program spoke it."""
+    return heard.recording.corpus == "synthetic"
 
 
 def totals(recordings: Sequence[Recording]) -> dict[str, float]:
@@ -214,24 +231,40 @@ def figure_lines(label: str, threshold: dict[str, Any], test: dict[str, Any] | N
         *lines,
         f"On the test split at that threshold: {test['missed']} of {test['words']} recordings of "
         f'"{label}" missed ({100 * test["miss_rate"]:.0f} %, {test["voices"]} voices); '
-        f"{test['false_alarms']} false alarms in {test['speech_hours']:.2f} h of other speech "
-        f"({test['false_alarms_per_hour']:.1f} an hour); {test['noise_false_alarms']} in "
-        f"{60 * test['noise_hours']:.0f} minutes of noise.",
+        f"{alarms_told(test['false_alarms'], test['speech_hours'])} of other speech; "
+        f"{test['noise_false_alarms']} in {60 * test['noise_hours']:.0f} minutes of noise.",
         "",
-        "| false alarms an hour, expected | threshold | on test, an hour | missed on test |",
+        "| false alarms an hour, expected | threshold | on test | missed on test |",
         "|---|---|---|---|",
         *(
             f"| {rate_of(own)} | {own['threshold']:.4f} | "
-            f"{found['false_alarms_per_hour']:.1f} | {100 * found['miss_rate']:.0f} % |"
+            f"{rate_on_test(found, test)} | {100 * found['miss_rate']:.0f} % |"
             for own, found in zip(threshold["points"], test["points"], strict=True)
         ),
         "",
     ]
 
 
+def rate_on_test(point: dict[str, Any], test: dict[str, Any]) -> str:
+    """The false alarms of one operating point on the test speech."""
+    count = round(point["false_alarms_per_hour"] * test["speech_hours"])
+    return alarms_told(count, test["speech_hours"])
+
+
+def alarms_told(count: int, of_hours: float) -> str:
+    """So many false alarms; an hour of speech is needed to claim a rate."""
+    if of_hours < ENOUGH_HOURS:
+        return f"{count} false alarms in {60 * of_hours:.0f} minutes"
+    return f"{count} false alarms in {of_hours:.2f} h ({count / of_hours:.1f} an hour)"
+
+
 def rate_of(point: dict[str, Any]) -> str:
-    """The rate of an operating point, and whether it was too rare to be counted."""
+    """The rate of an operating point, and whether it was too rare to be counted; what was counted
+    in speech too short to choose a rate on.
+    """
     rate, behind = point["false_alarms_per_hour"], point.get("measured_hours", 0)
+    if 0 < behind < FEWEST_HOURS:
+        return f"{rate * behind:.0f} in {60 * behind:.1f} minutes"
     return f"{rate:g}, extrapolated" if 0 < rate * behind < 1 else f"{rate:g}"
 
 

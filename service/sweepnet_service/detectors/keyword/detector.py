@@ -20,6 +20,8 @@ from sweepnet_service.detectors.keyword.frontend import FrontEnd, front_end
 from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound
 
 KIND = "keyword"
+FEWEST_HOURS = 0.3
+"""With less speech behind them rates of false alarms are no ground to choose a threshold on."""
 SMALLEST = 1e-12
 
 
@@ -27,7 +29,7 @@ SMALLEST = 1e-12
 class OperatingPoint:
     """A threshold with the false alarms and misses (share, 0..1) measured at it.
 
-    `measured_hours` of other speech and noise stand behind the rate; 0 where a file does not say.
+    `measured_hours` of other speech stand behind the rate; 0 where a file does not say.
     """
 
     threshold: float
@@ -39,6 +41,12 @@ class OperatingPoint:
     def extrapolated(self) -> bool:
         """Whether less than one false alarm was to be expected in the hours measured."""
         return self.false_alarms_per_hour * self.measured_hours < 1
+
+    @property
+    def tells_rate(self) -> bool:
+        """Whether a threshold may be chosen by its rate."""
+        enough = self.measured_hours >= FEWEST_HOURS or not self.measured_hours
+        return enough and self.false_alarms_per_hour > 0
 
 
 @dataclass(frozen=True)
@@ -109,14 +117,20 @@ class KeywordDetector:
         points = sorted(
             (point.false_alarms_per_hour, point.threshold)
             for point in self.operating_points.get(label, ())
-            if point.false_alarms_per_hour > 0
+            if point.tells_rate
         )
-        if not points or not points[0][0] <= false_alarms_per_hour <= points[-1][0]:
-            measured = f"{points[0][0]:g} to {points[-1][0]:g}" if points else "no"
+        if not points:
             raise InvalidInput(
                 "false_alarms_per_hour",
-                f"got {false_alarms_per_hour:g} for {label!r}; its model measured {measured} "
-                "false alarms an hour; choose a rate in that range, or a threshold",
+                f"got {false_alarms_per_hour:g} for {label!r}, of which its model does not know: "
+                "it was tuned on too little other speech; choose a threshold, or tune it on more",
+            )
+        if not points[0][0] <= false_alarms_per_hour <= points[-1][0]:
+            raise InvalidInput(
+                "false_alarms_per_hour",
+                f"got {false_alarms_per_hour:g} for {label!r}; its model measured "
+                f"{points[0][0]:g} to {points[-1][0]:g} false alarms an hour; choose a rate in "
+                "that range, or a threshold",
             )
         rates, thresholds = np.array(points).T
         odds = logit(np.clip(thresholds, SMALLEST, 1 - SMALLEST))

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sweepnet_service.detectors.keyword import card, synthesis
+from sweepnet_service.detectors.keyword import card
 from sweepnet_service.detectors.keyword.dataset import Spoken, read_samples
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.evaluate import Heard, hear, hear_samples, measured_on
-from sweepnet_service.detectors.keyword.gathering import located, near_texts, place_of
+from sweepnet_service.detectors.keyword.evaluate import hear_samples
+from sweepnet_service.detectors.keyword.gathering import place_of
+from sweepnet_service.detectors.keyword.held_out import Sources, held_out
 from sweepnet_service.detectors.keyword.intake import Dataset
-from sweepnet_service.detectors.keyword.material import Material, as_recording
+from sweepnet_service.detectors.keyword.material import Material
 from sweepnet_service.detectors.keyword.tuning import tested, tuned
 from sweepnet_service.progress import Progress, Report
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.config import TrainConfig
 
-SPOKEN_WORDS, SPOKEN_OTHERS = 100, 300
 ON_LEARNT = (
     "Scores and thresholds rest on recordings that the model learnt from, as there were too few to "
     "keep some apart: expect more misses and false alarms than they say."
 )
-FEWEST_OTHERS = 50
-"""With fewer recordings that hold no word, synthetic ones help to choose thresholds."""
 
 
 def finished(
@@ -40,65 +36,31 @@ def finished(
     """The detector with thresholds from validation recordings, and its card."""
     label = config.keyword
     report(Progress("tuning", 0, 2))
-    words, speech = validation(config, own, detector)
+    heard = held_out(sources(config, own), detector)
     placed = hear_samples(detector, placed_words(material), label)
-    detector = tuned(detector, label, words, speech, list(placed))
+    detector = tuned(detector, label, heard.words, heard.speech, list(placed), heard.besides)
     report(Progress("tuning", 1, 2))
     figures = None
     if config.data is not None:
         detector, figures = tested(detector, label, config.data)
     learnt = {place_of(row) for row in own.part("train").recordings} if own else set()
-    if any(place_of(heard.recording) in learnt for heard in (*words, *speech)):
+    if any(place_of(each.recording) in learnt for each in (*heard.words, *heard.speech)):
         config = replace(config, notes=(*config.notes, ON_LEARNT))
-    made = card.make(config, material, detector, figures, words, speech)
+    made = card.make(config, material, detector, figures, heard)
     report(Progress("tuning", 2, 2))
     return replace(detector, card=made)
 
 
-def validation(
-    config: TrainConfig, own: Dataset | None, detector: KeywordDetector
-) -> tuple[list[Heard], list[Heard]]:
-    """Recordings that the head never saw: those of the validation split, fresh synthetic ones.
-
-    Where a user's data set has none to spare, those that it learnt from.
-    """
-    label = config.keyword
-    rng = np.random.default_rng((config.seed, 3))
-    words: list[Heard] = []
-    speech: list[Heard] = []
-    if config.data is not None:
-        kept = measured_on(config.data, label, "validation")
-        words += hear(detector, kept.words, label)
-        speech += hear(detector, [*kept.speech, *kept.noise], label)
-    if own is not None:
-        kept_words, kept_speech = heard_of(own.part("validation"), detector, label)
-        words, speech = [*words, *kept_words], [*speech, *kept_speech]
-    if config.synthesize:
-        words += hear_clips(detector, synthesis.positives(label, SPOKEN_WORDS, rng), label)
-        if len(speech) < FEWEST_OTHERS:
-            other = synthesis.negatives(near_texts(config), SPOKEN_OTHERS, rng, label)
-            speech += hear_clips(detector, other, label)
-    if own is not None and not (words and speech):
-        learnt_words, learnt_speech = heard_of(own.part("train"), detector, label)
-        words, speech = words or learnt_words, speech or learnt_speech
-    return words, speech
-
-
-def heard_of(
-    data: Dataset, detector: KeywordDetector, label: str
-) -> tuple[list[Heard], list[Heard]]:
-    """The recordings of the word and the others of a data set, heard."""
-    found = located(data, label)
-    words = hear(detector, [*found.placed, *found.weak], label)
-    return list(words), list(hear(detector, data.negative(label), label))
-
-
-def hear_clips(
-    detector: KeywordDetector, clips: Iterable[synthesis.Clip], label: str
-) -> Iterator[Heard]:
-    """Synthetic clips through a detector."""
-    spoken = ((as_recording(clip), clip.samples) for clip in clips)
-    return hear_samples(detector, spoken, label)
+def sources(config: TrainConfig, own: Dataset | None) -> Sources:
+    """Where the recordings lie that thresholds are chosen on."""
+    return Sources(
+        config.keyword,
+        config.data,
+        own,
+        config.synthesize > 0,
+        config.near_words,
+        config.seed,
+    )
 
 
 def placed_words(material: Material, enough: int = 5, at_most: int = 200) -> Sequence[Spoken]:

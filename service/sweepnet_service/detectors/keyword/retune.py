@@ -10,10 +10,9 @@ from pathlib import Path
 
 from cnn_core import modelfile
 from sweepnet_service.detectors.keyword import card
-from sweepnet_service.detectors.keyword.config import TrainConfig, arranged
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.finishing import validation
-from sweepnet_service.detectors.keyword.gathering import folder_of
+from sweepnet_service.detectors.keyword.held_out import Sources, held_out
+from sweepnet_service.detectors.keyword.intake import read_dataset, speech_folder
 from sweepnet_service.detectors.keyword.speaking import engines
 from sweepnet_service.detectors.keyword.tuning import tested, tuned
 from sweepnet_service.errors import InvalidInput
@@ -42,16 +41,17 @@ def retune(config: RetuneConfig, report: Report) -> Path:
         engines()
     report(Progress("tuning", 0, 2))
     sources = sources_of(config, label)
-    words, speech = validation(sources, folder_of(sources), kept)
-    if not words or not speech:
+    heard = held_out(sources, kept)
+    others = len(heard.speech) + len(heard.besides)
+    if not heard.words or not others:
         raise InvalidInput(
             "data",
-            f"holds {len(words)} recordings of {label!r} and {len(speech)} without it in its "
+            f"holds {len(heard.words)} recordings of {label!r} and {others} without it in its "
             "validation part; expected both",
         )
     # What loading folded would be other weights: the file's own network goes on.
     plain = replace(kept, net=modelfile.load(config.model).net)
-    detector = tuned(plain, label, words, speech)
+    detector = tuned(plain, label, heard.words, heard.speech, besides=heard.besides)
     report(Progress("tuning", 1, 2))
     figures = None
     if sources.data is not None:
@@ -59,7 +59,7 @@ def retune(config: RetuneConfig, report: Report) -> Path:
     made = card.with_part(
         detector.card,
         label,
-        lambda part: card.retuned(part, detector, label, figures, words, speech),
+        lambda part: card.retuned(part, detector, label, figures, heard),
     )
     card.save(replace(detector, card=made), config.out)
     report(Progress("done", 1, 1, 0.0, str(config.out)))
@@ -75,15 +75,8 @@ def label_of(detector: KeywordDetector, label: str) -> str:
     return detector.labels[0]
 
 
-def sources_of(config: RetuneConfig, label: str) -> TrainConfig:
-    """Where recordings come from, as a training names it."""
-    return arranged(
-        TrainConfig(
-            keyword=label,
-            out=config.out,
-            work_dir=config.out.parent,
-            data=config.data,
-            synthesize=int(config.synthesize),
-            seed=config.seed,
-        )
-    )
+def sources_of(config: RetuneConfig, label: str) -> Sources:
+    """The shipped models' data, or a user's own. Raises InvalidInput where there is none."""
+    shipped = speech_folder(config.data)
+    own = read_dataset(config.data) if shipped is None else None
+    return Sources(label, shipped, own, config.synthesize, seed=config.seed)

@@ -1,7 +1,8 @@
 """From a trained network to a detector: calibration, thresholds, the word's place in the window.
 
-Thresholds for rates that the validation speech is too short to show are read off an exponential
-fitted to the tail of its highest peaks (peaks over threshold; Pickands 1975).
+False alarms are counted by the deployed decision. Thresholds for rates of which the speech is too
+short to show one alarm are read off an exponential fitted to the tail of the highest (peaks over
+threshold; Pickands 1975).
 """
 
 from __future__ import annotations
@@ -25,21 +26,29 @@ from sweepnet_service.detectors.keyword.calibration import (
 )
 from sweepnet_service.detectors.keyword.dataset import relative_word
 from sweepnet_service.detectors.keyword.detector import (
+    FEWEST_HOURS,
     KeywordDetector,
     OperatingPoint,
     Placement,
 )
-from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hear, hours, word_score
+from sweepnet_service.detectors.keyword.evaluate.curve import Alarms, counted, threshold_at
+from sweepnet_service.detectors.keyword.evaluate.heard import (
+    Decider,
+    Heard,
+    hear,
+    hours,
+    word_score,
+)
 from sweepnet_service.detectors.keyword.evaluate.report import Report, measured_on, report_of
 from sweepnet_service.detectors.keyword.folds import voice
 from sweepnet_service.detectors.keyword.frontend import FrontEnd
 
 RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 DEFAULT_RATE = 1.0
-TAIL = 25
-ENOUGH_HOURS = 0.3
+TAIL, FEWEST_ALARMS = 25, 3
 MISSES = (0.3, 0.2, 0.1, 0.05)
 DEFAULT_MISS = 0.1
+FINITE = (1e-12, 1 - 1e-7)
 
 
 @dataclass(frozen=True)
@@ -78,13 +87,7 @@ def heard_peaks(
 
 def log_odds(scores: Array) -> Array:
     """Scores 0..1 in single precision as log odds, which stay finite."""
-    return np.asarray(logit(np.clip(scores.astype(np.float64), 1e-12, 1 - 1e-7)))
-
-
-def peaks(values: Sequence[Array], apart: int) -> Array:
-    """The local maxima, at least `apart` windows from a higher one, highest first."""
-    found = [peak for part in values for peak in separate(part, apart)]
-    return np.sort(np.array(found))[::-1]
+    return np.asarray(logit(np.clip(scores.astype(np.float64), *FINITE)))
 
 
 def separate(values: Array, apart: int) -> list[float]:
@@ -98,19 +101,38 @@ def separate(values: Array, apart: int) -> list[float]:
     return kept
 
 
-def threshold_logit(high: Array, of_hours: float, rate: float) -> float:
-    """The logit that noise peaks, sorted from the highest, exceed `rate` times an hour.
+def by_rate(alarms: Alarms) -> dict[float, float]:
+    """The threshold of each rate of false alarms an hour that so much speech can tell of.
 
-    It is counted where the 25 highest are fewer than asked for, else read off their tail.
+    Those below one alarm in all of it lie on the tail; with too little speech there are none.
     """
-    tail = high[: min(TAIL + 1, len(high))]
-    if len(tail) < 3:
-        return 0.0
-    base, count, asked = float(tail[-1]), len(tail) - 1, rate * of_hours
-    if asked > count:
-        return float(high[min(round(asked), len(high) - 1)])
-    spread = max(float(np.mean(tail[:-1] - base)), 1e-3)
-    return base + spread * float(np.log(count / max(asked, 1e-3 * count)))
+    odds = alarm_odds(alarms, max(RATES))
+    if alarms.hours < FEWEST_HOURS or len(odds) < FEWEST_ALARMS:
+        return {}
+    told = [rate for rate in RATES if rate * alarms.hours <= len(odds)]
+    return {
+        rate: threshold_at([alarms], rate)
+        if rate * alarms.hours >= 1
+        else float(expit(tail(odds[: TAIL + 1], rate * alarms.hours)))
+        for rate in told
+    }
+
+
+def alarm_odds(alarms: Alarms, rate: float) -> Array:
+    """The log odds at which each alarm begins, highest first: as many as `rate` an hour are, and
+    as a tail is fitted to.
+    """
+    thresholds, counts = counted([alarms], max(rate * alarms.hours, TAIL + 1))
+    return np.repeat(logit(np.clip(thresholds, *FINITE)), np.diff(counts, prepend=0).astype(int))
+
+
+def tail(high: Array, count: float) -> float:
+    """The log odds that alarms (n,), from the highest, exceed `count` < 1 times: above the highest,
+    on an exponential over the lowest of them. At least two are needed.
+    """
+    base, known = float(high[-1]), len(high) - 1
+    spread = max(float(np.mean(high[:-1] - base)), 1e-3)
+    return max(float(high[0]), base + spread * float(np.log(known / count)))
 
 
 def placement(detector: KeywordDetector, heard: Sequence[Heard], apart_s: float = 1.0) -> Placement:
@@ -137,39 +159,70 @@ def tuned(
     words: Sequence[Heard],
     speech: Sequence[Heard],
     placed: Sequence[Heard] | None = None,
+    besides: Sequence[Heard] = (),
 ) -> KeywordDetector:
-    """The detector with calibrated scores of `label` and thresholds from `words` and `speech` that
-    it never saw; other labels stay as they are. Its card tells of the calibration.
+    """The detector with calibrated scores of `label` and thresholds from recordings that it never
+    saw; other labels stay as they are. Its card tells of the calibration.
 
-    The word's place in the window comes from the recordings `placed`; None leaves it.
+    Rates of false alarms are of `speech` alone; noise and synthetic speech `besides` it are what
+    scores are calibrated on too. The word's place in the window comes from the recordings
+    `placed`; None leaves it.
     """
     if placed is not None:
         places = {**detector.placements, label: placement(detector, placed)}
         detector = replace(detector, placements=places)
-    found = heard_peaks(detector, label, words, speech)
+    found = heard_peaks(detector, label, words, [*speech, *besides])
     scale, offset = platt(found.words, found.others) if measurable(found) else (1.0, 0.0)
-    enough = found.hours >= ENOUGH_HOURS or not len(found.words)
-    cuts, default = (by_rate if enough else by_misses)(found.words, found.others, found.hours)
-    points = tuple(
-        OperatingPoint(
-            threshold=float(expit(scale * cut + offset)),
-            false_alarms_per_hour=rate,
-            miss_rate=float(np.mean(found.words < cut)) if len(found.words) else 0.0,
-            measured_hours=found.hours,
-        )
-        for rate, cut in cuts
-    )
     net = Calibrated.of(detector.net, len(detector.labels))
+    scaled = replace(detector, net=net.mapped(detector.labels.index(label), scale, offset).net)
+    words, speech = rescaled(words, scale, offset), rescaled(speech, scale, offset)
+    parted = replace(
+        found, words=scale * found.words + offset, others=scale * found.others + offset
+    )
+    points, default = chosen(scaled, label, words, Alarms(scaled, label, speech), parted)
     return replace(
-        detector,
-        net=net.mapped(detector.labels.index(label), scale, offset).net,
+        scaled,
         operating_points={**detector.operating_points, label: points},
-        default_thresholds={
-            **detector.default_thresholds,
-            label: float(expit(scale * default + offset)),
-        },
+        default_thresholds={**detector.default_thresholds, label: default},
         card=with_record(detector.card, label, calibration_record(found)),
     )
+
+
+def rescaled(heard: Sequence[Heard], scale: float, offset: float) -> list[Heard]:
+    """The same with the scores of a detector whose log odds are mapped so."""
+    return [
+        replace(each, scores=expit(scale * log_odds(each.scores) + offset).astype(np.float32))
+        for each in heard
+    ]
+
+
+def chosen(
+    detector: KeywordDetector, label: str, words: Sequence[Heard], alarms: Alarms, found: Peaks
+) -> tuple[tuple[OperatingPoint, ...], float]:
+    """(operating points, default threshold) of a calibrated detector: by rates of false alarms,
+    where there is too little speech to tell any by misses.
+    """
+    told = by_rate(alarms)
+    default = told.get(DEFAULT_RATE, detector.default_thresholds[label])
+    points = [(threshold, rate) for rate, threshold in told.items()]
+    if DEFAULT_RATE not in told and measurable(found):
+        cuts, cut = by_misses(found.words, found.others)
+        default = float(expit(cut))
+        of_hours = max(alarms.hours, 1e-9)
+        parting = sorted(expit(cuts).tolist(), reverse=True)
+        points = points or [(each, alarms.count(each) / of_hours) for each in parting]
+    return tuple(
+        OperatingPoint(threshold, rate, miss_rate(detector, label, words, threshold), alarms.hours)
+        for threshold, rate in points
+    ), default
+
+
+def miss_rate(
+    detector: KeywordDetector, label: str, words: Sequence[Heard], threshold: float
+) -> float:
+    """The share of the words that the deployed decision misses; 0 of none."""
+    rule = Decider(detector, label, threshold)
+    return sum(not rule.found(each) for each in words) / max(1, len(words))
 
 
 def measurable(found: Peaks) -> bool:
@@ -202,22 +255,15 @@ def with_record(card: Mapping[str, Any], label: str, record: dict[str, Any]) -> 
     return {**card, "calibration": {**card.get("calibration", {}), label: record}}
 
 
-def by_rate(best: Array, high: Array, of_hours: float) -> tuple[list[tuple[float, float]], float]:
-    """(rate, cut) for each rate of false alarms an hour, and the cut of the default rate."""
-    cuts = [(rate, threshold_logit(high, of_hours, rate)) for rate in RATES]
-    return cuts, dict(cuts)[DEFAULT_RATE]
-
-
-def by_misses(best: Array, high: Array, of_hours: float) -> tuple[list[tuple[float, float]], float]:
-    """(measured rate, cut) for shares of missed words, where there is too little other speech to
-    tell a rate from. The default cut parts words from other peaks, or misses a tenth where that
-    is stricter: the other speech at hand is seldom as varied as what will be heard.
+def by_misses(best: Array, high: Array) -> tuple[list[float], float]:
+    """(cuts for shares of missed words, the default cut) in log odds, where there is too little
+    other speech to tell a rate from. The default parts words from other peaks, or misses a tenth
+    where that is stricter: the other speech at hand is seldom as varied as what will be heard.
     """
-    kept = [float(np.quantile(best, miss)) for miss in MISSES]
-    cuts = sorted((float(np.sum(high >= cut)) / max(of_hours, 1e-9), cut) for cut in kept)
     tried = np.sort(np.concatenate([best, high]))
     wrong = [np.mean(best < cut) + np.mean(high >= cut) for cut in tried]
     least = np.flatnonzero(np.array(wrong) <= min(wrong) + 1e-12)
+    cuts = [float(np.quantile(best, miss)) for miss in MISSES]
     return cuts, max(float(np.mean(tried[least])), float(np.quantile(best, DEFAULT_MISS)))
 
 
