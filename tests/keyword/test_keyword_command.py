@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from cnn_core.arrays import Array
 from sweepnet_service.commands.train import app, with_words
+from sweepnet_service.detectors.keyword.claim import claim
 from sweepnet_service.errors import InvalidInput
 
 
@@ -66,6 +67,45 @@ def test_check_only_tells_each_verdict_and_trains_nothing(folder: Path) -> None:
     assert "4 recordings, 1 left out (1 too short)" in done.output
     assert (folder.parent / "work" / "verdicts.csv").exists()
     assert not (folder.parent / "m").exists()
+
+
+def test_check_only_needs_no_speech_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It wanted espeak-ng or flite before it looked at a recording; a training does."""
+    monkeypatch.setattr("sweepnet_service.detectors.keyword.speaking.shutil.which", lambda _: None)
+    done = run(folder, "--check-only", "--synthesize", "10")
+    assert done.exit_code == 0, done.output
+    assert "all verdicts in" in done.output
+    done = run(folder, "--synthesize", "10")
+    assert done.exit_code == 1
+    assert "verdicts" not in done.output
+
+
+def test_a_folder_of_other_settings_is_refused_before_its_verdicts_are_overwritten(
+    folder: Path,
+) -> None:
+    claim(folder.parent / "work", {"keyword": "fall"})
+    (folder.parent / "work" / "verdicts.csv").write_text("of another training")
+    done = run(folder)
+    assert done.exit_code == 1
+    assert "belongs to other settings" in done.output
+    assert (folder.parent / "work" / "verdicts.csv").read_text() == "of another training"
+
+
+def test_voices_in_two_splits_and_what_refuses_are_told(folder: Path, murmur: Array) -> None:
+    for part in ("train", "test"):
+        path = folder.parent / "two" / part / "positive" / "anna" / f"{part}.wav"
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, murmur[: 16_000 if part == "train" else 20_000], 16_000)
+    other = folder.parent / "two" / "train" / "negative" / "x.wav"
+    other.parent.mkdir()
+    soundfile.write(other, murmur[20_000:], 16_000)
+    done = run(folder.parent / "two", "--check-only")
+    assert done.exit_code == 0, done.output
+    assert "in more than one split: anna; figures of the test split" in done.output
+    path.write_bytes(b"no sound")
+    done = run(folder.parent / "two", "--check-only")
+    assert done.exit_code == 1
+    assert "refused" in done.output
 
 
 def test_what_refuses_a_data_set_is_told_before_any_work(folder: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cnn_core.arrays import Array
+from cnn_core.tree import tree_map
 from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.detectors.keyword.assembly import taken_apart
 from sweepnet_service.detectors.keyword.augment import Augment
@@ -27,7 +28,14 @@ from sweepnet_service.detectors.keyword.gathering import Checked, checked, gathe
 from sweepnet_service.detectors.keyword.head import HeadSettings, train_head
 from sweepnet_service.detectors.keyword.intake import read_dataset
 from sweepnet_service.detectors.keyword.material import Maker, examples, with_mined
-from sweepnet_service.detectors.keyword.mining import mined, peaks, read_mined, speech_without, told
+from sweepnet_service.detectors.keyword.mining import (
+    Mined,
+    mined,
+    peaks,
+    read_mined,
+    speech_without,
+    told,
+)
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk_source import background
 from sweepnet_service.errors import InvalidInput
@@ -78,6 +86,13 @@ def test_a_data_set_of_one_class_is_refused_with_what_to_do(folder: Path) -> Non
     others = replace(data, recordings=data.negative("rise"))
     with pytest.raises(InvalidInput, match=r"no recording .* 'rise' \(labels: negative\); put"):
         check_classes(others, replace(good, synthesize=10))
+
+
+def test_two_keywords_need_recordings_that_tell_which(folder: Path) -> None:
+    """positive/ gave both heads the same recordings."""
+    both = replace(config(folder), also=("fall",))
+    with pytest.raises(InvalidInput, match="which of the 2 words"):
+        check_classes(read_dataset(folder), both)
 
 
 def test_keywords_are_words_and_each_is_there_once(folder: Path) -> None:
@@ -145,16 +160,41 @@ def test_words_that_are_only_somewhere_are_enough(detector: KeywordDetector, fol
 def test_what_is_mined_is_where_scores_peak_and_is_kept(
     detector: KeywordDetector, folder: Path, tmp_path: Path
 ) -> None:
-    found = mined(detector, "welcome", folder / "negative", tmp_path / "mined.csv", ignored)
+    def asked() -> Mined:
+        return mined(detector, "welcome", folder / "negative", tmp_path / "work", ignored)
+
+    first = asked()
+    found = first.alarms
     assert found
     assert [alarm.score for alarm in found] == sorted((a.score for a in found), reverse=True)
     for alarm in found:
         row = alarm.recording
         assert row.end_s is not None
         assert row.start_s <= alarm.at_s <= row.end_s <= row.start_s + 4.01
-    again = mined(detector, "welcome", tmp_path / "gone", tmp_path / "mined.csv", ignored)
-    assert [alarm.recording.path for alarm in again] == [alarm.recording.path for alarm in found]
-    assert again == read_mined(tmp_path / "mined.csv")
+    kept = first.folder / "mined.csv"
+    assert list((tmp_path / "work").rglob("*.csv")) == [kept]
+    kept.write_text("".join(kept.read_text().splitlines(keepends=True)[:2]))
+    assert [alarm.at_s for alarm in asked().alarms] == pytest.approx([found[0].at_s], abs=0.01)
+    assert asked() == Mined(read_mined(kept), first.folder)
+
+
+def test_other_speech_or_another_network_is_mined_anew(
+    detector: KeywordDetector, folder: Path, tmp_path: Path, murmur: Array
+) -> None:
+    """--mine B after --mine A gave A's false alarms and a card that said B."""
+
+    def asked(using: KeywordDetector, speech: Path) -> Mined:
+        return mined(using, "welcome", speech, tmp_path / "work", ignored)
+
+    first = asked(detector, folder / "negative")
+    write(tmp_path / "b" / "negative" / "other.wav", murmur[10_000:])
+    second = asked(detector, tmp_path / "b")
+    assert {row.path.name for row in second.recordings} == {"other.wav"}
+    retrained = replace(detector, net=tree_map(lambda array: 1.01 * array, detector.net))
+    folders = {first.folder, second.folder, asked(retrained, folder / "negative").folder}
+    assert len(folders) == 3
+    write(folder / "negative" / "e.wav", murmur[8_000:])
+    assert asked(detector, folder / "negative").folder not in folders
 
 
 def test_mining_that_found_nothing_is_told() -> None:

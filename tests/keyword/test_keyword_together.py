@@ -248,9 +248,8 @@ def test_what_is_mined_holds_none_of_the_words(
     monkeypatch.setattr("sweepnet_service.detectors.keyword.mining.AN_HOUR", 3_600)
 
     def files(words: tuple[str, ...]) -> set[str]:
-        kept = tmp_path / f"{len(words)}.csv"
-        found = mined(detector, "welcome", folder, kept, ignored, words)
-        return {alarm.recording.path.name.rstrip("0123.wav") for alarm in found}
+        found = mined(detector, "welcome", folder, tmp_path, ignored, words)
+        return {row.path.name.rstrip("0123.wav") for row in found.recordings}
 
     assert files(("rise", "fall")) == {"negative"}
     assert files(()) == {"negative", "rise", "fall"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import soundfile
 
 from cnn_core.arrays import Array
-from cnn_core.tree import leaves
+from cnn_core.tree import leaves, tree_map
 from sweepnet_service.detectors.keyword import KeywordDetector, SpotSession
 from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.claim import claim
@@ -19,7 +20,7 @@ from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.splice import Aligned, spliced
-from sweepnet_service.detectors.keyword.train import TrainConfig, train
+from sweepnet_service.detectors.keyword.train import TrainConfig, begin, claims, train
 from sweepnet_service.detectors.keyword.trunk import Transcribed, TrunkSettings, train_trunk
 from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound
 from sweepnet_service.progress import Progress
@@ -108,6 +109,37 @@ def test_a_users_folder_becomes_a_model(folder: Path, trunk: Path, tmp_path: Pat
     assert_same_weights(again.net, detector.net)
     with pytest.raises(InvalidInput, match=r"other settings \(seed is '5', there '1'\).*delete it"):
         train(replace(same, seed=5), silent)
+
+
+def test_a_work_folder_belongs_to_its_noise_pronunciations_and_trunk(
+    folder: Path, trunk: Path, tmp_path: Path
+) -> None:
+    """A NaN in noise/ was learnt from for ever after the file had gone; a trunk of other weights
+    under the old name, or another pronunciation, went on from the old one's stages.
+    """
+    own = tmp_path / "own"
+    shutil.copytree(folder, own)
+    mine = tmp_path / "trunk.safetensors"
+    shutil.copy(trunk, mine)
+    first = config(own, mine, tmp_path)
+    begin(first)
+    for place, kept in claims(first):
+        claim(place, kept)
+    begin(first)
+    with pytest.raises(InvalidInput, match=r"other settings \(pronunciations"):
+        begin(replace(first, pronunciations=()))
+    (own / "noise").mkdir()
+    soundfile.write(own / "noise" / "hum.wav", 0.1 * np.ones(16_000), 16_000)
+    with pytest.raises(InvalidInput, match=r"other settings \(recordings is '17, version"):
+        begin(first)
+    (own / "noise" / "hum.wav").unlink()
+    begin(first)
+    other = KeywordDetector.load(mine)
+    replace(other, net=tree_map(lambda array: 1.01 * array, other.net)).save(mine)
+    with pytest.raises(
+        InvalidInput, match=r"other settings \(trunk is 'trunk\.safetensors, version"
+    ):
+        begin(first)
 
 
 @pytest.fixture

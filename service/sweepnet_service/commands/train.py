@@ -149,12 +149,12 @@ def _train(kind: str, values: dict[str, Any]) -> None:
     settings = {name: value for name, value in values.items() if name not in places}
     config = configured(kind, with_trunk(kind, places), settings)
     if check_only:
-        told_verdicts(config, sys.stdout)
+        told_verdicts(config, sys.stdout, to_train=False)
         return
     check_writable(out)
     try:
         if kind == "keyword":
-            told_verdicts(config, sys.stderr)
+            told_verdicts(config, sys.stderr, to_train=True)
         with metered() as report:
             made = train(kind, config, report)
     except KeyboardInterrupt:

@@ -16,20 +16,24 @@ if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.verdicts import Verdict
 
 MOST_TOLD = 20
+KNOWN = "figures of the test split are not those of new voices"
 WIDTH = 100
 
 
-def told_verdicts(config: TrainConfig, file: TextIO) -> None:
+def told_verdicts(config: TrainConfig, file: TextIO, to_train: bool) -> None:
     """Checks the recordings to train on and tells which are left out and why.
 
-    Raises InvalidInput where a data set cannot be used, after it was told.
+    `to_train`: what else a training needs is looked at first. Raises InvalidInput where that is
+    missing, or where a data set cannot be used, after it was told.
     """
-    from sweepnet_service.detectors.keyword.config import arranged, check, check_classes
+    from sweepnet_service.detectors.keyword.config import arranged, check_classes, check_words
     from sweepnet_service.detectors.keyword.gathering import judged_of
+    from sweepnet_service.detectors.keyword.intake import listed, on_both_sides
+    from sweepnet_service.detectors.keyword.train import begin
     from sweepnet_service.detectors.keyword.verdicts import summary, usable
 
     config = arranged(config)
-    check(config)
+    (begin if to_train else check_words)(config)
     console = Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
     with metered() as report:
         judged = list(judged_of(config, report))
@@ -37,7 +41,10 @@ def told_verdicts(config: TrainConfig, file: TextIO) -> None:
         console.print(counted(found, config.keywords))
         if left := [verdict for verdict in found if not verdict.ok]:
             console.print(reasons(left))
-        console.print(f"{summary(found)}; all verdicts in {path}", soft_wrap=True)
+        told = "" if to_train else f"{summary(found)}; "
+        console.print(f"{told}all verdicts in {path}", soft_wrap=True)
+        if voices := on_both_sides(data):
+            console.print(f"in more than one split: {listed(voices)}; {KNOWN}", soft_wrap=True)
         kept = usable(data, found)
         if data.where == config.folder:
             check_classes(kept, config)
@@ -54,7 +61,7 @@ def counted(found: Sequence[Verdict], keywords: Sequence[str]) -> Table:
         if any(placed(row, word) for word in keywords):
             return "word, place known"
         if row.label and any(says_exactly(row, word) for word in keywords):
-            return "word, somewhere"
+            return "word, place not told"
         return "a form of it" if any(says(row, word) for word in keywords) else "without the word"
 
     counts = Counter((verdict.recording.split, kind(verdict)) for verdict in found)
@@ -66,11 +73,12 @@ def counted(found: Sequence[Verdict], keywords: Sequence[str]) -> Table:
 
 
 def reasons(left: Sequence[Verdict]) -> Table:
-    """Why recordings are left out, the first of them."""
-    table = Table("recording", "at", "why it is left out")
-    for verdict in left[:MOST_TOLD]:
+    """Why recordings are left out or refuse the data set, those first; the first of them."""
+    table = Table("recording", "at", "verdict", "why")
+    ordered = sorted(left, key=lambda verdict: not verdict.refused)
+    for verdict in ordered[:MOST_TOLD]:
         row = verdict.recording
-        table.add_row(str(row.path), f"{row.start_s:.1f} s", verdict.reason)
+        table.add_row(str(row.path), f"{row.start_s:.1f} s", verdict.word, verdict.reason)
     if len(left) > MOST_TOLD:
-        table.add_row(f"... and {len(left) - MOST_TOLD} more", "", "")
+        table.add_row(f"... and {len(left) - MOST_TOLD} more", "", "", "")
     return table

@@ -14,10 +14,17 @@ RECORD = "settings.json"
 
 def claim(work_dir: Path, settings: Mapping[str, str]) -> None:
     """Makes the work folder; raises InvalidInput where it holds the stages of other settings."""
+    check_claim(work_dir, settings)
     work_dir.mkdir(parents=True, exist_ok=True)
     path = work_dir / RECORD
     if not path.exists():
         write_whole(path, json.dumps(settings, indent=1).encode())
+
+
+def check_claim(work_dir: Path, settings: Mapping[str, str]) -> None:
+    """Raises InvalidInput where the work folder holds the stages of other settings."""
+    path = work_dir / RECORD
+    if not path.exists():
         return
     kept = recorded(path)
     differ = [

@@ -9,7 +9,12 @@ from pathlib import Path
 from sweepnet_service.detectors.keyword import phones
 from sweepnet_service.detectors.keyword.finetune import TuneSettings
 from sweepnet_service.detectors.keyword.head import HeadSettings
-from sweepnet_service.detectors.keyword.intake import Dataset, listed, speech_folder
+from sweepnet_service.detectors.keyword.intake import (
+    Dataset,
+    check_tells_words,
+    listed,
+    speech_folder,
+)
 from sweepnet_service.detectors.keyword.speaking import engines
 from sweepnet_service.detectors.keyword.trunk import TrunkSettings
 from sweepnet_service.detectors.keyword.trunk_source import front_of, taken_trunk
@@ -134,6 +139,7 @@ def check_words(config: TrainConfig) -> None:
 
 def check_classes(data: Dataset, config: TrainConfig) -> None:
     """Raises InvalidInput where a user's data set lacks the word or what is not the word."""
+    check_tells_words(data, config.keywords)
     train = data.part("train")
     for keyword in config.keywords:
         if not (train.placed(keyword) or train.weak(keyword)):

@@ -57,9 +57,7 @@ def judged_of(config: TrainConfig, report: Report) -> Iterator[tuple[Dataset, li
     shipped = read_dataset(config.data) if config.data is not None else None
     for data, place in ((own, config.work_dir), (shipped, config.work_dir / "data")):
         if data is not None:
-            found = verdicts(data, place, report)
-            report(Progress("recordings checked", len(found), len(found), None, summary(found)))
-            yield data, found, place / VERDICTS
+            yield data, verdicts(data, place, report), place / VERDICTS
 
 
 def checked(config: TrainConfig, report: Report) -> Checked:
@@ -67,6 +65,7 @@ def checked(config: TrainConfig, report: Report) -> Checked:
     own: Dataset | None = None
     left: set[tuple[Path, float]] = set()
     for data, found, _ in judged_of(config, report):
+        report(Progress("recordings checked", len(found), len(found), None, summary(found)))
         kept = usable(data, found)
         if data.where == config.folder:
             own = kept
@@ -110,6 +109,7 @@ def without(material: Material, left_out: Container[tuple[Path, float]]) -> Mate
         material,
         positive=[row for row in material.positive if place_of(row) not in left_out],
         speech=[row for row in material.speech if place_of(row) not in left_out],
+        noise=[row for row in material.noise if place_of(row) not in left_out],
     )
 
 

@@ -1,7 +1,8 @@
 """Hard negatives: a model hears speech without its word; where its scores peak it learns once more.
 
-What was mined is kept in mined.csv of the work folder (file, seconds within it, score), the highest
-first; a rerun takes it from there.
+What was mined is kept in mined.csv (file, seconds within it, score; the highest first) of a folder
+inside the work folder that bears a digest of the network and of the speech: a rerun takes it from
+there, another network or other speech is mined anew.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from cnn_core.arrays import Array
+from cnn_core.fit.digest import digest
 from sweepnet_service.detectors.keyword.dataset import (
     LONGEST_FILE_S,
     NEGATIVE,
@@ -31,7 +33,7 @@ from sweepnet_service.detectors.keyword.intake import (
     seconds_of,
     speech_folder,
 )
-from sweepnet_service.detectors.keyword.measures import write_table
+from sweepnet_service.detectors.keyword.measures import key_of, write_table
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report, paced
 
@@ -52,22 +54,36 @@ class Alarm:
     score: float
 
 
+@dataclass(frozen=True)
+class Mined:
+    """What was mined, the highest score first, and the folder for all that is made of it."""
+
+    alarms: Sequence[Alarm]
+    folder: Path
+
+    @property
+    def recordings(self) -> list[Recording]:
+        return [alarm.recording for alarm in self.alarms]
+
+
 def mined(
     detector: KeywordDetector,
     label: str,
     speech: Path,
-    kept: Path,
+    work_dir: Path,
     report: Report,
     words: Sequence[str] = (),
-) -> list[Alarm]:
+) -> Mined:
     """The highest peaks of a label in speech that holds neither it nor the other `words`, 60 an
-    hour.
+    hour, kept inside `work_dir`.
     """
-    if kept.exists():
-        return read_mined(kept)
     rows = [
         row for row in speech_without(speech, label) if not any(says(row, word) for word in words)
     ]
+    folder = work_dir / f"mined-{digest((detector.net, label, list(map(key_of, rows))))}"
+    kept = folder / MINED
+    if kept.exists():
+        return Mined(read_mined(kept), folder)
     tell = paced("mining", len(rows), report)
     found: list[Alarm] = []
     seconds = 0.0
@@ -77,9 +93,10 @@ def mined(
         tell(done)
     found.sort(key=lambda alarm: -alarm.score)
     found = found[: max(1, round(AN_HOUR * seconds / 3600))]
+    folder.mkdir(parents=True, exist_ok=True)
     write_table(kept, COLUMNS, map(as_row, found))
     report(Progress("mined", len(found), len(found), None, told(found, seconds / 3600)))
-    return found
+    return Mined(found, folder)
 
 
 def alarms_in(detector: KeywordDetector, heard: Heard) -> Iterator[Alarm]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ from sweepnet_service.detectors.keyword.material import (
     Material,
     copies_for,
 )
-from sweepnet_service.detectors.keyword.mining import mined
+from sweepnet_service.detectors.keyword.mining import Mined, mined
 from sweepnet_service.detectors.keyword.pieces import Others, Words
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.tuning import untuned
@@ -65,9 +66,10 @@ def learnt_together(config: TrainConfig, data: Checked, maker: Maker) -> Keyword
     sources = {word.config.keyword: word_sources(word) for word in words}
     lessons = Lessons(sources, other_sources(words), changes(maker.spectral))
     detector = network(config, lessons, maker, "words")
-    if config.mine is not None and (more := list(mined_sources(words, detector))):
+    found = mined_for(words, detector, config.mine) if config.mine is not None else []
+    if more := list(mined_sources(words, found)):
         lessons = replace(lessons, others=[*lessons.others, *more])
-        detector = network(config, lessons, maker, f"words-mined-{config.mine.name}")
+        detector = network(config, lessons, maker, f"words-{found[0].folder.name}")
     cards = []
     for word in words:
         bare = replace(detector, card={})
@@ -181,18 +183,27 @@ def other_sources(words: Sequence[Taught]) -> list[Others]:
     )
 
 
-def mined_sources(words: Sequence[Taught], detector: KeywordDetector) -> Iterator[Others]:
-    """What the network took for a word in speech that holds none of them."""
-    keywords = keywords_of(words)
-    for word in words:
-        config, maker = word.config, word.maker
-        assert config.mine is not None
-        name = named(f"mined-{config.mine.name}", keywords)
-        kept = config.work_dir / f"{name}.csv"
-        alarms = mined(detector, config.keyword, config.mine, kept, maker.report, keywords)
-        pieces = [alarm.recording for alarm in alarms]
+def mined_for(words: Sequence[Taught], detector: KeywordDetector, speech: Path) -> list[Mined]:
+    """What the network took for each word in speech that holds none of them."""
+    return [
+        mined(
+            detector,
+            word.config.keyword,
+            speech,
+            word.config.work_dir,
+            word.maker.report,
+            keywords_of(words),
+        )
+        for word in words
+    ]
+
+
+def mined_sources(words: Sequence[Taught], found: Sequence[Mined]) -> Iterator[Others]:
+    """What was mined, as sound without any word."""
+    for word, alarms in zip(words, found, strict=False):
+        maker, pieces = replace(word.maker, work_dir=alarms.folder), alarms.recordings
         banks = [
-            maker.bank(name, read_samples(pieces), copy, len(pieces))
+            maker.bank("mined", read_samples(pieces), copy, len(pieces))
             for copy in range(MINED_COPIES if pieces else 0)
         ]
         if banks:

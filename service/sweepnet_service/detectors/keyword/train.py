@@ -18,12 +18,13 @@ import numpy as np
 
 from cnn_core import modelfile
 from cnn_core.errors import CoreError
+from cnn_core.fit.digest import digest
 from cnn_core.layers import Conv1d, Sequential
 from sweepnet_service.detectors.keyword import card, phones, splice
 from sweepnet_service.detectors.keyword.assembly import Pieces, assemble
 from sweepnet_service.detectors.keyword.augment import Augment
 from sweepnet_service.detectors.keyword.bank import Bank
-from sweepnet_service.detectors.keyword.claim import claim
+from sweepnet_service.detectors.keyword.claim import check_claim, claim
 from sweepnet_service.detectors.keyword.config import TrainConfig, arranged, check
 from sweepnet_service.detectors.keyword.dataset import read_rooms
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
@@ -34,7 +35,7 @@ from sweepnet_service.detectors.keyword.intake import Dataset
 from sweepnet_service.detectors.keyword.joined import joined
 from sweepnet_service.detectors.keyword.material import Maker, examples, with_mined
 from sweepnet_service.detectors.keyword.measures import key_of
-from sweepnet_service.detectors.keyword.mining import MINED, mined
+from sweepnet_service.detectors.keyword.mining import mined
 from sweepnet_service.detectors.keyword.prepare import Rows, kept_bank, speech_for_trunk
 from sweepnet_service.detectors.keyword.speaking import FLITE
 from sweepnet_service.detectors.keyword.spectral import Spectral
@@ -48,7 +49,7 @@ __all__ = ["TrainConfig", "train"]
 
 DECIDING = (
     *("keyword", "data", "folder", "trunk", "train_trunk", "synthesize", "near_words"),
-    *("real_segments", "splice", "seed"),
+    *("pronunciations", "real_segments", "splice", "trunk_copies", "seed"),
 )
 """Settings that the stages kept in the work folder depend on."""
 NOISE_DB = (0.0, 25.0)
@@ -68,16 +69,31 @@ class Hearing:
 def train(config: TrainConfig, progress: Report) -> Path:
     """Train, tune and measure; returns the path of the model file, its card beside it."""
     config, progress = arranged(config), timed(progress)
-    check(config)
-    own = folder_of(config)
-    for keyword in config.keywords:
-        each = config.for_keyword(keyword)
-        claim(each.work_dir, deciding(each, own))
+    begin(config)
     data = checked(config, progress)
+    # Only now: what refuses a data set is mended, and the folder then belongs to what it became.
+    for place, settings in claims(config):
+        claim(place, settings)
     hearing = hearing_of(config, data.own, progress)
     card.save(detector_of(config, hearing, data, progress), config.out)
     progress(Progress("done", 1, 1, 0.0, str(config.out)))
     return config.out
+
+
+def begin(config: TrainConfig) -> None:
+    """Raises for an arranged configuration that cannot work, or whose work folders belong to other
+    settings or recordings.
+    """
+    check(config)
+    for place, settings in claims(config):
+        check_claim(place, settings)
+
+
+def claims(config: TrainConfig) -> list[tuple[Path, dict[str, str]]]:
+    """Each keyword's work folder, and what it belongs to."""
+    own = folder_of(config)
+    parts = map(config.for_keyword, config.keywords)
+    return [(part.work_dir, deciding(part, own)) for part in parts]
 
 
 def detector_of(
@@ -93,17 +109,18 @@ def detector_of(
 
 
 def deciding(config: TrainConfig, own: Dataset | None) -> dict[str, str]:
-    """The settings that kept stages depend on, and which recordings there were."""
+    """The settings that kept stages depend on, which trunk and which recordings there were."""
     named = {name: str(getattr(config, name)) for name in DECIDING}
+    if config.trunk is not None:
+        version = hashlib.sha256(config.trunk.read_bytes()).hexdigest()[:16]
+        named["trunk"] = f"{config.trunk.name}, version {version}"
     if config.features:
         named["features"] = config.features
     if own is None:
         return named
-    rows = "\n".join(
-        f"{key_of(row)} {row.label} {row.split} {row.word_s}" for row in own.recordings
-    )
-    version = hashlib.sha256(rows.encode()).hexdigest()[:8]
-    return {**named, "recordings": f"{len(own.recordings)}, version {version}"}
+    rows = [*own.recordings, *own.noise]
+    version = digest([(*key_of(row), row.label, row.split, row.word_s) for row in rows])
+    return {**named, "recordings": f"{len(rows)}, version {version}"}
 
 
 def hearing_of(config: TrainConfig, own: Dataset | None, report: Report) -> Hearing:
@@ -129,14 +146,13 @@ def learnt(config: TrainConfig, hearing: Hearing, data: Checked, report: Report)
     def known() -> Examples:
         return examples(maker, material, config.real_segments, splices(config, hearing, report))
 
-    detector = headed(config, hearing, heads_of(config, known, "head", report))
+    detector = headed(config, hearing, heads_of(config, known, report))
     if config.mine is not None:
-        kept = config.work_dir / MINED
-        alarms = mined(detector, config.keyword, config.mine, kept, report)
-        pieces = [alarm.recording for alarm in alarms]
-        if pieces:
-            more = partial(with_mined, maker=maker, mined=pieces)
-            heads = heads_of(config, lambda: more(known()), "head-mined", report)
+        found = mined(detector, config.keyword, config.mine, config.work_dir, report)
+        if pieces := found.recordings:
+            inside = replace(config, work_dir=found.folder)
+            more = partial(with_mined, maker=maker_of(inside, hearing, report), mined=pieces)
+            heads = heads_of(inside, lambda: more(known()), report)
             detector = headed(config, hearing, heads)
     return finished(config, material, data.own, detector, report)
 
@@ -149,15 +165,15 @@ def maker_of(config: TrainConfig, hearing: Hearing, report: Report) -> Maker:
 
 
 def heads_of(
-    config: TrainConfig, known: Callable[[], Examples], name: str, report: Report
+    config: TrainConfig, known: Callable[[], Examples], report: Report
 ) -> tuple[Sequential, ...]:
     """The heads of a keyword, kept in the work folder once they are trained on what is `known`."""
     known = cache(known)
     made = []
     for number in range(config.heads):
         settings = replace(config.head_settings, seed=config.seed + number)
-        path = config.work_dir / f"{name}-{number}.safetensors"
-        told = {"settings": asdict(settings), "mine": str(config.mine) if "mined" in name else ""}
+        path = config.work_dir / f"head-{number}.safetensors"
+        told = {"settings": asdict(settings)}
         head = kept_head(path, told)
         if head is None:
             head = train_head(known(), settings, report)

@@ -43,6 +43,10 @@ class Verdict:
     def ok(self) -> bool:
         return not self.reason
 
+    @property
+    def word(self) -> str:
+        return "ok" if self.ok else "refused" if self.refused else "left out"
+
 
 def verdicts(data: Dataset, kept: Path, report: Report = ignored) -> list[Verdict]:
     """A verdict for each recording, then for each of the noise; what was measured is kept in the
@@ -57,10 +61,9 @@ def verdicts(data: Dataset, kept: Path, report: Report = ignored) -> list[Verdic
 def as_row(verdict: Verdict) -> tuple[object, ...]:
     """The verdict as it is written."""
     row = verdict.recording
-    word = "ok" if verdict.ok else "refused" if verdict.refused else "left out"
-    place = (row.path, row.start_s, "" if row.end_s is None else row.end_s)
+    place = (row.path, round(row.start_s, 3), "" if row.end_s is None else round(row.end_s, 3))
     told = (f"{verdict.seconds:.2f}", f"{verdict.level_db:.1f}")
-    return (*place, row.split, row.label, *told, word, verdict.reason)
+    return (*place, row.split, row.label, *told, verdict.word, verdict.reason)
 
 
 def judged(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from cnn_core.arrays import Array
+from cnn_core.fit.digest import digest
 from sweepnet_service.detectors.keyword.bench.hearing import Part, Read
 from sweepnet_service.detectors.keyword.conditions import CLEAN, POWERS, in_condition, test_noise
 from sweepnet_service.detectors.keyword.dataset import (
@@ -60,11 +60,8 @@ class Material:
 
     @cached_property
     def noise_digest(self) -> str:
-        """Tells one noise from another: 16 hexadecimal digits."""
-        found = hashlib.sha256()
-        for piece in self.noise:
-            found.update(hashlib.sha256(piece.tobytes()).digest())
-        return found.hexdigest()[:16]
+        """Tells one noise from another."""
+        return digest(list(self.noise))
 
     def speech_part(self, words: Sequence[str]) -> Part:
         """The speech that lacks one of these words at least."""
