@@ -125,7 +125,7 @@ def hear_fold(material: Material, fold: int, detector: KeywordDetector, name: st
         kept("noise-only", unheard),
         {
             CLEAN: kept("clean", test),
-            **{name: kept(name, test, name) for name in NOISY},
+            **{noisy: kept(noisy, test, noisy) for noisy in NOISY},
             OTHER: kept("other", of_other_collection(material.clips)),
         },
     )
