@@ -100,15 +100,29 @@ def test_calibration_is_measured_on_voices_it_was_not_fitted_to() -> None:
     assert cross_validated(words, ["me"] * 1_000, others, ["you"] * 4_000) is None
 
 
-@given(seed=st.integers(0, 99), count=st.floats(0.01, 0.99))
-@settings(max_examples=30, deadline=None)
-def test_a_tail_goes_on_above_the_highest_alarm(seed: int, count: float) -> None:
-    """Of an exponential: what is exceeded `count` times in as much speech again."""
+@given(seed=st.integers(0, 99), count=st.floats(0.01, 25))
+@settings(max_examples=50, deadline=None)
+def test_a_tail_tells_what_as_much_speech_again_brings(seed: int, count: float) -> None:
+    """Of an exponential; it falls to the lowest alarm that it is fitted to."""
     high = np.sort(2 * np.random.default_rng(seed).exponential(1.0, 4_000))[::-1][:26]
     cut = tail(high, count)
-    assert cut >= high[0]
-    assert cut >= tail(high, min(1.0, 2 * count))
-    assert cut == pytest.approx(max(high[0], 2 * np.log(4_000 / count)), rel=0.3)
+    assert cut == pytest.approx(2 * np.log(4_000 / count), rel=0.3)
+    assert tail(high, 25.5) == high[-1] <= cut <= tail(high, count / 2)
+
+
+def test_one_loud_alarm_does_not_choose_the_threshold(detector: KeywordDetector) -> None:
+    """A count of one would hang on it alone: 0.99 and a third of the words missed, where an hour
+    of other speech brings one false alarm at 0.86.
+    """
+    words, others = drawn(11, 200, 1_200)
+    spoken = heard(detector, words, True)
+    usual = tuned(detector, "welcome", spoken, heard(detector, others, False))
+    others[0] = 14.0
+    loud = tuned(detector, "welcome", spoken, heard(detector, others, False))
+    before, after = (
+        log_odds(np.array(each.threshold_for("welcome", 1.0))) for each in (usual, loud)
+    )
+    assert before < after < before + 2
 
 
 def test_without_hours_of_speech_the_threshold_parts_words_from_the_rest() -> None:
@@ -196,8 +210,8 @@ def test_a_threshold_for_a_rate_is_one_at_which_the_deployed_decision_tells_it(
     shown = [each for each in found.operating_points["welcome"] if not each.extrapolated]
     assert [each.false_alarms_per_hour for each in shown] == [0.5, 1, 2, 5, 10]
     for point in shown:
-        told = alarms.count(point.threshold)
-        assert abs(told - point.false_alarms_per_hour * alarms.hours) <= 2
+        expected = point.false_alarms_per_hour * alarms.hours
+        assert alarms.count(point.threshold) == pytest.approx(expected, rel=0.3, abs=1.5)
         rule = Decider(found, "welcome", point.threshold)
         lost = [not rule.found(each) for each in rescaled(spoken, scale, offset)]
         assert point.miss_rate == np.mean(lost)

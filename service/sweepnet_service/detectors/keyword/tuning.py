@@ -1,8 +1,8 @@
 """From a trained network to a detector: calibration, thresholds, the word's place in the window.
 
-False alarms are counted by the deployed decision. Thresholds for rates of which the speech is too
-short to show one alarm are read off an exponential fitted to the tail of the highest (peaks over
-threshold; Pickands 1975).
+False alarms are those of the deployed decision. Where the speech shows 25 of them at a rate they
+are counted; a count of fewer hangs on one or two, and thresholds are read off an exponential fitted
+to the 25 highest (peaks over threshold; Pickands 1975).
 """
 
 from __future__ import annotations
@@ -102,19 +102,19 @@ def separate(values: Array, apart: int) -> list[float]:
 
 
 def by_rate(alarms: Alarms) -> dict[float, float]:
-    """The threshold of each rate of false alarms an hour that so much speech can tell of.
-
-    Those below one alarm in all of it lie on the tail; with too little speech there are none.
+    """The threshold of each rate of false alarms an hour that so much speech can tell of: counted
+    where it brings more alarms than the tail holds, else on the tail. None of too little speech.
     """
     odds = alarm_odds(alarms, max(RATES))
     if alarms.hours < FEWEST_HOURS or len(odds) < FEWEST_ALARMS:
         return {}
-    told = [rate for rate in RATES if rate * alarms.hours <= len(odds)]
+    high = odds[: TAIL + 1]
     return {
         rate: threshold_at([alarms], rate)
-        if rate * alarms.hours >= 1
-        else float(expit(tail(odds[: TAIL + 1], rate * alarms.hours)))
-        for rate in told
+        if rate * alarms.hours >= len(high)
+        else float(expit(tail(high, rate * alarms.hours)))
+        for rate in RATES
+        if rate * alarms.hours <= len(odds)
     }
 
 
@@ -127,12 +127,12 @@ def alarm_odds(alarms: Alarms, rate: float) -> Array:
 
 
 def tail(high: Array, count: float) -> float:
-    """The log odds that alarms (n,), from the highest, exceed `count` < 1 times: above the highest,
-    on an exponential over the lowest of them. At least two are needed.
+    """The log odds that alarms (n,), from the highest, exceed `count` < n times in as much speech
+    again, on an exponential above the lowest of them. At least two are needed.
     """
     base, known = float(high[-1]), len(high) - 1
     spread = max(float(np.mean(high[:-1] - base)), 1e-3)
-    return max(float(high[0]), base + spread * float(np.log(known / count)))
+    return base + spread * float(np.log(max(1.0, known / count)))
 
 
 def placement(detector: KeywordDetector, heard: Sequence[Heard], apart_s: float = 1.0) -> Placement:
