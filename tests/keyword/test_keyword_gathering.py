@@ -206,6 +206,8 @@ def test_speech_to_mine_never_holds_the_word(folder: Path, murmur: Array, tmp_pa
     assert names == {"c.wav", "d.wav"}
     write(tmp_path / "talk/x.wav", murmur)
     assert [row.path.name for row in speech_without(tmp_path / "talk", "rise")] == ["x.wav"]
+    (tmp_path / "list.csv").write_text("file\ntalk/x.wav\n")
+    assert [row.path.name for row in speech_without(tmp_path / "list.csv", "rise")] == ["x.wav"]
     with pytest.raises(InvalidInput, match="holds no speech to train on without 'rise'"):
         speech_without(folder / "positive" / "none", "rise")
 

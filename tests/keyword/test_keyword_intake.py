@@ -75,7 +75,10 @@ def test_a_manifest_tells_all_in_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("name\na.wav\n", "line 2: column 'file' is missing"),
+        ("name\na.wav\n", r"line 1: has no column 'file' \(but name\)"),
+        ("file,lable\na.wav,happy\n", "has no column 'label', but 'lable'; name it 'label'"),
+        ("file,label,spilt\na.wav,happy,train\n", "has no column 'split', but 'spilt'"),
+        ("file,label\na.wav,happy\nb.wav,\n", r"whether the word is in b\.wav; fill label"),
         ("file,start_s\na.wav,soon\n", "line 2: could not convert string to float: 'soon'"),
         ("file,split\na.wav,later\n", "split: got 'later'; expected one of train, validation"),
         ("file\n../a.wav\n", "leads out of the data folder"),

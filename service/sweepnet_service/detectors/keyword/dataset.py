@@ -14,8 +14,9 @@ manifest's folder); the other columns that are read, the first name that is ther
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import groupby
 from math import inf
 from pathlib import Path
@@ -33,7 +34,16 @@ LONGEST_FILE_S = 3_600.0
 """Recordings are cut out of files held in memory; a longer file is refused."""
 SENTENCE = "(sentence)"
 """What the clips' manifest calls a row that stands for no one word."""
+FILE = "file"
 SOURCE_COLUMNS = ("source_repo", "source_path")
+COLUMNS = (
+    *(FILE, "start_s", "end_s", "label", "word", "text", "transcript", "split"),
+    *("word_start_s", "word_end_s", "speech_start_s", "speech_end_s"),
+    *("source", "group", *SOURCE_COLUMNS, "speaker", "session", "session_guess"),
+    *("sex", "age", "accent", "licence", "corpus", "category"),
+)
+ALIKE = 0.79
+"""How alike a misspelt name is to the right one, as `difflib` counts."""
 UNLICENSED_VOICES = frozenset(
     {"allison_smith", "carolinedunn", "nkanyezi", "st10278605", "404logic", "lms147"}
 )
@@ -83,16 +93,34 @@ Spoken = tuple[Recording, Array]
 def read_manifest(path: Path, split: str = "") -> list[Recording]:
     """The recordings that a CSV file lists; `split` where a row names none.
 
-    Raises InvalidInput with the line of a row that cannot be used.
+    Raises InvalidInput with the line of a row that cannot be used, or of a misspelt column.
     """
     found = []
-    for line, row in enumerate(read_table(path), 2):
+    rows = read_table(path)
+    check_columns(path, [name for name in (rows[0] if rows else ()) if name])
+    for line, row in enumerate(rows, 2):
         try:
             found.append(_listed(path, row, split))
-        except (ValueError, KeyError) as error:
-            told = f"column {error} is missing" if isinstance(error, KeyError) else error
-            raise InvalidInput(f"{path}, line {line}", f"{told}; see docs/data.md") from error
+        except ValueError as error:
+            raise InvalidInput(f"{path}, line {line}", f"{error}; see docs/data.md") from error
     return found
+
+
+def check_columns(path: Path, names: Sequence[str]) -> None:
+    """Raises InvalidInput where `file` is missing, or a column is nearly one that is read and that
+    is missing: what it tells would be read by nobody.
+    """
+    if names and FILE not in names:
+        raise InvalidInput(
+            f"{path}, line 1", f"has no column {FILE!r} (but {', '.join(names)}); see docs/data.md"
+        )
+    for name in names:
+        missing = [known for known in COLUMNS if known not in names]
+        meant = () if name in COLUMNS else get_close_matches(name.lower(), missing, 1, ALIKE)
+        if meant:
+            raise InvalidInput(
+                f"{path}, line 1", f"has no column {meant[0]!r}, but {name!r}; name it {meant[0]!r}"
+            )
 
 
 def _listed(path: Path, row: dict[str, str], split: str) -> Recording:
@@ -125,10 +153,10 @@ def _listed(path: Path, row: dict[str, str], split: str) -> Recording:
 
 
 def named_file(row: dict[str, str]) -> str:
-    """The file of a row. Raises KeyError where there is no such column, ValueError for none."""
-    if not row["file"]:
+    """The file of a row. Raises ValueError for none."""
+    if not row[FILE]:
         raise ValueError("file: got nothing; expected the name of an audio file")
-    return row["file"]
+    return row[FILE]
 
 
 def part_s(start: str, end: str) -> tuple[float, float | None]:

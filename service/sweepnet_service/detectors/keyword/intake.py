@@ -83,19 +83,38 @@ class Dataset:
         return [row for row in self.recordings if not says(row, keyword)]
 
 
-def read_dataset(path: Path) -> Dataset:
-    """The data set at a folder or CSV file. Raises InvalidInput where there is none."""
+def read_dataset(path: Path, untold: bool = False) -> Dataset:
+    """The data set at a folder or CSV file; `untold`: even one whose rows do not tell what is said.
+
+    Raises InvalidInput where there is none.
+    """
     if path.is_file():
-        return with_splits(path, read_manifest(path))
+        return with_splits(path, read_list(path, untold))
     if not path.is_dir():
         raise InvalidInput("data", f"no file or folder named {path}")
     shipped = speech_folder(path)
     if shipped is not None:
         rows = once([*read_clips(shipped), *read_continuous(shipped)])
         return Dataset(shipped, rows, read_noise(shipped))
-    if (path / "manifest.csv").is_file():
-        return with_splits(path, read_manifest(path / "manifest.csv"))
+    manifest = path / "manifest.csv"
+    if manifest.is_file():
+        return with_splits(path, read_list(manifest, untold))
     return with_splits(path, read_folders(path))
+
+
+def read_list(path: Path, untold: bool) -> list[Recording]:
+    """The recordings of a CSV manifest. Unless `untold`, raises InvalidInput for those of which
+    nothing tells whether they hold a word.
+    """
+    rows = read_manifest(path)
+    unknown = [row for row in rows if not (row.label or row.text or row.corpus == NOISE)]
+    if unknown and not untold:
+        raise InvalidInput(
+            str(path),
+            f"nothing tells whether the word is in {listed([row.path.name for row in unknown])}; "
+            f"fill label (the word, or {NEGATIVE}), text, or category ({NOISE})",
+        )
+    return rows
 
 
 def speech_folder(path: Path) -> Path | None:
@@ -164,6 +183,8 @@ def audio_files(folder: Path) -> list[Path]:
 
 def seconds_of(path: Path) -> float:
     """The length of an audio file. Raises InvalidInput where it cannot be read."""
+    if not path.is_file():
+        raise InvalidInput(str(path), "there is no such file")
     try:
         return float(soundfile.info(path).duration)
     except (soundfile.LibsndfileError, OSError) as error:

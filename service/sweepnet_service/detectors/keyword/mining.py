@@ -127,7 +127,7 @@ def speech_without(path: Path, label: str) -> list[Recording]:
     """
     listed = path.is_file() or (path / "manifest.csv").is_file() or speech_folder(path)
     if listed:
-        rows = read_dataset(path).part("train").negative(label)
+        rows = read_dataset(path, untold=True).part("train").negative(label)
     else:
         read = ((file, read_file(path, file)) for file in audio_files(path))
         known = (row for file, rows in read for row in (rows or [unlabelled(file)]))
