@@ -23,6 +23,7 @@ from sweepnet_service.detectors.keyword.config import (
     check_classes,
     check_words,
 )
+from sweepnet_service.detectors.keyword.evaluate.heard import peaks
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.gathering import Checked, checked, gather, located
 from sweepnet_service.detectors.keyword.head import HeadSettings, train_head
@@ -31,7 +32,6 @@ from sweepnet_service.detectors.keyword.material import Maker, examples, with_mi
 from sweepnet_service.detectors.keyword.mining import (
     Mined,
     mined,
-    peaks,
     read_mined,
     speech_without,
     told,

@@ -11,9 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from cnn_core.arrays import Array
 from cnn_core.fit.digest import digest
 from sweepnet_service.detectors.keyword.dataset import (
     LONGEST_FILE_S,
@@ -25,7 +22,7 @@ from sweepnet_service.detectors.keyword.dataset import (
     says,
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.evaluate import Heard, hear
+from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hear, peaks
 from sweepnet_service.detectors.keyword.intake import (
     audio_files,
     read_dataset,
@@ -108,17 +105,6 @@ def alarms_in(detector: KeywordDetector, heard: Heard) -> Iterator[Alarm]:
         past_s = min(at_s + HALF_S, row.start_s + heard.seconds)
         piece = cut(row, max(row.start_s, at_s - HALF_S), past_s)
         yield Alarm(piece, at_s, float(heard.scores[index]))
-
-
-def peaks(scores: Array, apart: int) -> list[int]:
-    """Where scores are the highest within `apart` windows, the highest first."""
-    near = np.zeros(len(scores), bool)
-    kept = []
-    for index in np.argsort(-scores, kind="stable").tolist():
-        if not near[index]:
-            kept.append(index)
-            near[max(0, index - apart) : index + apart + 1] = True
-    return kept
 
 
 def speech_without(path: Path, label: str) -> list[Recording]:

@@ -37,6 +37,7 @@ from sweepnet_service.detectors.keyword.evaluate.heard import (
     Heard,
     hear,
     hours,
+    peaks,
     word_score,
 )
 from sweepnet_service.detectors.keyword.evaluate.report import Report, measured_on, report_of
@@ -70,9 +71,10 @@ def heard_peaks(
     """The peaks of recordings with the word and without it."""
     apart = round(1.0 / detector.hop_s)
     others = [
-        (peak, voice(each.recording))
+        (float(odds[index]), voice(each.recording))
         for each in speech
-        for peak in separate(log_odds(each.scores), apart)
+        for odds in [log_odds(each.scores)]
+        for index in peaks(odds, apart)
     ]
     others.sort(reverse=True)
     best = np.array([word_score(detector, label, each) for each in words], np.float32)
@@ -88,17 +90,6 @@ def heard_peaks(
 def log_odds(scores: Array) -> Array:
     """Scores 0..1 in single precision as log odds, which stay finite."""
     return np.asarray(logit(np.clip(scores.astype(np.float64), *FINITE)))
-
-
-def separate(values: Array, apart: int) -> list[float]:
-    """Maxima of one recording, each the highest within `apart` windows of itself."""
-    near = np.zeros(len(values), bool)
-    kept: list[float] = []
-    for index in np.argsort(-values):
-        if not near[index]:
-            kept.append(float(values[index]))
-            near[max(0, index - apart) : index + apart + 1] = True
-    return kept
 
 
 def by_rate(alarms: Alarms) -> dict[float, float]:

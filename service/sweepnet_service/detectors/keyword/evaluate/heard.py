@@ -149,3 +149,14 @@ def found(detector: KeywordDetector, label: str, heard: Heard, threshold: float)
 
 def hours(heard: Iterable[Heard]) -> float:
     return sum(each.seconds for each in heard) / 3600
+
+
+def peaks(scores: Array, apart: int) -> list[int]:
+    """Where scores are the highest within `apart` windows, the highest first."""
+    near = np.zeros(len(scores), bool)
+    kept = []
+    for index in np.argsort(-scores, kind="stable").tolist():
+        if not near[index]:
+            kept.append(index)
+            near[max(0, index - apart) : index + apart + 1] = True
+    return kept
