@@ -39,6 +39,7 @@ from sweepnet_service.detectors.keyword.bench.hearing import (
 )
 from sweepnet_service.detectors.keyword.bench.material import material
 from sweepnet_service.detectors.keyword.bench.measure import rows_of
+from sweepnet_service.detectors.keyword.bench.table import alarms_cell
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording, read_samples
 from sweepnet_service.detectors.keyword.evaluate import events, hear_samples
 from sweepnet_service.errors import InvalidInput, NotFound
@@ -271,6 +272,12 @@ def test_rows_of_others_stand_in_the_table(bench: Run, data: Path, tmp_path: Pat
     assert " ".join(line.split()) == (
         "ours 0.7 33.3 / - 50.0 / - 0.29 (0.059-0.84) 0.0 / 100.0 0 (0-3.7)"
     )
+
+
+def test_no_rate_is_told_of_less_than_an_hour() -> None:
+    """3 in 50 s stood there as 216 an hour (44-631)."""
+    assert alarms_cell(Figures({"clean": {"a": 0}}, 3, 50 / 3600)) == "3 in 0.8 min"
+    assert alarms_cell(Figures({"clean": {"a": 0}}, 0, 1.0)) == "0 (0-3.7)"
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,9 @@ def bench(
 ) -> None:
     """Compare keyword engines: misses and false alarms per hour at every setting.
 
-    Each recording is one stream with silence around it. A run that was stopped goes on with what
-    is kept in the folder of --out, where rows.json and misses-alarms.png are written. The last
-    line is JSON.
+    Each recording is one stream with 1 s of silence around it, which `evaluate` does not add: a
+    word at an edge may count otherwise there. A run that was stopped goes on with what is kept in
+    the folder of --out, where rows.json and misses-alarms.png are written. The last line is JSON.
     """
     from sweepnet_service.detectors.keyword.bench import read_rows
     from sweepnet_service.detectors.keyword.bench.material import material

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from sweepnet_service.detectors.keyword.bench.rows import Figures, Row
+from sweepnet_service.detectors.keyword.evaluate.figures import ENOUGH_HOURS
 
 
 def conditions_of(rows: Sequence[Row]) -> list[str]:
@@ -53,6 +54,9 @@ def missed_cell(figures: Figures, conditions: Sequence[str]) -> str:
 
 
 def alarms_cell(figures: Figures) -> str:
+    """An hour or more tells a rate; less only how many there were, and in what time."""
+    if figures.hours < ENOUGH_HOURS:
+        return f"{figures.false_alarms} in {60 * figures.hours:.1f} min"
     rate = figures.rate()
     return f"{rate.value:.2g} ({rate.low:.2g}-{rate.high:.2g})"
 
