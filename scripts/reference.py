@@ -65,7 +65,8 @@ def _told(parameter: Any) -> str:
     if variable:
         told += f" ({variable})"
     default = parameter.default
-    if isinstance(default, str | int | float | Path) and not isinstance(default, bool):
+    worth_telling = isinstance(default, str | int | float | Path) and default != ""
+    if worth_telling and not isinstance(default, bool):
         told += f" Default: {default}."
     # The number of cores is the machine's, not the page's.
     told = re.sub(r"(_WORKERS; default) \d+", r"\1 one a core", told)

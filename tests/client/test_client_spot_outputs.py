@@ -108,18 +108,41 @@ def test_clips_are_what_was_found(spot: Sweepnet, files: Path, tmp_path: Path, n
     assert {event["channel"] for event in result["events"]} == {0, 1}
 
 
-def test_clips_that_cannot_be_written_end_in_one_line(
+def test_a_file_whose_clips_or_labels_cannot_be_written_fails_and_the_others_go_on(
     spot: Sweepnet, files: Path, tmp_path: Path
 ) -> None:
+    """The whole run ended with the first of them, and later files were not told of."""
     (result,) = told(spot(files / "mono.flac"))
     event = result["events"][0]
     blocked = tmp_path / f"mono-001-{event['start_s']:.2f}s-{event['label']}.wav"
     blocked.mkdir()
-    done = spot(files / "mono.flac", "--clips", tmp_path)
+    done = spot(files / "mono.flac", files / "stereo.wav", "--clips", tmp_path)
 
     assert done.returncode == 1
-    assert "sweepnet spot: --clips: " in done.stderr
-    assert "cannot be cut" in done.stderr
+    failed, other = told(done)
+    assert str(blocked) in failed["error"]
+    assert other["events"]
+    assert len(list(tmp_path.glob("stereo-*.wav"))) == len(other["events"])
+    assert not list(tmp_path.glob(".*"))
+
+    tracks = tmp_path / "tracks"
+    (tracks / ".mono.txt.part").mkdir(parents=True)
+    failed, other = told(spot(files / "mono.flac", files / "stereo.wav", "--labels", tracks))
+    assert "mono.txt" in failed["error"]
+    assert len(rows(tracks / "stereo.txt")) == len(other["events"])
+
+
+def test_a_help_text_names_the_extras_and_every_option_whole(sweepnet: Sweepnet) -> None:
+    """Brackets were taken for markup, and names cut to a column."""
+    told = "".join(sweepnet("spot", "--help").stdout.split())
+    for part in ("sweepnet[plots]", "sweepnet[clips]", "--false-alarms-per-hour"):
+        assert part in told
+
+
+def test_an_event_tells_its_detector(spot: Sweepnet, files: Path) -> None:
+    """Two detectors of one label told each word twice, and not by whom."""
+    (result,) = told(spot(files / "mono.flac"))
+    assert {event["detector"] for event in result["events"]} == {"detectors/tiny"}
 
 
 @pytest.mark.parametrize("subtype", ["PCM_24", "FLOAT", "ULAW"])
@@ -230,6 +253,7 @@ def test_thresholds_follow_a_rate_of_false_alarms(spot: Sweepnet, files: Path) -
         (("--raw", "16000,1,mp3"), "encodings: linear16, float32, mulaw, alaw"),
         (("--raw", "16000,1,alaw,2"), "expected RATE"),
         (("--false-alarms-per-hour", "0"), "got 0; expected false alarms in an hour, above 0"),
+        (("--threshold", "one=1.5"), "expected LABEL=X with X in 0..1"),
         (("--false-alarms-per-hour", "nan"), "expected false alarms"),
         (("--labels", "{f}/mono.flac"), "the very file to look at"),
         (("--labels", "/dev/null/a.txt"), "/dev/null is no folder that can be written to"),

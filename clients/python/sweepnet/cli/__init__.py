@@ -27,7 +27,10 @@ def main() -> None:
 
 def build(called: list[str]) -> typer.Typer:
     """The application; of the entry points, which are slow to load, only the one that is called."""
-    app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
+    # Rich would take "sweepnet[plots]" for markup, and cut names of options to its columns.
+    app = typer.Typer(
+        help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode=None
+    )
     app.callback(invoke_without_command=True)(_version)
     verbs = client_verbs()
     for name, verb in verbs.items():

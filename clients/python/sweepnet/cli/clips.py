@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from sweepnet import Event, Scored, SpotResult
+from sweepnet.cli.output import written
 from sweepnet.cli.places import check_writable, stems
 from sweepnet.cli.raw import RawFormat
 from sweepnet.errors import FailedPrecondition
@@ -53,11 +54,13 @@ def cut_out(
     results: Iterable[Scored], folder: Path, names: Mapping[str, str], raw: RawFormat | None
 ) -> Iterator[Scored]:
     """The results; clips of each are written as it passes, and told of on standard error."""
-    for scored in results:
+
+    def cut_one(scored: Scored) -> None:
         if isinstance(scored.result, SpotResult):
             count = cut(scored.source, scored.result, folder, names[scored.source], raw)
             print(f"clips: {count} of {scored.source} in {folder}", file=sys.stderr)
-        yield scored
+
+    return written(results, cut_one)
 
 
 def cut(source: str, result: SpotResult, folder: Path, stem: str, raw: RawFormat | None) -> int:
@@ -97,8 +100,15 @@ def _write(audio: Any, event: Event, path: Path) -> None:
     start = max(0, event.start_sample - margin)
     audio.seek(start)
     frames = array(code, bytes(audio.buffer_read(event.end_sample + margin - start, kind)))
-    with soundfile.SoundFile(path, "w", event.rate_hz, 1, subtype, format="WAV") as clip:
-        clip.buffer_write(frames[event.channel :: audio.channels].tobytes(), kind)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with soundfile.SoundFile(part, "w", event.rate_hz, 1, subtype, format="WAV") as clip:
+            clip.buffer_write(frames[event.channel :: audio.channels].tobytes(), kind)
+        part.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _plain(label: str) -> str:

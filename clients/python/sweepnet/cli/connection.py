@@ -86,7 +86,7 @@ def thresholds(given: Sequence[str] | None) -> dict[str, float]:
             parsed[label] = float(number)
         except ValueError:
             equals = ""
-        if not equals:
+        if not (equals and 0 <= parsed[label] <= 1):
             raise typer.BadParameter(
                 f"got {item!r}; expected LABEL=X with X in 0..1, such as welcome=0.7",
                 param_hint="--threshold",

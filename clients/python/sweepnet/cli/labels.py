@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from sweepnet import Event, Scored, SpotResult
+from sweepnet.cli.output import written
 from sweepnet.cli.places import write
 
 Labels = Annotated[
@@ -25,11 +26,13 @@ Labels = Annotated[
 
 def labelled(results: Iterable[Scored], tracks: Mapping[str, Path]) -> Iterator[Scored]:
     """The results; the track of each is written as it passes, and named on standard error."""
-    for scored in results:
+
+    def label(scored: Scored) -> None:
         if isinstance(scored.result, SpotResult):
             write(tracks[scored.source], track(scored.result.events))
             print(f"labels: {tracks[scored.source]}", file=sys.stderr)
-        yield scored
+
+    return written(results, label)
 
 
 def track(events: Iterable[Event]) -> str:

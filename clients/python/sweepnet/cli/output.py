@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from sweepnet import Scored
 from sweepnet.cli.ending import FAILED
+from sweepnet.errors import SweepnetError
 
 Row = tuple[str, ...]
 PAGE = 10_000
@@ -35,6 +37,23 @@ def print_scored(
     kept = _print_lines(results, content) if as_json else _print_table(results, columns, rows)
     if any(scored.error for scored in kept):
         raise typer.Exit(FAILED)
+
+
+def written(results: Iterable[Scored], write: Callable[[Scored], None]) -> Iterator[Scored]:
+    """The results; what belongs to each is written as it passes. Where that fails the recording
+    has failed, and the others go on.
+    """
+    for scored in results:
+        error = ""
+        try:
+            if scored.result is not None:
+                write(scored)
+        except SweepnetError as failure:
+            error = failure.message
+        except OSError as failure:
+            place = f"{failure.filename}: " if failure.filename else ""
+            error = f"{place}{failure.strerror or failure}"
+        yield replace(scored, result=None, error=error) if error else scored
 
 
 def _print_lines(

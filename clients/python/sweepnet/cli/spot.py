@@ -148,6 +148,7 @@ def spot_json(result: SpotResult) -> dict[str, Any]:
 def _event_json(event: Event) -> dict[str, Any]:
     return {
         "label": event.label,
+        "detector": event.detector,
         "start_s": event.start_s,
         "end_s": event.end_s,
         "channel": event.channel,
@@ -170,4 +171,5 @@ def _found(result: SpotResult, label: str) -> str:
 
 def _span(event: Event, result: SpotResult) -> str:
     channel = f" channel {event.channel}" if result.opened.channel_count > 1 else ""
-    return f"{event.start_s:.2f}-{event.end_s:.2f} s ({event.score:.2f}){channel}"
+    by = f" by {event.detector}" if len(result.opened.detectors) > 1 else ""
+    return f"{event.start_s:.2f}-{event.end_s:.2f} s ({event.score:.2f}){channel}{by}"
