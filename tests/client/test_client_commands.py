@@ -80,7 +80,7 @@ def test_spot_prints_the_json_that_is_promised(
     assert told["source"] == str(files / "noise.wav")
     assert told["duration_s"] == 3.0
     assert list(told["scores"]) == ["one", "two"]
-    assert list(told["events"][0]) == ["label", "start_s", "end_s", "channel", "score"]
+    assert list(told["events"][0]) == ["label", "detector", "start_s", "end_s", "channel", "score"]
 
 
 def test_detect_prints_the_json_that_is_promised(
