@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,10 +104,14 @@ def flower_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tiny_models: Path, flower_data: Path) -> Iterator[str]:
+def server(
+    tiny_models: Path, flower_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The address of a server in a process of its own, as `sweepnet serve` starts it."""
     command = [sys.executable, "-m", "sweepnet_service", "--port", "0"]
-    command += ["--models", str(tiny_models), "--training-roots", str(flower_data)]
+    # A folder of its own: what is trained there must not appear in the folder that others read.
+    models = shutil.copytree(tiny_models, tmp_path_factory.mktemp("served") / "models")
+    command += ["--models", str(models), "--training-roots", str(flower_data)]
     process = subprocess.Popen(
         [*command, "--log-level", "error"],
         stdout=subprocess.PIPE,
