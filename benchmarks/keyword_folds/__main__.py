@@ -52,6 +52,7 @@ LEARNT = {
     "synthetic": (WAKE_WORDS, synthetic_words, synthetic.RECIPE),
 }
 """Words, what makes the network of a fold, and its settings, by what they are learnt from."""
+WIDTH = 130
 PLACED, PLACED_EVERY = 60, 4
 """Words of each kind that tell where in the window a word lies; which of the synthetic ones."""
 
@@ -162,7 +163,7 @@ def folds_of(word: str, folds: Sequence[HeardByFold]) -> list[FoldHeard]:
 
 def report_all(material: Material, folds: Sequence[HeardByFold], options: Options) -> None:
     """Tables, pages and rows at every rate, and the figures as the last line."""
-    console, rows = Console(stderr=True), []
+    console, rows = Console(stderr=True, width=WIDTH), []
     for rate in RATES:
         words = folds[0].detector.labels
         figures = {word: pooled(word, folds_of(word, folds), rate) for word in words}
