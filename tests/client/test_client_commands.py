@@ -83,6 +83,34 @@ def test_spot_prints_the_json_that_is_promised(
     assert list(told["events"][0]) == ["label", "detector", "start_s", "end_s", "channel", "score"]
 
 
+def test_one_threshold_holds_for_every_label_and_a_labels_own_goes_first(
+    sweepnet: Sweepnet, server: str, files: Path
+) -> None:
+    """A number alone was refused, also where there is one word."""
+
+    def found(verb: str, name: str, *options: str) -> Any:
+        done = sweepnet(verb, files / name, "--json", "--server", server, *options)
+        assert done.returncode == 0, done.stderr
+        (told,) = lines(done)
+        return told
+
+    spot = ("spot", "noise.wav", "-d", "tiny")
+    both = found(*spot, "-t", "one=0.3", "-t", "two=0.3")
+    assert {event["label"] for event in both["events"]} == {"one", "two"}
+    assert found(*spot, "-t", "0.3") == both
+    mixed = found(*spot, "-t", "one=1", "-t", "0.3")
+    assert mixed["events"] == [each for each in both["events"] if each["label"] == "two"]
+    assert found("spot", "noise.wav", "-t", "1")["events"] == []
+    assert found("detect", "grey.png", "-d", "blobs", "-t", "0")["boxes"]
+    assert found("detect", "grey.png", "-t", "1")["boxes"] == []
+
+
+@pytest.mark.parametrize("given", ["", "=0.5", "one=", "nan", "2", "-0.1", "one=1.5", "one"])
+def test_thresholds_that_are_none_are_refused(given: str) -> None:
+    with pytest.raises(typer.BadParameter, match="expected X or LABEL=X with X in"):
+        connection.thresholds([given])
+
+
 def test_detect_prints_the_json_that_is_promised(
     sweepnet: Sweepnet, server: str, files: Path
 ) -> None:
@@ -164,7 +192,7 @@ def test_bad_files_are_told_of_and_the_others_go_on(
         (["models", "--server", "nowhere:port"], 1, "expected host:port"),
         (["models", "--server", "{s}", "--models", "{f}"], 1, "leave --server out"),
         (["models", "--models", "{f}/missing"], 1, "no folder named"),
-        (["spot", "{f}/noise.wav", "--server", "{s}", "-t", "one"], 2, "expected LABEL=X"),
+        (["spot", "{f}/noise.wav", "--server", "{s}", "-t", "one"], 2, "expected X or LABEL=X"),
         (["spot", "--server", "{s}"], 2, "FILES"),
         (["spot", "{f}/noise.wav", "--lauder"], 2, "No such option"),
         (["sopt"], 2, "sopt"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -39,8 +40,9 @@ Thresholds = Annotated[
     typer.Option(
         "--threshold",
         "-t",
-        metavar="LABEL=X",
-        help="Score (0..1) from which a label counts; the detector's own by default.",
+        metavar="X|LABEL=X",
+        help="Score (0..1) from which a label counts: X for all labels in use, LABEL=X for one, "
+        "which goes before; the detector's own by default.",
     ),
 ]
 
@@ -77,18 +79,48 @@ def _checked(client: Client, detectors: Sequence[str]) -> Client:
     return client
 
 
-def thresholds(given: Sequence[str] | None) -> dict[str, float]:
-    """`["welcome=0.7"]` as a dictionary."""
-    parsed = {}
+@dataclass(frozen=True)
+class Wanted:
+    """Thresholds as they were asked for: one for every label, and those of labels."""
+
+    every: float | None = None
+    of_label: Mapping[str, float] = field(default_factory=dict)
+
+    def known(self, client: Client, kind: str, detectors: Sequence[str]) -> dict[str, float]:
+        """A threshold for each label of the detectors in use, which are all of a kind if none is
+        named; only those asked for.
+        """
+        if self.every is None:
+            return dict(self.of_label)
+        models = [client.model(name) for name in detectors] or [
+            each for each in client.models() if each.kind == kind and not each.error
+        ]
+        labels = (label for model in models for label in model.labels)
+        return dict.fromkeys(labels, self.every) | dict(self.of_label)
+
+
+def thresholds(given: Sequence[str] | None) -> Wanted:
+    """`["0.5", "welcome=0.7"]` as thresholds; raises BadParameter."""
+    every, of_label = None, {}
     for item in given or ():
         label, equals, number = item.rpartition("=")
-        try:
-            parsed[label] = float(number)
-        except ValueError:
-            equals = ""
-        if not (equals and 0 <= parsed[label] <= 1):
+        value = _score(number)
+        if value is None or bool(label) != bool(equals):
             raise typer.BadParameter(
-                f"got {item!r}; expected LABEL=X with X in 0..1, such as welcome=0.7",
+                f"got {item!r}; expected X or LABEL=X with X in 0..1, such as 0.7 or welcome=0.7",
                 param_hint="--threshold",
             )
-    return parsed
+        if label:
+            of_label[label] = value
+        else:
+            every = value
+    return Wanted(every, of_label)
+
+
+def _score(text: str) -> float | None:
+    """The number, None where it is none or outside of 0..1."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None

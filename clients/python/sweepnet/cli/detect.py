@@ -38,13 +38,12 @@ def detect(
     A file that fails is told of, the others go on, and the exit code is 1.
     """
     explaining.check(explain, files)
-    options: DetectOptions = {
-        "detectors": detector or (),
-        "thresholds": thresholds(threshold),
-    }
+    wanted = thresholds(threshold)
+    options: DetectOptions = {"detectors": detector or ()}
     if explain:
         options |= {"explanations": True, "score_map": True}
     with connected(server, models, detector or ()) as client:
+        options |= {"thresholds": wanted.known(client, "image", detector or ())}
         results = client.score_many(files, kind="picture", concurrency=2, detect=options)
         if explain:
             results = explaining.drawn(results, explain)

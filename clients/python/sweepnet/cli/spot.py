@@ -65,10 +65,9 @@ def spot(
 
     A file that fails is told of, the others go on, and the exit code is 1.
     """
-    samples = parsed(raw)
+    samples, wanted = parsed(raw), thresholds(threshold)
     options: SpotOptions = {
         "detectors": detector or (),
-        "thresholds": thresholds(threshold),
         "channels": channel or (),
         **rate(false_alarms_per_hour),
         **(samples.options() if samples else {}),
@@ -79,6 +78,7 @@ def spot(
     stages = outputs(files, samples, labels, clips, explain)
     stages += [pictures.drawn] if pictures else []
     with connected(server, models, detector or ()) as client:
+        options |= {"thresholds": wanted.known(client, "keyword", detector or ())}
         results = scored(client, files, options, listeners, bool(explain))
         for stage in stages:
             results = stage(results)
