@@ -1,10 +1,17 @@
 """A head learns from located words, and from recordings that hold the word somewhere."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from cnn_core.tree import leaves
+from sweepnet_service.detectors.keyword import head
 from sweepnet_service.detectors.keyword.activations import SEGMENT_STEPS
 from sweepnet_service.detectors.keyword.head import Examples, HeadSettings, run, train_head
+from sweepnet_service.detectors.keyword.train import TrainConfig, heads_of
+from sweepnet_service.progress import Progress, ignored
 
 CHANNELS, WORD_STEPS, WINDOW = 12, 20, 31
 SETTINGS = HeadSettings(
@@ -73,3 +80,85 @@ def test_the_seed_decides_the_weights() -> None:
     few = HeadSettings(channels=4, steps=2, rounds=2, batch_positive=3, batch_negative=5)
     one, again = (train_head(known, few, lambda progress: None) for _ in range(2))
     assert np.array_equal(run(one, known.negative[0]), run(again, known.negative[0]))
+
+
+FEW = HeadSettings(channels=4, steps=4, rounds=2, batch_positive=3, batch_negative=5, hard_pool=9)
+
+
+def few_examples() -> Examples:
+    rng = np.random.default_rng(0)
+    return Examples([(1.0, located(rng, 9))], [others(rng)], bags(rng, 5))
+
+
+def stop_before(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
+    """Ctrl-C at the batch of this step; the list counts the batches drawn."""
+    drawn, whole = [], head.batch
+
+    def stopping(*inputs: object) -> object:
+        if len(drawn) == step:
+            raise KeyboardInterrupt
+        drawn.append(1)
+        return whole(*inputs)
+
+    monkeypatch.setattr(head, "batch", stopping)
+    return drawn
+
+
+def assert_same(one: object, other: object) -> None:
+    for (place, array), (_, again) in zip(leaves(one), leaves(other), strict=True):
+        assert np.array_equal(array, again), place
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 7])
+def test_a_head_stopped_at_any_step_goes_on_to_the_same_weights(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state was nowhere: Ctrl-C at step 900 of 1800 cost them all."""
+    monkeypatch.setattr(head, "KEEP_EVERY", 2)
+    known, path = few_examples(), tmp_path / "head.partial"
+    whole = train_head(known, FEW, ignored)
+    with monkeypatch.context() as patched:
+        stop_before(patched, step)
+        with pytest.raises(KeyboardInterrupt):
+            train_head(known, FEW, ignored, path)
+    drawn = stop_before(monkeypatch, 99)
+    assert_same(train_head(known, FEW, ignored, path), whole)
+    assert len(drawn) == 8 - step // 2 * 2
+
+
+@pytest.mark.parametrize("kept", ["damaged", "other settings", "other trunk"])
+def test_a_kept_head_that_does_not_fit_is_trained_anew(kept: str, tmp_path: Path) -> None:
+    known, path = few_examples(), tmp_path / "head.partial"
+    if kept == "damaged":
+        path.write_bytes(b"no head")
+    elif kept == "other settings":
+        train_head(known, replace(FEW, rate=0.1), ignored, path)
+    else:
+        narrow = Examples([], [known.negative[0][:, :, :5]])
+        train_head(narrow, FEW, ignored, path)
+    assert_same(train_head(known, FEW, ignored, path), train_head(known, FEW, ignored))
+
+
+def test_a_training_stopped_in_a_head_goes_on_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head, "KEEP_EVERY", 2)
+    config = TrainConfig("rise", tmp_path / "m", tmp_path, head_settings=FEW, heads=2)
+    told: list[Progress] = []
+
+    def interrupt_second(progress: Progress) -> None:
+        told.append(progress)
+        if len(told) == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        heads_of(config, few_examples, interrupt_second)
+    told.clear()
+    made = heads_of(config, few_examples, told.append)
+    assert [each.done for each in told] == [6, 8]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "head-0.safetensors",
+        "head-1.safetensors",
+    ]
+    for number, one in enumerate(made):
+        assert_same(one, train_head(few_examples(), replace(FEW, seed=1 + number), ignored))

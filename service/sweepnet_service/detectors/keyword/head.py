@@ -9,12 +9,16 @@ instance learning; Dietterich 1997).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from cnn_core import checkpoint
 from cnn_core.aggregate import Max
 from cnn_core.arrays import Array, Integers
+from cnn_core.errors import CoreError
 from cnn_core.layers import BatchNorm, Conv1d, Relu, Sequential
 from cnn_core.losses import binary_cross_entropy
 from cnn_core.optim import AdamW, clip_norm
@@ -26,6 +30,10 @@ from sweepnet_service.detectors.keyword.trunk import residual
 from sweepnet_service.progress import Progress, Report
 
 OUTPUTS = 13
+KEEP_EVERY = 100
+"""Steps between two kept states: what an interruption may cost."""
+Place = tuple[int, int, int]
+"""Set, row and first step of a negative segment."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,17 @@ class Examples:
     weak: Sequence[Array] = ()
 
 
+@dataclass(frozen=True)
+class State:
+    """A training between two steps; the draws to come are those of `rng`."""
+
+    step: int
+    net: Sequential
+    slots: Any
+    rng: np.random.Generator
+    hard: tuple[Place, ...] = ()
+
+
 def build_head(rng: np.random.Generator, channels_in: int, settings: HeadSettings) -> Sequential:
     """1x1 convolution, four residual ones of dilation 1, 2, 4, 8, 1x1 to a logit; 31 steps wide."""
     width = settings.channels
@@ -69,32 +88,81 @@ def build_head(rng: np.random.Generator, channels_in: int, settings: HeadSetting
     return Sequential((narrow, BatchNorm.create(width), Relu(), *blocks, output))
 
 
-def train_head(examples: Examples, settings: HeadSettings, report: Report) -> Sequential:
-    """The trained head: `rounds` times `steps` steps, hard negatives gathered after each round."""
+def train_head(
+    examples: Examples, settings: HeadSettings, report: Report, path: Path | None = None
+) -> Sequential:
+    """The trained head: `rounds` times `steps` steps, hard negatives gathered after each round.
+
+    With a `path` it is kept there every so many steps and goes on from there, to the same weights.
+    """
+    total = settings.steps * settings.rounds
+    state = begun(examples, settings)
+    if path is not None:
+        state = resumed(path, state, settings)
+    while state.step < total:
+        if state.step and state.step % settings.steps == 0:
+            hard = hardest(state.net, examples.negative, settings.hard_pool)
+            state = replace(state, hard=tuple(hard))
+        state, loss = advanced(state, examples, settings)
+        if state.step % KEEP_EVERY == 0 or state.step == total:
+            if path is not None:
+                keep(path, state, settings)
+            report(Progress("head", state.step, total, None, f"loss {loss:.4f}"))
+    return state.net
+
+
+def begun(examples: Examples, settings: HeadSettings) -> State:
+    """A new head, and empty slots of its optimiser."""
     rng = np.random.default_rng(settings.seed)
     net = build_head(rng, examples.negative[0].shape[2], settings)
-    optimiser = AdamW(weight_decay=settings.weight_decay)
-    state = optimiser.init(net)
-    hard: list[tuple[int, int, int]] = []
+    return State(0, net, AdamW(weight_decay=settings.weight_decay).init(net), rng)
+
+
+def advanced(state: State, examples: Examples, settings: HeadSettings) -> tuple[State, float]:
+    """One step: draw a batch and some bags, loss of each one's highest score, update."""
+    step, net, rng = state.step, state.net, state.rng
+    values, targets = batch(examples, state.hard, settings, rng)
+    loss, grads = gradient(net, values, targets, rng)
+    if examples.weak:
+        more, weak_grads = weak_gradient(net, examples.weak, settings, rng)
+        loss, grads = loss + more, tree_map(np.add, grads, weak_grads)
     total = settings.steps * settings.rounds
-    for step in range(total):
-        if step and step % settings.steps == 0:
-            hard = hardest(net, examples.negative, settings.hard_pool)
-        values, targets = batch(examples, hard, settings, rng)
-        loss, grads = gradient(net, values, targets, rng)
-        if examples.weak:
-            more, weak_grads = weak_gradient(net, examples.weak, settings, rng)
-            loss, grads = loss + more, tree_map(np.add, grads, weak_grads)
-        rate = cosine(step, total, settings.rate, total // 20)
-        net, state = optimiser.step(net, state, clip_norm(grads, 5.0), rate)
-        if (step + 1) % 100 == 0:
-            report(Progress("head", step + 1, total, None, f"loss {loss:.4f}"))
-    return net
+    rate = cosine(step, total, settings.rate, total // 20)
+    optimiser = AdamW(weight_decay=settings.weight_decay)
+    net, slots = optimiser.step(net, state.slots, clip_norm(grads, 5.0), rate)
+    return State(step + 1, net, slots, rng, state.hard), loss
+
+
+def keep(path: Path, state: State, settings: HeadSettings) -> None:
+    """Write what is needed to go on from here."""
+    record = {
+        "step": state.step,
+        "random": state.rng.bit_generator.state,
+        "hard": state.hard,
+        "settings": asdict(settings),
+    }
+    checkpoint.save(path, {"net": state.net, "slots": state.slots}, record)
+
+
+def resumed(path: Path, fresh: State, settings: HeadSettings) -> State:
+    """The state kept at `path`; the fresh one where there is none, or one of other settings."""
+    if not path.exists():
+        return fresh
+    try:
+        trees, record = checkpoint.load(path, {"net": fresh.net, "slots": fresh.slots})
+    except CoreError:
+        return fresh
+    if record["settings"] != asdict(settings):
+        return fresh
+    rng = np.random.default_rng()
+    rng.bit_generator.state = record["random"]
+    hard = tuple((which, row, step) for which, row, step in record["hard"])
+    return State(record["step"], trees["net"], trees["slots"], rng, hard)
 
 
 def batch(
     examples: Examples,
-    hard: list[tuple[int, int, int]],
+    hard: Sequence[Place],
     settings: HeadSettings,
     rng: np.random.Generator,
 ) -> tuple[Array, Array]:
@@ -116,11 +184,11 @@ def batch(
 
 def drawn_places(
     rows: Sequence[Array],
-    hard: list[tuple[int, int, int]],
+    hard: Sequence[Place],
     settings: HeadSettings,
     rng: np.random.Generator,
-) -> list[tuple[int, int, int]]:
-    """Places (set, row, step) of negative segments: a share of hard ones, the others anywhere."""
+) -> list[Place]:
+    """Places of negative segments: a share of hard ones, the others anywhere."""
     count = settings.batch_negative
     from_hard = int(count * settings.hard_share) if hard else 0
     places = [hard[int(index)] for index in rng.integers(0, max(1, len(hard)), from_hard)]
@@ -156,9 +224,9 @@ def weak_gradient(
     return loss * float(share), tree_map(lambda slope: slope * share, grads)
 
 
-def hardest(net: Sequential, rows: Sequence[Array], count: int) -> list[tuple[int, int, int]]:
+def hardest(net: Sequential, rows: Sequence[Array], count: int) -> list[Place]:
     """The places of negative segments with the highest logits."""
-    places: list[tuple[int, int, int]] = []
+    places: list[Place] = []
     peaks: list[Array] = []
     for which, part in enumerate(rows):
         logits = run(net, part)

@@ -176,8 +176,10 @@ def heads_of(
         told = {"settings": asdict(settings)}
         head = kept_head(path, told)
         if head is None:
-            head = train_head(known(), settings, report)
+            halfway = path.with_suffix(".partial")
+            head = train_head(known(), settings, report, halfway)
             modelfile.save(path, head, told)
+            halfway.unlink(missing_ok=True)
         made.append(head)
     return tuple(made)
 
