@@ -229,10 +229,24 @@ def test_tables_are_readable(sweepnet: Sweepnet, server: str, files: Path) -> No
     seen = sweepnet("detect", files / "grey.png", "--server", server, "-d", "blobs").stdout
     listed = sweepnet("models", "--server", server).stdout
 
-    assert spotted.splitlines()[0].split() == ["File", "Length", "Label", "Score", "Found"]
-    assert "3.00 s" in spotted
+    columns = ["File", "Length", "Label", "Highest", "Threshold", "Found"]
+    assert spotted.splitlines()[0].split() == columns
+    assert re.search(r"3\.00 s +one +[01]\.\d{3} +0\.600 +\d", spotted)
     assert "90 x 70" in seen
     assert re.search(r"detectors/tiny +keyword +one +0.600 +misses 10.0%, 0.5 false", listed)
+
+
+def test_the_table_tells_the_threshold_in_force(
+    sweepnet: Sweepnet, server: str, files: Path
+) -> None:
+    """An option that moved it changed nothing that could be seen."""
+
+    def thresholds(*options: str) -> list[tuple[str, str]]:
+        told = sweepnet("spot", files / "noise.wav", "--server", server, "-d", "tiny", *options)
+        return re.findall(r"3\.00 s +(one|two) +[01]\.\d{3} +(\S+)", told.stdout)
+
+    assert thresholds("-t", "0.25", "-t", "two=0.9") == [("one", "0.250"), ("two", "0.900")]
+    assert thresholds("--false-alarms-per-hour", "0.5")[0] == ("one", "0.600")
 
 
 def test_without_a_server_one_is_started(files: Path, tiny_models: Path) -> None:

@@ -33,7 +33,7 @@ from sweepnet.cli.raw import Raw, RawFormat, parsed
 from sweepnet.cli.windows import AllWindows, WindowLines
 from sweepnet.options import SpotOptions
 
-COLUMNS = ("Length", "Label", "Score", "Found")
+COLUMNS = ("Length", "Label", "Highest", "Threshold", "Found")
 Stage = Callable[[Iterable[Scored]], Iterator[Scored]]
 
 
@@ -157,11 +157,18 @@ def _event_json(event: Event) -> dict[str, Any]:
 
 
 def _rows(result: SpotResult) -> list[Row]:
-    """One row for each label."""
+    """One row for each label: its highest score, the threshold in force and what was found."""
+    length = f"{result.duration_s:.2f} s"
     return [
-        (f"{result.duration_s:.2f} s", label, f"{score:.3f}", _found(result, label))
+        (length, label, f"{score:.3f}", _threshold(result, label), _found(result, label))
         for label, score in result.scores.items()
     ]
+
+
+def _threshold(result: SpotResult, label: str) -> str:
+    """The threshold of a label, or those of several detectors with that label in their order."""
+    told = (each.thresholds[label] for each in result.opened.detectors if label in each.labels)
+    return ", ".join(dict.fromkeys(f"{threshold:.3f}" for threshold in told))
 
 
 def _found(result: SpotResult, label: str) -> str:
