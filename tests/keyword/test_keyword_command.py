@@ -10,9 +10,12 @@ import soundfile
 from typer.testing import CliRunner
 
 from cnn_core.arrays import Array
+from sweepnet_service.commands.meter import metered
 from sweepnet_service.commands.train import app, with_words
 from sweepnet_service.detectors.keyword.claim import claim
+from sweepnet_service.detectors.keyword.prepare import stage_of
 from sweepnet_service.errors import InvalidInput
+from sweepnet_service.progress import Progress
 
 
 @pytest.mark.parametrize(
@@ -120,3 +123,38 @@ def test_what_refuses_a_data_set_is_told_before_any_work(folder: Path) -> None:
     assert done.exit_code == 1
     assert "no recording to train on holds 'rise'" in done.output
     assert not (folder.parent / "m").exists()
+
+
+def test_without_a_terminal_each_stage_ends_with_its_total_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Lines ended at 4 of 18, and a short stage seemed never to be done."""
+    with metered() as report:
+        for done in (4, 9, 18, 18):
+            report(Progress("features", done, 18, 4.0))
+        for done in (100, 200, 200):
+            report(Progress("head", done, 200))
+        for done in (100, 200):
+            report(Progress("head", done, 200, None, "loss 0.1"))
+        report(Progress("done", 1, 1, 0.0, "m"))
+    assert capsys.readouterr().err.splitlines() == [
+        "features 4/18  4 s left",
+        "features 18/18",
+        *("head 100/200", "head 200/200"),
+        *("head 100/200  loss 0.1", "head 200/200  loss 0.1"),
+        "done 1/1  m",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bank", "stage"),
+    [
+        ("positive-17", "features of recordings of the word, copy 17"),
+        ("negative-0", "features of other speech"),
+        ("synthetic-positive-1", "features of synthetic words, copy 1"),
+        ("noise-only", "features of noise"),
+        ("background", "features of background"),
+    ],
+)
+def test_kept_features_are_told_as_what_they_are(bank: str, stage: str) -> None:
+    assert stage_of(bank) == stage

@@ -45,17 +45,23 @@ def metered() -> Iterator[Report]:
 
 
 class _Lines:
-    """One line for each stage, and every few seconds within it."""
+    """One line for each stage, every few seconds within it, and one at its end."""
 
     def __init__(self) -> None:
-        self._stage, self._told_s = "", 0.0
+        self._last, self._told_s = Progress("", 0, 0), 0.0
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
-        if progress.stage == self._stage and now - self._told_s < LINE_EVERY_S:
-            return
-        self._stage, self._told_s = progress.stage, now
-        parts = (f"{progress.stage} {progress.done}/{progress.total}", left(progress.seconds_left))
+        ended = progress.done == progress.total
+        # A stage that comes again, as with a second head, begins below where the last one ended.
+        if progress.stage == self._last.stage and progress.done >= self._last.done:
+            if ended and progress.done == self._last.done:
+                return
+            if not ended and now - self._told_s < LINE_EVERY_S:
+                return
+        self._last, self._told_s = progress, now
+        left_s = None if ended else progress.seconds_left
+        parts = (f"{progress.stage} {progress.done}/{progress.total}", left(left_s))
         print("  ".join(part for part in (*parts, progress.message) if part), file=sys.stderr)
 
 

@@ -27,6 +27,18 @@ from sweepnet_service.progress import Report, paced
 
 Rows = Iterable[tuple[Array, tuple[float, float]]]
 UNKNOWN = (np.nan, np.nan)
+HOLDS = {
+    "positive": "recordings of the word",
+    "weak": "recordings with the word somewhere",
+    "negative": "other speech",
+    "mined": "false alarms that were mined",
+    "noise-only": "noise",
+    "spliced": "words put together",
+    "speech": "transcribed speech",
+    "synthetic-positive": "synthetic words",
+    "synthetic-negative": "synthetic speech",
+}
+"""What the banks of a work folder hold, in words."""
 BABBLES, BABBLE_OF, BABBLE_S = 40, 60, 6
 
 
@@ -101,7 +113,18 @@ def kept_bank(path: Path, rows: Callable[[], Rows], total: int, report: Report) 
     """The bank at `path`, made of `rows()` if it is not there yet."""
     if path.exists():
         return open_bank(path)
-    return write_bank(path, rows(), paced(f"features {path.name}", total, report))
+    return write_bank(path, rows(), paced(stage_of(path.name), total, report))
+
+
+def stage_of(bank: str) -> str:
+    """What the making of a bank is called: "positive-17" -> "features of recordings of the word,
+    copy 17".
+    """
+    name, _, number = bank.rpartition("-")
+    if not number.isdecimal():
+        return f"features of {HOLDS.get(bank, bank)}"
+    copy = f", copy {number}" if int(number) else ""
+    return f"features of {HOLDS.get(name, name)}{copy}"
 
 
 def feature_list(recordings: Sequence[Recording], features: FrontEnd) -> list[Array]:
