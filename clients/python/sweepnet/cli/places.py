@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import typer
 
@@ -64,12 +66,24 @@ def check_free(place: Path, files: Sequence[str], option: str) -> None:
 
 
 def check_writable(folder: Path, out: str, option: str) -> None:
-    """Raises BadParameter where nothing could be written to the folder, once it is made."""
-    nearest = next(each for each in (folder / "x").absolute().parents if each.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+    """Raises BadParameter where nothing can be written to the folder; tried, with nothing left."""
+    folder = folder.absolute()
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        # Permissions do not tell: a read-only disk and /proc refuse even what they allow.
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        nearest = new[-1].parent if new else folder
         raise typer.BadParameter(
-            f"got {out!r}; {nearest} is no folder that can be written to", param_hint=option
-        )
+            f"got {out!r}; {nearest} is no folder that can be written to ({error.strerror})",
+            param_hint=option,
+        ) from None
+    finally:
+        for each in new:
+            with suppress(OSError):
+                each.rmdir()
 
 
 def write(path: Path, text: str) -> None:
