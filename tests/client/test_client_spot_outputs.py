@@ -201,6 +201,20 @@ def test_all_windows_are_told_before_their_result(spot: Sweepnet, files: Path) -
     assert told(spot(files / "stereo.wav")) == [result]
 
 
+def test_windows_are_told_without_digits_that_mean_nothing(spot: Sweepnet, files: Path) -> None:
+    """A score of single precision was told to 17 digits."""
+    windows = told(spot(files / "mono.flac", "--all-windows"))[:-1]
+
+    for each in windows:
+        assert each["start_s"] == round(each["start_s"], 3)
+        assert each["end_s"] == round(each["end_s"], 3)
+        for score in each["scores"].values():
+            assert score == float(f"{score:.6g}")
+    # Neither scores nor times were made coarser than that.
+    assert len({score for each in windows for score in each["scores"].values()}) > 150
+    assert len({each["end_s"] for each in windows}) > 90
+
+
 def test_all_windows_are_lines_above_the_table(
     sweepnet: Sweepnet, server: str, files: Path
 ) -> None:

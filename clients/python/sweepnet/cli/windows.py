@@ -32,15 +32,16 @@ class WindowLines:
 
 
 def _print_json(source: str, channel: ChannelUpdate, window: WindowScore) -> None:
+    """Scores to six digits, which is what single precision holds; times to the millisecond."""
     print_json(
         {
             "source": source,
             "channel": channel.channel,
             "detector": channel.detector,
-            "start_s": window.start_s,
-            "end_s": window.end_s,
+            "start_s": round(window.start_s, 3),
+            "end_s": round(window.end_s, 3),
             "warming": window.warming,
-            "scores": dict(window.scores),
+            "scores": {label: float(f"{score:.6g}") for label, score in window.scores.items()},
         }
     )
 
