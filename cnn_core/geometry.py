@@ -110,9 +110,9 @@ def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
 def crop_offsets(windows: Sequence[Window]) -> tuple[int, ...]:
     """How many first outputs each branch drops, so that equal indices are centred alike.
 
-    A causal branch stands at the input where its output 0 ends, not at its centre: beside others
-    of its kind none drops any, and none sees later inputs than another. Behind a stride causal
-    and centred windows can no longer be told apart: there all are centred.
+    A causal branch stands at the input where its output 0 ends, not at its centre, whatever is
+    beside it: of several none drops any, and none sees later inputs than another. Behind a stride
+    causal and centred windows can no longer be told apart: there all are centred.
     """
     steps = {window.step for window in windows}
     if len(steps) != 1:

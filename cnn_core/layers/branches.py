@@ -22,10 +22,10 @@ from cnn_core.layers.layer import Layer, Pull, Tails
 class Branches(Layer, abstract=True):
     """Layers side by side that see the same input; a subclass says how their outputs are joined.
 
-    Outputs are joined where their windows are centred alike, those of causal branches where they
-    end; what one branch has beyond the others is cropped. So a skip past valid
-    convolutions is the cropped input, and one past causal ones the whole. In a stream the
-    branch that answers earlier waits. Branches may also end without places, (N, D) each.
+    Outputs are joined where their windows are centred alike; a causal branch stands where its
+    windows end, whatever is beside it. What one branch has beyond the others is cropped. So a skip
+    past valid convolutions is the cropped input, and one past causal ones the whole. In a stream
+    the branch that answers earlier waits. Branches may also end without places, (N, D) each.
     """
 
     computes: ClassVar[bool] = False

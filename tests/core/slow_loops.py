@@ -147,19 +147,17 @@ def aligned(loop: Loop, layer: Any, x: Any) -> list[Any]:
     """The branches' outputs from the first place on whose centres all of them have.
 
     Output i of a branch is centred at the middle of the inputs that it sees, as its window says.
-    Where the windows of all branches end alike, as causal ones do, their ends take that part.
+    A causal branch, whose output 0 ends with input 0, stands there, whatever is beside it.
     """
     outputs = [loop.run(branch, x) for branch in layer.branches]
     axes = x.ndim - 2
     for axis in range(axes):
-        centres, ends = [], set()
+        centres = []
         for branch in layer.branches:
             window = branch.windows[axis] if branch.windows else None
-            first = 0.0 if window is None else float(window.start + (window.size - 1) / 2)
+            causal = window is None or window.start + window.size == 1
+            first = 0.0 if causal else float(window.start + (window.size - 1) / 2)
             centres.append((first, 1.0 if window is None else float(window.step)))
-            ends.add(1 if window is None else window.start + window.size)
-        if len(ends) == 1:
-            centres = [(0.0, step) for _, step in centres]
         latest = max(first for first, _ in centres)
         for index, (first, step) in enumerate(centres):
             drop = 0 if layer.drops is None else layer.drops[index][axis]

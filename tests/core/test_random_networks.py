@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cnn_core.description import describe, rebuild
@@ -93,8 +93,16 @@ def given_input(shape: Shape, seed: int = 0) -> Any:
     return np.random.default_rng(seed).standard_normal(shape)
 
 
+def causal_beside_centred() -> tuple[Layer, Shape]:
+    """Two filters of two places, one causal: each stands by its own rule, and none drops any."""
+    rng = np.random.default_rng(0)
+    filters = [double(Conv1d.create(rng, 1, 1, 2, padding=((n, 0),))) for n in (0, 1)]
+    return Sum(tuple(filters)), (1, 2, 1)
+
+
 @settings(deadline=None, max_examples=100)
 @given(case=cases())
+@example(case=causal_beside_centred())
 def test_a_network_is_its_loops(case):
     """Output, its shape, and the multiplications, from definitions alone."""
     net, shape = case
