@@ -26,7 +26,12 @@ if _version_not_supported:
 
 
 class ModelServiceStub(object):
-    """Tells which detectors there are, and what is known of them.
+    """Tells which detectors there are and what is known of them, and decides which
+    of a detector's versions is used.
+
+    Wherever a detector is named, `detectors/welcome` means the version that its
+    alias `live` names, `detectors/welcome@staging` the one of another alias, and
+    `detectors/welcome/versions/3` always the same.
     """
 
     def __init__(self, channel):
@@ -45,10 +50,35 @@ class ModelServiceStub(object):
                 request_serializer=sweepnet__protos_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=sweepnet__protos_dot_v1_dot_model__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.ListModelVersions = channel.unary_unary(
+                '/sweepnet.v1.ModelService/ListModelVersions',
+                request_serializer=sweepnet__protos_dot_v1_dot_model__pb2.ListModelVersionsRequest.SerializeToString,
+                response_deserializer=sweepnet__protos_dot_v1_dot_model__pb2.ListModelVersionsResponse.FromString,
+                _registered_method=True)
+        self.PromoteModel = channel.unary_unary(
+                '/sweepnet.v1.ModelService/PromoteModel',
+                request_serializer=sweepnet__protos_dot_v1_dot_model__pb2.PromoteModelRequest.SerializeToString,
+                response_deserializer=sweepnet__protos_dot_v1_dot_model__pb2.PromoteModelResponse.FromString,
+                _registered_method=True)
+        self.RollBackModel = channel.unary_unary(
+                '/sweepnet.v1.ModelService/RollBackModel',
+                request_serializer=sweepnet__protos_dot_v1_dot_model__pb2.RollBackModelRequest.SerializeToString,
+                response_deserializer=sweepnet__protos_dot_v1_dot_model__pb2.RollBackModelResponse.FromString,
+                _registered_method=True)
+        self.DeleteModel = channel.unary_unary(
+                '/sweepnet.v1.ModelService/DeleteModel',
+                request_serializer=sweepnet__protos_dot_v1_dot_model__pb2.DeleteModelRequest.SerializeToString,
+                response_deserializer=sweepnet__protos_dot_v1_dot_model__pb2.DeleteModelResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
-    """Tells which detectors there are, and what is known of them.
+    """Tells which detectors there are and what is known of them, and decides which
+    of a detector's versions is used.
+
+    Wherever a detector is named, `detectors/welcome` means the version that its
+    alias `live` names, `detectors/welcome@staging` the one of another alias, and
+    `detectors/welcome/versions/3` always the same.
     """
 
     def ListModels(self, request, context):
@@ -60,6 +90,37 @@ class ModelServiceServicer(object):
 
     def GetModel(self, request, context):
         """Tells everything about one detector.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModelVersions(self, request, context):
+        """Lists the versions of a detector, the newest first, in pages. A model file
+        that stands by itself has none until a training takes its name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PromoteModel(self, request, context):
+        """Lets an alias name another version. The server loads the version first: one
+        that cannot be used is refused, and the old one stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollBackModel(self, request, context):
+        """Lets an alias name the version that it named before its last promotion.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteModel(self, request, context):
+        """Deletes a version that no alias names, or a detector with all its versions.
+        Its number is never given again. A shipped model is there again afterwards.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +139,26 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     request_deserializer=sweepnet__protos_dot_v1_dot_model__pb2.GetModelRequest.FromString,
                     response_serializer=sweepnet__protos_dot_v1_dot_model__pb2.GetModelResponse.SerializeToString,
             ),
+            'ListModelVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModelVersions,
+                    request_deserializer=sweepnet__protos_dot_v1_dot_model__pb2.ListModelVersionsRequest.FromString,
+                    response_serializer=sweepnet__protos_dot_v1_dot_model__pb2.ListModelVersionsResponse.SerializeToString,
+            ),
+            'PromoteModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.PromoteModel,
+                    request_deserializer=sweepnet__protos_dot_v1_dot_model__pb2.PromoteModelRequest.FromString,
+                    response_serializer=sweepnet__protos_dot_v1_dot_model__pb2.PromoteModelResponse.SerializeToString,
+            ),
+            'RollBackModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBackModel,
+                    request_deserializer=sweepnet__protos_dot_v1_dot_model__pb2.RollBackModelRequest.FromString,
+                    response_serializer=sweepnet__protos_dot_v1_dot_model__pb2.RollBackModelResponse.SerializeToString,
+            ),
+            'DeleteModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModel,
+                    request_deserializer=sweepnet__protos_dot_v1_dot_model__pb2.DeleteModelRequest.FromString,
+                    response_serializer=sweepnet__protos_dot_v1_dot_model__pb2.DeleteModelResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'sweepnet.v1.ModelService', rpc_method_handlers)
@@ -87,7 +168,12 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService(object):
-    """Tells which detectors there are, and what is known of them.
+    """Tells which detectors there are and what is known of them, and decides which
+    of a detector's versions is used.
+
+    Wherever a detector is named, `detectors/welcome` means the version that its
+    alias `live` names, `detectors/welcome@staging` the one of another alias, and
+    `detectors/welcome/versions/3` always the same.
     """
 
     @staticmethod
@@ -134,6 +220,114 @@ class ModelService(object):
             '/sweepnet.v1.ModelService/GetModel',
             sweepnet__protos_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
             sweepnet__protos_dot_v1_dot_model__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModelVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sweepnet.v1.ModelService/ListModelVersions',
+            sweepnet__protos_dot_v1_dot_model__pb2.ListModelVersionsRequest.SerializeToString,
+            sweepnet__protos_dot_v1_dot_model__pb2.ListModelVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PromoteModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sweepnet.v1.ModelService/PromoteModel',
+            sweepnet__protos_dot_v1_dot_model__pb2.PromoteModelRequest.SerializeToString,
+            sweepnet__protos_dot_v1_dot_model__pb2.PromoteModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBackModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sweepnet.v1.ModelService/RollBackModel',
+            sweepnet__protos_dot_v1_dot_model__pb2.RollBackModelRequest.SerializeToString,
+            sweepnet__protos_dot_v1_dot_model__pb2.RollBackModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sweepnet.v1.ModelService/DeleteModel',
+            sweepnet__protos_dot_v1_dot_model__pb2.DeleteModelRequest.SerializeToString,
+            sweepnet__protos_dot_v1_dot_model__pb2.DeleteModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,7 +18,13 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class ModelServiceStub:
-    """Tells which detectors there are, and what is known of them."""
+    """Tells which detectors there are and what is known of them, and decides which
+    of a detector's versions is used.
+
+    Wherever a detector is named, `detectors/welcome` means the version that its
+    alias `live` names, `detectors/welcome@staging` the one of another alias, and
+    `detectors/welcome/versions/3` always the same.
+    """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     ListModels: grpc.UnaryUnaryMultiCallable[
@@ -33,8 +39,44 @@ class ModelServiceStub:
     ]
     """Tells everything about one detector."""
 
+    ListModelVersions: grpc.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.model_pb2.ListModelVersionsRequest,
+        sweepnet_protos.v1.model_pb2.ListModelVersionsResponse,
+    ]
+    """Lists the versions of a detector, the newest first, in pages. A model file
+    that stands by itself has none until a training takes its name.
+    """
+
+    PromoteModel: grpc.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.model_pb2.PromoteModelRequest,
+        sweepnet_protos.v1.model_pb2.PromoteModelResponse,
+    ]
+    """Lets an alias name another version. The server loads the version first: one
+    that cannot be used is refused, and the old one stays.
+    """
+
+    RollBackModel: grpc.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.model_pb2.RollBackModelRequest,
+        sweepnet_protos.v1.model_pb2.RollBackModelResponse,
+    ]
+    """Lets an alias name the version that it named before its last promotion."""
+
+    DeleteModel: grpc.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.model_pb2.DeleteModelRequest,
+        sweepnet_protos.v1.model_pb2.DeleteModelResponse,
+    ]
+    """Deletes a version that no alias names, or a detector with all its versions.
+    Its number is never given again. A shipped model is there again afterwards.
+    """
+
 class ModelServiceAsyncStub:
-    """Tells which detectors there are, and what is known of them."""
+    """Tells which detectors there are and what is known of them, and decides which
+    of a detector's versions is used.
+
+    Wherever a detector is named, `detectors/welcome` means the version that its
+    alias `live` names, `detectors/welcome@staging` the one of another alias, and
+    `detectors/welcome/versions/3` always the same.
+    """
 
     ListModels: grpc.aio.UnaryUnaryMultiCallable[
         sweepnet_protos.v1.model_pb2.ListModelsRequest,
@@ -48,8 +90,44 @@ class ModelServiceAsyncStub:
     ]
     """Tells everything about one detector."""
 
+    ListModelVersions: grpc.aio.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.model_pb2.ListModelVersionsRequest,
+        sweepnet_protos.v1.model_pb2.ListModelVersionsResponse,
+    ]
+    """Lists the versions of a detector, the newest first, in pages. A model file
+    that stands by itself has none until a training takes its name.
+    """
+
+    PromoteModel: grpc.aio.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.model_pb2.PromoteModelRequest,
+        sweepnet_protos.v1.model_pb2.PromoteModelResponse,
+    ]
+    """Lets an alias name another version. The server loads the version first: one
+    that cannot be used is refused, and the old one stays.
+    """
+
+    RollBackModel: grpc.aio.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.model_pb2.RollBackModelRequest,
+        sweepnet_protos.v1.model_pb2.RollBackModelResponse,
+    ]
+    """Lets an alias name the version that it named before its last promotion."""
+
+    DeleteModel: grpc.aio.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.model_pb2.DeleteModelRequest,
+        sweepnet_protos.v1.model_pb2.DeleteModelResponse,
+    ]
+    """Deletes a version that no alias names, or a detector with all its versions.
+    Its number is never given again. A shipped model is there again afterwards.
+    """
+
 class ModelServiceServicer(metaclass=abc.ABCMeta):
-    """Tells which detectors there are, and what is known of them."""
+    """Tells which detectors there are and what is known of them, and decides which
+    of a detector's versions is used.
+
+    Wherever a detector is named, `detectors/welcome` means the version that its
+    alias `live` names, `detectors/welcome@staging` the one of another alias, and
+    `detectors/welcome/versions/3` always the same.
+    """
 
     @abc.abstractmethod
     def ListModels(
@@ -66,5 +144,43 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[sweepnet_protos.v1.model_pb2.GetModelResponse, collections.abc.Awaitable[sweepnet_protos.v1.model_pb2.GetModelResponse]]:
         """Tells everything about one detector."""
+
+    @abc.abstractmethod
+    def ListModelVersions(
+        self,
+        request: sweepnet_protos.v1.model_pb2.ListModelVersionsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sweepnet_protos.v1.model_pb2.ListModelVersionsResponse, collections.abc.Awaitable[sweepnet_protos.v1.model_pb2.ListModelVersionsResponse]]:
+        """Lists the versions of a detector, the newest first, in pages. A model file
+        that stands by itself has none until a training takes its name.
+        """
+
+    @abc.abstractmethod
+    def PromoteModel(
+        self,
+        request: sweepnet_protos.v1.model_pb2.PromoteModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sweepnet_protos.v1.model_pb2.PromoteModelResponse, collections.abc.Awaitable[sweepnet_protos.v1.model_pb2.PromoteModelResponse]]:
+        """Lets an alias name another version. The server loads the version first: one
+        that cannot be used is refused, and the old one stays.
+        """
+
+    @abc.abstractmethod
+    def RollBackModel(
+        self,
+        request: sweepnet_protos.v1.model_pb2.RollBackModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sweepnet_protos.v1.model_pb2.RollBackModelResponse, collections.abc.Awaitable[sweepnet_protos.v1.model_pb2.RollBackModelResponse]]:
+        """Lets an alias name the version that it named before its last promotion."""
+
+    @abc.abstractmethod
+    def DeleteModel(
+        self,
+        request: sweepnet_protos.v1.model_pb2.DeleteModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sweepnet_protos.v1.model_pb2.DeleteModelResponse, collections.abc.Awaitable[sweepnet_protos.v1.model_pb2.DeleteModelResponse]]:
+        """Deletes a version that no alias names, or a detector with all its versions.
+        Its number is never given again. A shipped model is there again afterwards.
+        """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

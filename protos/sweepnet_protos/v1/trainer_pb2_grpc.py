@@ -42,6 +42,21 @@ class TrainerServiceStub(object):
                 request_serializer=sweepnet__protos_dot_v1_dot_trainer__pb2.StartTrainingRequest.SerializeToString,
                 response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
+        self.ResumeTraining = channel.unary_unary(
+                '/sweepnet.v1.TrainerService/ResumeTraining',
+                request_serializer=sweepnet__protos_dot_v1_dot_trainer__pb2.ResumeTrainingRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
+        self.GetTrainingLog = channel.unary_unary(
+                '/sweepnet.v1.TrainerService/GetTrainingLog',
+                request_serializer=sweepnet__protos_dot_v1_dot_trainer__pb2.GetTrainingLogRequest.SerializeToString,
+                response_deserializer=sweepnet__protos_dot_v1_dot_trainer__pb2.GetTrainingLogResponse.FromString,
+                _registered_method=True)
+        self.StartComparison = channel.unary_unary(
+                '/sweepnet.v1.TrainerService/StartComparison',
+                request_serializer=sweepnet__protos_dot_v1_dot_trainer__pb2.StartComparisonRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
 
 
 class TrainerServiceServicer(object):
@@ -50,9 +65,35 @@ class TrainerServiceServicer(object):
     """
 
     def StartTraining(self, request, context):
-        """Starts a training on a folder that the server may read. The operation's
-        metadata is TrainingMetadata, its response TrainingResult. The finished
-        model is live at once.
+        """Starts a training on a folder that the server may read, or on a data set
+        that was sent to it. The operation's metadata is TrainingMetadata, its
+        response TrainingResult. The finished model is a new version, live at once
+        unless `promotion` says otherwise.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeTraining(self, request, context):
+        """Lets a training that failed or was cancelled go on from what it kept.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTrainingLog(self, request, context):
+        """Tells what a training wrote while it ran: the last part of its log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartComparison(self, request, context):
+        """Measures two models on one data set. The operation's metadata is
+        TrainingMetadata, its response Comparison. What it finds stands against a
+        promotion until it is repeated or forced.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -65,6 +106,21 @@ def add_TrainerServiceServicer_to_server(servicer, server):
             'StartTraining': grpc.unary_unary_rpc_method_handler(
                     servicer.StartTraining,
                     request_deserializer=sweepnet__protos_dot_v1_dot_trainer__pb2.StartTrainingRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'ResumeTraining': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeTraining,
+                    request_deserializer=sweepnet__protos_dot_v1_dot_trainer__pb2.ResumeTrainingRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'GetTrainingLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrainingLog,
+                    request_deserializer=sweepnet__protos_dot_v1_dot_trainer__pb2.GetTrainingLogRequest.FromString,
+                    response_serializer=sweepnet__protos_dot_v1_dot_trainer__pb2.GetTrainingLogResponse.SerializeToString,
+            ),
+            'StartComparison': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartComparison,
+                    request_deserializer=sweepnet__protos_dot_v1_dot_trainer__pb2.StartComparisonRequest.FromString,
                     response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
     }
@@ -96,6 +152,87 @@ class TrainerService(object):
             target,
             '/sweepnet.v1.TrainerService/StartTraining',
             sweepnet__protos_dot_v1_dot_trainer__pb2.StartTrainingRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeTraining(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sweepnet.v1.TrainerService/ResumeTraining',
+            sweepnet__protos_dot_v1_dot_trainer__pb2.ResumeTrainingRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrainingLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sweepnet.v1.TrainerService/GetTrainingLog',
+            sweepnet__protos_dot_v1_dot_trainer__pb2.GetTrainingLogRequest.SerializeToString,
+            sweepnet__protos_dot_v1_dot_trainer__pb2.GetTrainingLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartComparison(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sweepnet.v1.TrainerService/StartComparison',
+            sweepnet__protos_dot_v1_dot_trainer__pb2.StartComparisonRequest.SerializeToString,
             google_dot_longrunning_dot_operations__pb2.Operation.FromString,
             options,
             channel_credentials,

@@ -28,9 +28,34 @@ class TrainerServiceStub:
         sweepnet_protos.v1.trainer_pb2.StartTrainingRequest,
         google.longrunning.operations_pb2.Operation,
     ]
-    """Starts a training on a folder that the server may read. The operation's
-    metadata is TrainingMetadata, its response TrainingResult. The finished
-    model is live at once.
+    """Starts a training on a folder that the server may read, or on a data set
+    that was sent to it. The operation's metadata is TrainingMetadata, its
+    response TrainingResult. The finished model is a new version, live at once
+    unless `promotion` says otherwise.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
+
+    ResumeTraining: grpc.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.trainer_pb2.ResumeTrainingRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Lets a training that failed or was cancelled go on from what it kept.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
+
+    GetTrainingLog: grpc.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.trainer_pb2.GetTrainingLogRequest,
+        sweepnet_protos.v1.trainer_pb2.GetTrainingLogResponse,
+    ]
+    """Tells what a training wrote while it ran: the last part of its log."""
+
+    StartComparison: grpc.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.trainer_pb2.StartComparisonRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Measures two models on one data set. The operation's metadata is
+    TrainingMetadata, its response Comparison. What it finds stands against a
+    promotion until it is repeated or forced.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
 
@@ -43,9 +68,34 @@ class TrainerServiceAsyncStub:
         sweepnet_protos.v1.trainer_pb2.StartTrainingRequest,
         google.longrunning.operations_pb2.Operation,
     ]
-    """Starts a training on a folder that the server may read. The operation's
-    metadata is TrainingMetadata, its response TrainingResult. The finished
-    model is live at once.
+    """Starts a training on a folder that the server may read, or on a data set
+    that was sent to it. The operation's metadata is TrainingMetadata, its
+    response TrainingResult. The finished model is a new version, live at once
+    unless `promotion` says otherwise.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
+
+    ResumeTraining: grpc.aio.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.trainer_pb2.ResumeTrainingRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Lets a training that failed or was cancelled go on from what it kept.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
+
+    GetTrainingLog: grpc.aio.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.trainer_pb2.GetTrainingLogRequest,
+        sweepnet_protos.v1.trainer_pb2.GetTrainingLogResponse,
+    ]
+    """Tells what a training wrote while it ran: the last part of its log."""
+
+    StartComparison: grpc.aio.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.trainer_pb2.StartComparisonRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Measures two models on one data set. The operation's metadata is
+    TrainingMetadata, its response Comparison. What it finds stands against a
+    promotion until it is repeated or forced.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
 
@@ -60,9 +110,40 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
         request: sweepnet_protos.v1.trainer_pb2.StartTrainingRequest,
         context: _ServicerContext,
     ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
-        """Starts a training on a folder that the server may read. The operation's
-        metadata is TrainingMetadata, its response TrainingResult. The finished
-        model is live at once.
+        """Starts a training on a folder that the server may read, or on a data set
+        that was sent to it. The operation's metadata is TrainingMetadata, its
+        response TrainingResult. The finished model is a new version, live at once
+        unless `promotion` says otherwise.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+
+    @abc.abstractmethod
+    def ResumeTraining(
+        self,
+        request: sweepnet_protos.v1.trainer_pb2.ResumeTrainingRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
+        """Lets a training that failed or was cancelled go on from what it kept.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+
+    @abc.abstractmethod
+    def GetTrainingLog(
+        self,
+        request: sweepnet_protos.v1.trainer_pb2.GetTrainingLogRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sweepnet_protos.v1.trainer_pb2.GetTrainingLogResponse, collections.abc.Awaitable[sweepnet_protos.v1.trainer_pb2.GetTrainingLogResponse]]:
+        """Tells what a training wrote while it ran: the last part of its log."""
+
+    @abc.abstractmethod
+    def StartComparison(
+        self,
+        request: sweepnet_protos.v1.trainer_pb2.StartComparisonRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
+        """Measures two models on one data set. The operation's metadata is
+        TrainingMetadata, its response Comparison. What it finds stands against a
+        promotion until it is repeated or forced.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
 
