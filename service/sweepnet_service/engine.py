@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, shown
 from sweepnet_service.session import SpotRequest, SpotStream, check_labels, require
 from sweepnet_service.store import Library, checked_name
+from sweepnet_service.store.library import HEARING
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.image import Detections, ImageDetector
@@ -126,7 +127,8 @@ class Engine:
 
     def _check_kind(self, name: str, kind: str) -> None:
         entry = self.library.entry(name)
-        if entry.kind not in (kind, ""):
+        alike = HEARING if kind in HEARING else (kind,)
+        if entry.kind not in (*alike, ""):
             there = ", ".join(self.library.of_kind(kind)) or "none"
             raise InvalidInput(
                 "detectors", f"{name} finds another kind; {kind} detectors here: {there}"

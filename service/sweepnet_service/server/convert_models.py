@@ -19,13 +19,18 @@ from sweepnet_protos.v1 import model_pb2, trainer_pb2
 from sweepnet_service.errors import InvalidInput, SweepnetError, shown
 from sweepnet_service.server.statuses import status_of
 from sweepnet_service.store import Library, ModelEntry
+from sweepnet_service.store.library import HEARING
 from sweepnet_service.training.jobs import Job, Order
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword import KeywordDetector
     from sweepnet_service.store.library import Detector
 
-KINDS = {"keyword": model_pb2.MODEL_KIND_KEYWORD, "image": model_pb2.MODEL_KIND_IMAGE}
+KINDS = {
+    "keyword": model_pb2.MODEL_KIND_KEYWORD,
+    "image": model_pb2.MODEL_KIND_IMAGE,
+    "phones": model_pb2.MODEL_KIND_KEYWORD,
+}
 STATES = {
     "queued": trainer_pb2.TRAINING_STATE_QUEUED,
     "running": trainer_pb2.TRAINING_STATE_RUNNING,
@@ -104,7 +109,7 @@ def _describe(told: model_pb2.Model, entry: ModelEntry, detector: Detector) -> N
         ordered = sorted(points, key=lambda point: point.threshold)
         told.operating_points.extend(_operating_point(label, point) for point in ordered)
     json_format.ParseDict(json.loads(json.dumps(detector.card)), told.card)
-    if entry.kind == "keyword":
+    if entry.kind in HEARING:
         keyword = cast("KeywordDetector", detector)
         told.sample_rate_hz = keyword.rate_hz
         told.window_s = keyword.window_s

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     Detector: TypeAlias = KeywordDetector | ImageDetector
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models"
-KINDS = ("keyword", "image")
+KINDS = ("keyword", "image", "phones")
+HEARING = ("keyword", "phones")
+"""Kinds that hear audio: phones are told where they are asked for by name, and words always."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def load_detector(kind: str, path: Path) -> Detector:
     The detectors' packages are imported here, so that a server is ready before they are.
     """
     try:
-        if kind == "keyword":
+        if kind in HEARING:
             from sweepnet_service.detectors.keyword import KeywordDetector
 
             return KeywordDetector.load(path)

@@ -19,7 +19,8 @@ from cnn_core.layers import Layer
 from sweepnet_service.detectors.keyword.frontend import FrontEnd, front_end
 from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound
 
-KIND = "keyword"
+KIND, PHONES = "keyword", "phones"
+"""Kinds of files: detectors of words; a phone trunk, whose labels are phones."""
 FEWEST_HOURS = 0.3
 """With less speech behind them rates of false alarms are no ground to choose a threshold on."""
 SMALLEST = 1e-12
@@ -78,6 +79,7 @@ class KeywordDetector:
     default_thresholds: dict[str, float]
     card: dict[str, Any] = field(repr=False)
     decision: Decision = Decision()
+    kind: str = KIND
 
     @property
     def rate_hz(self) -> int:
@@ -166,10 +168,9 @@ class KeywordDetector:
     @classmethod
     def from_description(cls, net: Layer, description: Mapping[str, Any]) -> KeywordDetector:
         """The detector that `describe` described."""
-        if description.get("kind") != KIND:
-            raise ModelUnreadable(
-                "kind", f"the model is of kind {description.get('kind')!r}; expected {KIND!r}"
-            )
+        kind = description.get("kind")
+        if kind not in (KIND, PHONES):
+            raise ModelUnreadable("kind", f"the model is of kind {kind!r}; expected {KIND!r}")
         labels = tuple(description["labels"])
         for part in ("placements", "default_thresholds", "operating_points"):
             if set(description[part]) != set(labels):
@@ -188,12 +189,13 @@ class KeywordDetector:
             default_thresholds=dict(description["default_thresholds"]),
             card=dict(description["card"]),
             decision=Decision(**description["decision"]),
+            kind=kind,
         )
 
     def describe(self) -> dict[str, Any]:
         """Everything but the network, as JSON."""
         return {
-            "kind": KIND,
+            "kind": self.kind,
             "labels": list(self.labels),
             "features": self.features.describe(),
             "placements": {k: vars(v) for k, v in self.placements.items()},
