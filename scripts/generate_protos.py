@@ -15,7 +15,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ROOT / "protos" / "sweepnet_protos" / "v1"
+PROTOS = ROOT / "protos"
 TOOLS = ("grpcio-tools==1.72.1", "mypy-protobuf==3.6.0", "googleapis-common-protos==1.70.0")
 """Newer tools need pyproject's lower bounds of grpcio and protobuf to rise with them."""
 ENVIRONMENT = ROOT / ".cache" / "proto-tools-1.72.1"
@@ -42,7 +42,7 @@ def includes(python: Path, folder: Path) -> list[Path]:
     operations = folder / "google" / "longrunning" / "operations.proto"
     operations.parent.mkdir(parents=True)
     shutil.copy(packages / "google" / "longrunning" / "operations_proto.proto", operations)
-    return [ROOT / "protos", folder, packages, packages / "grpc_tools" / "_proto"]
+    return [PROTOS, folder, packages, packages / "grpc_tools" / "_proto"]
 
 
 def generate(into: Path) -> None:
@@ -53,25 +53,26 @@ def generate(into: Path) -> None:
         plugin = ENVIRONMENT / "bin" / "protoc-gen-mypy_grpc"
         outputs = [f"--{kind}_out={into}" for kind in ("python", "pyi", "grpc_python")]
         outputs += [f"--mypy_grpc_out=quiet:{into}", f"--plugin=protoc-gen-mypy_grpc={plugin}"]
-        files = [str(path) for path in sorted(SOURCES.glob("*.proto"))]
+        files = [str(path) for path in sorted(PROTOS.rglob("*.proto"))]
         subprocess.run(
             [str(python), "-m", "grpc_tools.protoc", *roots, *outputs, *files], check=True
         )
     for path in into.rglob("*_pb2_grpc.py*"):
-        if not has_service(path):
+        if not has_service(path.relative_to(into)):
             path.unlink()
 
 
 def has_service(path: Path) -> bool:
     """Whether the source of a `_pb2_grpc` file declares a service."""
     name = path.name.split("_pb2_grpc")[0]
-    source = SOURCES / f"{name}.proto"
+    source = PROTOS / path.parent / f"{name}.proto"
     return "\nservice " in source.read_text(encoding="utf-8")
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Generated files of a folder by name."""
-    return {path.name: path.read_bytes() for kind in GENERATED for path in folder.glob(kind)}
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Generated files below a folder by their path in it."""
+    found = (path for kind in GENERATED for path in folder.rglob(kind))
+    return {path.relative_to(folder): path.read_bytes() for path in found}
 
 
 def main() -> int:
@@ -81,7 +82,7 @@ def main() -> int:
     check = parser.parse_args().check
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
-        fresh, there = contents(Path(folder) / "sweepnet_protos" / "v1"), contents(SOURCES)
+        fresh, there = contents(Path(folder)), contents(PROTOS)
     differ = sorted(name for name in fresh | there if fresh.get(name) != there.get(name))
     if check:
         for name in differ:
@@ -89,9 +90,9 @@ def main() -> int:
         return 1 if differ else 0
     for name in differ:
         if name in fresh:
-            (SOURCES / name).write_bytes(fresh[name])
+            (PROTOS / name).write_bytes(fresh[name])
         else:
-            (SOURCES / name).unlink()
+            (PROTOS / name).unlink()
     print(f"{len(differ)} of {len(fresh)} generated files written")
     return 0
 

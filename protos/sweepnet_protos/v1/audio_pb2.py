@@ -24,17 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esweepnet_protos/v1/audio.proto\x12\x0bsweepnet.v1\"j\n\x0b\x41udioFormat\x12,\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1a.sweepnet.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12\x15\n\rchannel_count\x18\x03 \x01(\x05\" \n\x08\x41udioGap\x12\x14\n\x0csample_count\x18\x01 \x01(\x03*\xb9\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIO_ENCODING_LINEAR16\x10\x01\x12\x1a\n\x16\x41UDIO_ENCODING_FLOAT32\x10\x02\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x03\x12\x17\n\x13\x41UDIO_ENCODING_ALAW\x10\x04\x12\x1c\n\x18\x41UDIO_ENCODING_CONTAINER\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esweepnet_protos/v1/audio.proto\x12\x0bsweepnet.v1\"j\n\x0b\x41udioFormat\x12,\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1a.sweepnet.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12\x15\n\rchannel_count\x18\x03 \x01(\x05\" \n\x08\x41udioGap\x12\x14\n\x0csample_count\x18\x01 \x01(\x03\"a\n\x0c\x43hannelChunk\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x05\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12$\n\x03gap\x18\x03 \x01(\x0b\x32\x15.sweepnet.v1.AudioGapH\x00\x42\t\n\x07\x63ontent\":\n\rChannelChunks\x12)\n\x06\x63hunks\x18\x01 \x03(\x0b\x32\x19.sweepnet.v1.ChannelChunk*\xb9\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIO_ENCODING_LINEAR16\x10\x01\x12\x1a\n\x16\x41UDIO_ENCODING_FLOAT32\x10\x02\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x03\x12\x17\n\x13\x41UDIO_ENCODING_ALAW\x10\x04\x12\x1c\n\x18\x41UDIO_ENCODING_CONTAINER\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sweepnet_protos.v1.audio_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUDIOENCODING']._serialized_start=190
-  _globals['_AUDIOENCODING']._serialized_end=375
+  _globals['_AUDIOENCODING']._serialized_start=349
+  _globals['_AUDIOENCODING']._serialized_end=534
   _globals['_AUDIOFORMAT']._serialized_start=47
   _globals['_AUDIOFORMAT']._serialized_end=153
   _globals['_AUDIOGAP']._serialized_start=155
   _globals['_AUDIOGAP']._serialized_end=187
+  _globals['_CHANNELCHUNK']._serialized_start=189
+  _globals['_CHANNELCHUNK']._serialized_end=286
+  _globals['_CHANNELCHUNKS']._serialized_start=288
+  _globals['_CHANNELCHUNKS']._serialized_end=346
 # @@protoc_insertion_point(module_scope)

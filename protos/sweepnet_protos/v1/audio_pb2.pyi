@@ -1,6 +1,8 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -35,3 +37,19 @@ class AudioGap(_message.Message):
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     sample_count: int
     def __init__(self, sample_count: _Optional[int] = ...) -> None: ...
+
+class ChannelChunk(_message.Message):
+    __slots__ = ("channel", "audio", "gap")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    channel: int
+    audio: bytes
+    gap: AudioGap
+    def __init__(self, channel: _Optional[int] = ..., audio: _Optional[bytes] = ..., gap: _Optional[_Union[AudioGap, _Mapping]] = ...) -> None: ...
+
+class ChannelChunks(_message.Message):
+    __slots__ = ("chunks",)
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    chunks: _containers.RepeatedCompositeFieldContainer[ChannelChunk]
+    def __init__(self, chunks: _Optional[_Iterable[_Union[ChannelChunk, _Mapping]]] = ...) -> None: ...

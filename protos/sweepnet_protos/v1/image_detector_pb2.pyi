@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DetectConfig(_message.Message):
-    __slots__ = ("detectors", "thresholds", "overlap_iou", "max_boxes", "include_score_map", "include_explanations")
+    __slots__ = ("detectors", "thresholds", "overlap_iou", "max_boxes", "include_score_map", "include_explanations", "region_of_interest")
     class ThresholdsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -22,13 +22,23 @@ class DetectConfig(_message.Message):
     MAX_BOXES_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_SCORE_MAP_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
+    REGION_OF_INTEREST_FIELD_NUMBER: _ClassVar[int]
     detectors: _containers.RepeatedScalarFieldContainer[str]
     thresholds: _containers.ScalarMap[str, float]
     overlap_iou: float
     max_boxes: int
     include_score_map: bool
     include_explanations: bool
-    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., overlap_iou: _Optional[float] = ..., max_boxes: _Optional[int] = ..., include_score_map: bool = ..., include_explanations: bool = ...) -> None: ...
+    region_of_interest: Area
+    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., overlap_iou: _Optional[float] = ..., max_boxes: _Optional[int] = ..., include_score_map: bool = ..., include_explanations: bool = ..., region_of_interest: _Optional[_Union[Area, _Mapping]] = ...) -> None: ...
+
+class Picture(_message.Message):
+    __slots__ = ("image", "region_of_interest")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    REGION_OF_INTEREST_FIELD_NUMBER: _ClassVar[int]
+    image: bytes
+    region_of_interest: Area
+    def __init__(self, image: _Optional[bytes] = ..., region_of_interest: _Optional[_Union[Area, _Mapping]] = ...) -> None: ...
 
 class DetectRequest(_message.Message):
     __slots__ = ("config", "image")
@@ -44,13 +54,37 @@ class DetectResponse(_message.Message):
     results: _containers.RepeatedCompositeFieldContainer[PictureResult]
     def __init__(self, results: _Optional[_Iterable[_Union[PictureResult, _Mapping]]] = ...) -> None: ...
 
+class BatchDetectRequest(_message.Message):
+    __slots__ = ("config", "pictures")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    PICTURES_FIELD_NUMBER: _ClassVar[int]
+    config: DetectConfig
+    pictures: _containers.RepeatedCompositeFieldContainer[Picture]
+    def __init__(self, config: _Optional[_Union[DetectConfig, _Mapping]] = ..., pictures: _Optional[_Iterable[_Union[Picture, _Mapping]]] = ...) -> None: ...
+
+class BatchDetectResponse(_message.Message):
+    __slots__ = ("answers",)
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    answers: _containers.RepeatedCompositeFieldContainer[PictureAnswer]
+    def __init__(self, answers: _Optional[_Iterable[_Union[PictureAnswer, _Mapping]]] = ...) -> None: ...
+
+class PictureAnswer(_message.Message):
+    __slots__ = ("results", "error")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[PictureResult]
+    error: _status_pb2.Status
+    def __init__(self, results: _Optional[_Iterable[_Union[PictureResult, _Mapping]]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+
 class StreamingDetectRequest(_message.Message):
-    __slots__ = ("config", "image")
+    __slots__ = ("config", "image", "picture")
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
     config: DetectConfig
     image: bytes
-    def __init__(self, config: _Optional[_Union[DetectConfig, _Mapping]] = ..., image: _Optional[bytes] = ...) -> None: ...
+    picture: Picture
+    def __init__(self, config: _Optional[_Union[DetectConfig, _Mapping]] = ..., image: _Optional[bytes] = ..., picture: _Optional[_Union[Picture, _Mapping]] = ...) -> None: ...
 
 class StreamingDetectResponse(_message.Message):
     __slots__ = ("picture_index", "results", "error")

@@ -40,6 +40,11 @@ class ImageDetectorServiceStub(object):
                 request_serializer=sweepnet__protos_dot_v1_dot_image__detector__pb2.DetectRequest.SerializeToString,
                 response_deserializer=sweepnet__protos_dot_v1_dot_image__detector__pb2.DetectResponse.FromString,
                 _registered_method=True)
+        self.BatchDetect = channel.unary_unary(
+                '/sweepnet.v1.ImageDetectorService/BatchDetect',
+                request_serializer=sweepnet__protos_dot_v1_dot_image__detector__pb2.BatchDetectRequest.SerializeToString,
+                response_deserializer=sweepnet__protos_dot_v1_dot_image__detector__pb2.BatchDetectResponse.FromString,
+                _registered_method=True)
         self.StreamingDetect = channel.stream_stream(
                 '/sweepnet.v1.ImageDetectorService/StreamingDetect',
                 request_serializer=sweepnet__protos_dot_v1_dot_image__detector__pb2.StreamingDetectRequest.SerializeToString,
@@ -53,6 +58,14 @@ class ImageDetectorServiceServicer(object):
 
     def Detect(self, request, context):
         """Finds objects in one picture.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchDetect(self, request, context):
+        """Finds objects in several pictures that fit into one message. A picture that
+        cannot be read is answered by its error; the others by what is in them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +88,11 @@ def add_ImageDetectorServiceServicer_to_server(servicer, server):
                     servicer.Detect,
                     request_deserializer=sweepnet__protos_dot_v1_dot_image__detector__pb2.DetectRequest.FromString,
                     response_serializer=sweepnet__protos_dot_v1_dot_image__detector__pb2.DetectResponse.SerializeToString,
+            ),
+            'BatchDetect': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchDetect,
+                    request_deserializer=sweepnet__protos_dot_v1_dot_image__detector__pb2.BatchDetectRequest.FromString,
+                    response_serializer=sweepnet__protos_dot_v1_dot_image__detector__pb2.BatchDetectResponse.SerializeToString,
             ),
             'StreamingDetect': grpc.stream_stream_rpc_method_handler(
                     servicer.StreamingDetect,
@@ -110,6 +128,33 @@ class ImageDetectorService(object):
             '/sweepnet.v1.ImageDetectorService/Detect',
             sweepnet__protos_dot_v1_dot_image__detector__pb2.DetectRequest.SerializeToString,
             sweepnet__protos_dot_v1_dot_image__detector__pb2.DetectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchDetect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sweepnet.v1.ImageDetectorService/BatchDetect',
+            sweepnet__protos_dot_v1_dot_image__detector__pb2.BatchDetectRequest.SerializeToString,
+            sweepnet__protos_dot_v1_dot_image__detector__pb2.BatchDetectResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -31,6 +31,14 @@ class ImageDetectorServiceStub:
     ]
     """Finds objects in one picture."""
 
+    BatchDetect: grpc.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.image_detector_pb2.BatchDetectRequest,
+        sweepnet_protos.v1.image_detector_pb2.BatchDetectResponse,
+    ]
+    """Finds objects in several pictures that fit into one message. A picture that
+    cannot be read is answered by its error; the others by what is in them.
+    """
+
     StreamingDetect: grpc.StreamStreamMultiCallable[
         sweepnet_protos.v1.image_detector_pb2.StreamingDetectRequest,
         sweepnet_protos.v1.image_detector_pb2.StreamingDetectResponse,
@@ -49,6 +57,14 @@ class ImageDetectorServiceAsyncStub:
         sweepnet_protos.v1.image_detector_pb2.DetectResponse,
     ]
     """Finds objects in one picture."""
+
+    BatchDetect: grpc.aio.UnaryUnaryMultiCallable[
+        sweepnet_protos.v1.image_detector_pb2.BatchDetectRequest,
+        sweepnet_protos.v1.image_detector_pb2.BatchDetectResponse,
+    ]
+    """Finds objects in several pictures that fit into one message. A picture that
+    cannot be read is answered by its error; the others by what is in them.
+    """
 
     StreamingDetect: grpc.aio.StreamStreamMultiCallable[
         sweepnet_protos.v1.image_detector_pb2.StreamingDetectRequest,
@@ -70,6 +86,16 @@ class ImageDetectorServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[sweepnet_protos.v1.image_detector_pb2.DetectResponse, collections.abc.Awaitable[sweepnet_protos.v1.image_detector_pb2.DetectResponse]]:
         """Finds objects in one picture."""
+
+    @abc.abstractmethod
+    def BatchDetect(
+        self,
+        request: sweepnet_protos.v1.image_detector_pb2.BatchDetectRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sweepnet_protos.v1.image_detector_pb2.BatchDetectResponse, collections.abc.Awaitable[sweepnet_protos.v1.image_detector_pb2.BatchDetectResponse]]:
+        """Finds objects in several pictures that fit into one message. A picture that
+        cannot be read is answered by its error; the others by what is in them.
+        """
 
     @abc.abstractmethod
     def StreamingDetect(

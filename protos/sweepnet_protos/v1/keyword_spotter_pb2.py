@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from sweepnet_protos.v1 import audio_pb2 as sweepnet__protos_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(sweepnet_protos/v1/keyword_spotter.proto\x12\x0bsweepnet.v1\x1a\x1esweepnet_protos/v1/audio.proto\"D\n\x0b\x41ggregation\x12\x18\n\x10\x61ggregate_over_s\x18\x01 \x01(\x01\x12\x1b\n\x13softmax_temperature\x18\x02 \x01(\x01\"\x9f\x03\n\nSpotConfig\x12\x11\n\tdetectors\x18\x01 \x03(\t\x12.\n\x0c\x61udio_format\x18\x02 \x01(\x0b\x32\x18.sweepnet.v1.AudioFormat\x12\x10\n\x08\x63hannels\x18\x03 \x03(\x05\x12;\n\nthresholds\x18\x04 \x03(\x0b\x32\'.sweepnet.v1.SpotConfig.ThresholdsEntry\x12-\n\x0b\x61ggregation\x18\x05 \x01(\x0b\x32\x18.sweepnet.v1.Aggregation\x12\x18\n\x10include_features\x18\x06 \x01(\x08\x12\x30\n\rreply_density\x18\x07 \x01(\x0e\x32\x19.sweepnet.v1.ReplyDensity\x12\x14\n\x0cstart_sample\x18\x08 \x01(\x03\x12\x1c\n\x14include_explanations\x18\t \x01(\x08\x12\x1d\n\x15\x66\x61lse_alarms_per_hour\x18\n \x01(\x01\x1a\x31\n\x0fThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x83\x01\n\x14StreamingSpotRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.sweepnet.v1.SpotConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12$\n\x03gap\x18\x03 \x01(\x0b\x32\x15.sweepnet.v1.AudioGapH\x00\x42\t\n\x07\x63ontent\"\xa5\x01\n\x15StreamingSpotResponse\x12)\n\x06opened\x18\x01 \x01(\x0b\x32\x17.sweepnet.v1.SpotOpenedH\x00\x12)\n\x06update\x18\x02 \x01(\x0b\x32\x17.sweepnet.v1.SpotUpdateH\x00\x12+\n\x07summary\x18\x03 \x01(\x0b\x32\x18.sweepnet.v1.SpotSummaryH\x00\x42\t\n\x07\x63ontent\"E\n\x0bSpotRequest\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.sweepnet.v1.SpotConfig\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\"\x90\x01\n\x0cSpotResponse\x12\'\n\x06opened\x18\x01 \x01(\x0b\x32\x17.sweepnet.v1.SpotOpened\x12,\n\x08\x63hannels\x18\x02 \x03(\x0b\x32\x1a.sweepnet.v1.ChannelUpdate\x12)\n\x07summary\x18\x03 \x01(\x0b\x32\x18.sweepnet.v1.SpotSummary\"}\n\nSpotOpened\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x15\n\rchannel_count\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x03(\x05\x12.\n\tdetectors\x18\x04 \x03(\x0b\x32\x1b.sweepnet.v1.OpenedDetector\"\xdc\x01\n\x0eOpenedDetector\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12?\n\nthresholds\x18\x03 \x03(\x0b\x32+.sweepnet.v1.OpenedDetector.ThresholdsEntry\x12\x10\n\x08window_s\x18\x04 \x01(\x01\x12\r\n\x05hop_s\x18\x05 \x01(\x01\x12\x17\n\x0f\x62\x61nd_centres_hz\x18\x06 \x03(\x01\x1a\x31\n\x0fThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"N\n\nSpotUpdate\x12\x12\n\nread_until\x18\x01 \x01(\x03\x12,\n\x08\x63hannels\x18\x02 \x03(\x0b\x32\x1a.sweepnet.v1.ChannelUpdate\"\xa5\x02\n\rChannelUpdate\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x05\x12\x10\n\x08\x64\x65tector\x18\x02 \x01(\t\x12)\n\x07windows\x18\x03 \x03(\x0b\x32\x18.sweepnet.v1.WindowScore\x12*\n\naggregates\x18\x04 \x03(\x0b\x32\x16.sweepnet.v1.Aggregate\x12)\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x19.sweepnet.v1.KeywordEvent\x12\x12\n\nread_until\x18\x06 \x01(\x03\x12\'\n\x08\x66\x65\x61tures\x18\x07 \x01(\x0b\x32\x15.sweepnet.v1.Features\x12\x32\n\x0c\x65xplanations\x18\x08 \x03(\x0b\x32\x1c.sweepnet.v1.SpotExplanation\"X\n\x0bWindowScore\x12\x14\n\x0cstart_sample\x18\x01 \x01(\x03\x12\x12\n\nend_sample\x18\x02 \x01(\x03\x12\x0e\n\x06scores\x18\x03 \x03(\x02\x12\x0f\n\x07warming\x18\x04 \x01(\x08\"J\n\tAggregate\x12\r\n\x05label\x18\x01 \x01(\t\x12\x0f\n\x07maximum\x18\x02 \x01(\x01\x12\x0c\n\x04mean\x18\x03 \x01(\x01\x12\x0f\n\x07softmax\x18\x04 \x01(\x01\"k\n\x0cKeywordEvent\x12\r\n\x05label\x18\x01 \x01(\t\x12\x14\n\x0cstart_sample\x18\x02 \x01(\x03\x12\x12\n\nend_sample\x18\x03 \x01(\x03\x12\x13\n\x0bpeak_sample\x18\x04 \x01(\x03\x12\r\n\x05score\x18\x05 \x01(\x01\"Y\n\x08\x46\x65\x61tures\x12\x14\n\x0cstart_sample\x18\x01 \x01(\x01\x12\x13\n\x0bhop_samples\x18\x02 \x01(\x01\x12\x12\n\nband_count\x18\x03 \x01(\x05\x12\x0e\n\x06values\x18\x04 \x03(\x02\"\xe6\x01\n\x0fSpotExplanation\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x14\n\x0cstart_sample\x18\x03 \x01(\x03\x12\x12\n\nend_sample\x18\x04 \x01(\x03\x12\x1e\n\x16\x65\x66\x66\x65\x63tive_start_sample\x18\x05 \x01(\x03\x12\x1c\n\x14\x65\x66\x66\x65\x63tive_end_sample\x18\x06 \x01(\x03\x12\'\n\x08\x66\x65\x61tures\x18\x07 \x01(\x0b\x32\x15.sweepnet.v1.Features\x12\x15\n\rcontributions\x18\x08 \x03(\x02\x12\r\n\x05\x66\x61lls\x18\t \x03(\x02\"j\n\x0bSpotSummary\x12\x14\n\x0csample_count\x18\x01 \x01(\x03\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12-\n\x08\x63hannels\x18\x03 \x03(\x0b\x32\x1b.sweepnet.v1.ChannelSummary\"\xa0\x01\n\x0e\x43hannelSummary\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x05\x12\x10\n\x08\x64\x65tector\x18\x02 \x01(\t\x12*\n\naggregates\x18\x03 \x03(\x0b\x32\x16.sweepnet.v1.Aggregate\x12)\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x19.sweepnet.v1.KeywordEvent\x12\x14\n\x0cwindow_count\x18\x05 \x01(\x03*\x80\x01\n\x0cReplyDensity\x12\x1d\n\x19REPLY_DENSITY_UNSPECIFIED\x10\x00\x12\x19\n\x15REPLY_DENSITY_WINDOWS\x10\x01\x12\x1c\n\x18REPLY_DENSITY_AGGREGATES\x10\x02\x12\x18\n\x14REPLY_DENSITY_EVENTS\x10\x03\x32\xb0\x01\n\x15KeywordSpotterService\x12Z\n\rStreamingSpot\x12!.sweepnet.v1.StreamingSpotRequest\x1a\".sweepnet.v1.StreamingSpotResponse(\x01\x30\x01\x12;\n\x04Spot\x12\x18.sweepnet.v1.SpotRequest\x1a\x19.sweepnet.v1.SpotResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(sweepnet_protos/v1/keyword_spotter.proto\x12\x0bsweepnet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esweepnet_protos/v1/audio.proto\"D\n\x0b\x41ggregation\x12\x18\n\x10\x61ggregate_over_s\x18\x01 \x01(\x01\x12\x1b\n\x13softmax_temperature\x18\x02 \x01(\x01\"\xfb\x03\n\nSpotConfig\x12\x11\n\tdetectors\x18\x01 \x03(\t\x12.\n\x0c\x61udio_format\x18\x02 \x01(\x0b\x32\x18.sweepnet.v1.AudioFormat\x12\x10\n\x08\x63hannels\x18\x03 \x03(\x05\x12;\n\nthresholds\x18\x04 \x03(\x0b\x32\'.sweepnet.v1.SpotConfig.ThresholdsEntry\x12-\n\x0b\x61ggregation\x18\x05 \x01(\x0b\x32\x18.sweepnet.v1.Aggregation\x12\x18\n\x10include_features\x18\x06 \x01(\x08\x12\x30\n\rreply_density\x18\x07 \x01(\x0e\x32\x19.sweepnet.v1.ReplyDensity\x12\x14\n\x0cstart_sample\x18\x08 \x01(\x03\x12\x1c\n\x14include_explanations\x18\t \x01(\x08\x12\x1d\n\x15\x66\x61lse_alarms_per_hour\x18\n \x01(\x01\x12\x0e\n\x06labels\x18\x0b \x03(\t\x12\x18\n\x10reply_interval_s\x18\x0c \x01(\x01\x12\x30\n\x0c\x63\x61pture_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x31\n\x0fThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xb1\x01\n\x14StreamingSpotRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.sweepnet.v1.SpotConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12$\n\x03gap\x18\x03 \x01(\x0b\x32\x15.sweepnet.v1.AudioGapH\x00\x12,\n\x06\x63hunks\x18\x04 \x01(\x0b\x32\x1a.sweepnet.v1.ChannelChunksH\x00\x42\t\n\x07\x63ontent\"\xa5\x01\n\x15StreamingSpotResponse\x12)\n\x06opened\x18\x01 \x01(\x0b\x32\x17.sweepnet.v1.SpotOpenedH\x00\x12)\n\x06update\x18\x02 \x01(\x0b\x32\x17.sweepnet.v1.SpotUpdateH\x00\x12+\n\x07summary\x18\x03 \x01(\x0b\x32\x18.sweepnet.v1.SpotSummaryH\x00\x42\t\n\x07\x63ontent\"E\n\x0bSpotRequest\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.sweepnet.v1.SpotConfig\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\"\x90\x01\n\x0cSpotResponse\x12\'\n\x06opened\x18\x01 \x01(\x0b\x32\x17.sweepnet.v1.SpotOpened\x12,\n\x08\x63hannels\x18\x02 \x03(\x0b\x32\x1a.sweepnet.v1.ChannelUpdate\x12)\n\x07summary\x18\x03 \x01(\x0b\x32\x18.sweepnet.v1.SpotSummary\"}\n\nSpotOpened\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x15\n\rchannel_count\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x03(\x05\x12.\n\tdetectors\x18\x04 \x03(\x0b\x32\x1b.sweepnet.v1.OpenedDetector\"\xdc\x01\n\x0eOpenedDetector\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12?\n\nthresholds\x18\x03 \x03(\x0b\x32+.sweepnet.v1.OpenedDetector.ThresholdsEntry\x12\x10\n\x08window_s\x18\x04 \x01(\x01\x12\r\n\x05hop_s\x18\x05 \x01(\x01\x12\x17\n\x0f\x62\x61nd_centres_hz\x18\x06 \x03(\x01\x1a\x31\n\x0fThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"N\n\nSpotUpdate\x12\x12\n\nread_until\x18\x01 \x01(\x03\x12,\n\x08\x63hannels\x18\x02 \x03(\x0b\x32\x1a.sweepnet.v1.ChannelUpdate\"\xa5\x02\n\rChannelUpdate\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x05\x12\x10\n\x08\x64\x65tector\x18\x02 \x01(\t\x12)\n\x07windows\x18\x03 \x03(\x0b\x32\x18.sweepnet.v1.WindowScore\x12*\n\naggregates\x18\x04 \x03(\x0b\x32\x16.sweepnet.v1.Aggregate\x12)\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x19.sweepnet.v1.KeywordEvent\x12\x12\n\nread_until\x18\x06 \x01(\x03\x12\'\n\x08\x66\x65\x61tures\x18\x07 \x01(\x0b\x32\x15.sweepnet.v1.Features\x12\x32\n\x0c\x65xplanations\x18\x08 \x03(\x0b\x32\x1c.sweepnet.v1.SpotExplanation\"X\n\x0bWindowScore\x12\x14\n\x0cstart_sample\x18\x01 \x01(\x03\x12\x12\n\nend_sample\x18\x02 \x01(\x03\x12\x0e\n\x06scores\x18\x03 \x03(\x02\x12\x0f\n\x07warming\x18\x04 \x01(\x08\"J\n\tAggregate\x12\r\n\x05label\x18\x01 \x01(\t\x12\x0f\n\x07maximum\x18\x02 \x01(\x01\x12\x0c\n\x04mean\x18\x03 \x01(\x01\x12\x0f\n\x07softmax\x18\x04 \x01(\x01\"\x9b\x01\n\x0cKeywordEvent\x12\r\n\x05label\x18\x01 \x01(\t\x12\x14\n\x0cstart_sample\x18\x02 \x01(\x03\x12\x12\n\nend_sample\x18\x03 \x01(\x03\x12\x13\n\x0bpeak_sample\x18\x04 \x01(\x03\x12\r\n\x05score\x18\x05 \x01(\x01\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x08\x46\x65\x61tures\x12\x14\n\x0cstart_sample\x18\x01 \x01(\x01\x12\x13\n\x0bhop_samples\x18\x02 \x01(\x01\x12\x12\n\nband_count\x18\x03 \x01(\x05\x12\x0e\n\x06values\x18\x04 \x03(\x02\"\xe6\x01\n\x0fSpotExplanation\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x14\n\x0cstart_sample\x18\x03 \x01(\x03\x12\x12\n\nend_sample\x18\x04 \x01(\x03\x12\x1e\n\x16\x65\x66\x66\x65\x63tive_start_sample\x18\x05 \x01(\x03\x12\x1c\n\x14\x65\x66\x66\x65\x63tive_end_sample\x18\x06 \x01(\x03\x12\'\n\x08\x66\x65\x61tures\x18\x07 \x01(\x0b\x32\x15.sweepnet.v1.Features\x12\x15\n\rcontributions\x18\x08 \x03(\x02\x12\r\n\x05\x66\x61lls\x18\t \x03(\x02\"j\n\x0bSpotSummary\x12\x14\n\x0csample_count\x18\x01 \x01(\x03\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12-\n\x08\x63hannels\x18\x03 \x03(\x0b\x32\x1b.sweepnet.v1.ChannelSummary\"\xb6\x01\n\x0e\x43hannelSummary\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\x05\x12\x10\n\x08\x64\x65tector\x18\x02 \x01(\t\x12*\n\naggregates\x18\x03 \x03(\x0b\x32\x16.sweepnet.v1.Aggregate\x12)\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x19.sweepnet.v1.KeywordEvent\x12\x14\n\x0cwindow_count\x18\x05 \x01(\x03\x12\x14\n\x0csample_count\x18\x06 \x01(\x03*\x80\x01\n\x0cReplyDensity\x12\x1d\n\x19REPLY_DENSITY_UNSPECIFIED\x10\x00\x12\x19\n\x15REPLY_DENSITY_WINDOWS\x10\x01\x12\x1c\n\x18REPLY_DENSITY_AGGREGATES\x10\x02\x12\x18\n\x14REPLY_DENSITY_EVENTS\x10\x03\x32\xb0\x01\n\x15KeywordSpotterService\x12Z\n\rStreamingSpot\x12!.sweepnet.v1.StreamingSpotRequest\x1a\".sweepnet.v1.StreamingSpotResponse(\x01\x30\x01\x12;\n\x04Spot\x12\x18.sweepnet.v1.SpotRequest\x1a\x19.sweepnet.v1.SpotResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,46 +37,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPOTCONFIG_THRESHOLDSENTRY']._serialized_options = b'8\001'
   _globals['_OPENEDDETECTOR_THRESHOLDSENTRY']._loaded_options = None
   _globals['_OPENEDDETECTOR_THRESHOLDSENTRY']._serialized_options = b'8\001'
-  _globals['_REPLYDENSITY']._serialized_start=2694
-  _globals['_REPLYDENSITY']._serialized_end=2822
-  _globals['_AGGREGATION']._serialized_start=89
-  _globals['_AGGREGATION']._serialized_end=157
-  _globals['_SPOTCONFIG']._serialized_start=160
-  _globals['_SPOTCONFIG']._serialized_end=575
-  _globals['_SPOTCONFIG_THRESHOLDSENTRY']._serialized_start=526
-  _globals['_SPOTCONFIG_THRESHOLDSENTRY']._serialized_end=575
-  _globals['_STREAMINGSPOTREQUEST']._serialized_start=578
-  _globals['_STREAMINGSPOTREQUEST']._serialized_end=709
-  _globals['_STREAMINGSPOTRESPONSE']._serialized_start=712
-  _globals['_STREAMINGSPOTRESPONSE']._serialized_end=877
-  _globals['_SPOTREQUEST']._serialized_start=879
-  _globals['_SPOTREQUEST']._serialized_end=948
-  _globals['_SPOTRESPONSE']._serialized_start=951
-  _globals['_SPOTRESPONSE']._serialized_end=1095
-  _globals['_SPOTOPENED']._serialized_start=1097
-  _globals['_SPOTOPENED']._serialized_end=1222
-  _globals['_OPENEDDETECTOR']._serialized_start=1225
-  _globals['_OPENEDDETECTOR']._serialized_end=1445
-  _globals['_OPENEDDETECTOR_THRESHOLDSENTRY']._serialized_start=526
-  _globals['_OPENEDDETECTOR_THRESHOLDSENTRY']._serialized_end=575
-  _globals['_SPOTUPDATE']._serialized_start=1447
-  _globals['_SPOTUPDATE']._serialized_end=1525
-  _globals['_CHANNELUPDATE']._serialized_start=1528
-  _globals['_CHANNELUPDATE']._serialized_end=1821
-  _globals['_WINDOWSCORE']._serialized_start=1823
-  _globals['_WINDOWSCORE']._serialized_end=1911
-  _globals['_AGGREGATE']._serialized_start=1913
-  _globals['_AGGREGATE']._serialized_end=1987
-  _globals['_KEYWORDEVENT']._serialized_start=1989
-  _globals['_KEYWORDEVENT']._serialized_end=2096
-  _globals['_FEATURES']._serialized_start=2098
-  _globals['_FEATURES']._serialized_end=2187
-  _globals['_SPOTEXPLANATION']._serialized_start=2190
-  _globals['_SPOTEXPLANATION']._serialized_end=2420
-  _globals['_SPOTSUMMARY']._serialized_start=2422
-  _globals['_SPOTSUMMARY']._serialized_end=2528
-  _globals['_CHANNELSUMMARY']._serialized_start=2531
-  _globals['_CHANNELSUMMARY']._serialized_end=2691
-  _globals['_KEYWORDSPOTTERSERVICE']._serialized_start=2825
-  _globals['_KEYWORDSPOTTERSERVICE']._serialized_end=3001
+  _globals['_REPLYDENSITY']._serialized_start=2936
+  _globals['_REPLYDENSITY']._serialized_end=3064
+  _globals['_AGGREGATION']._serialized_start=122
+  _globals['_AGGREGATION']._serialized_end=190
+  _globals['_SPOTCONFIG']._serialized_start=193
+  _globals['_SPOTCONFIG']._serialized_end=700
+  _globals['_SPOTCONFIG_THRESHOLDSENTRY']._serialized_start=651
+  _globals['_SPOTCONFIG_THRESHOLDSENTRY']._serialized_end=700
+  _globals['_STREAMINGSPOTREQUEST']._serialized_start=703
+  _globals['_STREAMINGSPOTREQUEST']._serialized_end=880
+  _globals['_STREAMINGSPOTRESPONSE']._serialized_start=883
+  _globals['_STREAMINGSPOTRESPONSE']._serialized_end=1048
+  _globals['_SPOTREQUEST']._serialized_start=1050
+  _globals['_SPOTREQUEST']._serialized_end=1119
+  _globals['_SPOTRESPONSE']._serialized_start=1122
+  _globals['_SPOTRESPONSE']._serialized_end=1266
+  _globals['_SPOTOPENED']._serialized_start=1268
+  _globals['_SPOTOPENED']._serialized_end=1393
+  _globals['_OPENEDDETECTOR']._serialized_start=1396
+  _globals['_OPENEDDETECTOR']._serialized_end=1616
+  _globals['_OPENEDDETECTOR_THRESHOLDSENTRY']._serialized_start=651
+  _globals['_OPENEDDETECTOR_THRESHOLDSENTRY']._serialized_end=700
+  _globals['_SPOTUPDATE']._serialized_start=1618
+  _globals['_SPOTUPDATE']._serialized_end=1696
+  _globals['_CHANNELUPDATE']._serialized_start=1699
+  _globals['_CHANNELUPDATE']._serialized_end=1992
+  _globals['_WINDOWSCORE']._serialized_start=1994
+  _globals['_WINDOWSCORE']._serialized_end=2082
+  _globals['_AGGREGATE']._serialized_start=2084
+  _globals['_AGGREGATE']._serialized_end=2158
+  _globals['_KEYWORDEVENT']._serialized_start=2161
+  _globals['_KEYWORDEVENT']._serialized_end=2316
+  _globals['_FEATURES']._serialized_start=2318
+  _globals['_FEATURES']._serialized_end=2407
+  _globals['_SPOTEXPLANATION']._serialized_start=2410
+  _globals['_SPOTEXPLANATION']._serialized_end=2640
+  _globals['_SPOTSUMMARY']._serialized_start=2642
+  _globals['_SPOTSUMMARY']._serialized_end=2748
+  _globals['_CHANNELSUMMARY']._serialized_start=2751
+  _globals['_CHANNELSUMMARY']._serialized_end=2933
+  _globals['_KEYWORDSPOTTERSERVICE']._serialized_start=3067
+  _globals['_KEYWORDSPOTTERSERVICE']._serialized_end=3243
 # @@protoc_insertion_point(module_scope)

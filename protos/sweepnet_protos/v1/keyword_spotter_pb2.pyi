@@ -1,3 +1,4 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from sweepnet_protos.v1 import audio_pb2 as _audio_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -28,7 +29,7 @@ class Aggregation(_message.Message):
     def __init__(self, aggregate_over_s: _Optional[float] = ..., softmax_temperature: _Optional[float] = ...) -> None: ...
 
 class SpotConfig(_message.Message):
-    __slots__ = ("detectors", "audio_format", "channels", "thresholds", "aggregation", "include_features", "reply_density", "start_sample", "include_explanations", "false_alarms_per_hour")
+    __slots__ = ("detectors", "audio_format", "channels", "thresholds", "aggregation", "include_features", "reply_density", "start_sample", "include_explanations", "false_alarms_per_hour", "labels", "reply_interval_s", "capture_time")
     class ThresholdsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +47,9 @@ class SpotConfig(_message.Message):
     START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     FALSE_ALARMS_PER_HOUR_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    REPLY_INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
     detectors: _containers.RepeatedScalarFieldContainer[str]
     audio_format: _audio_pb2.AudioFormat
     channels: _containers.RepeatedScalarFieldContainer[int]
@@ -56,17 +60,22 @@ class SpotConfig(_message.Message):
     start_sample: int
     include_explanations: bool
     false_alarms_per_hour: float
-    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., audio_format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., channels: _Optional[_Iterable[int]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., aggregation: _Optional[_Union[Aggregation, _Mapping]] = ..., include_features: bool = ..., reply_density: _Optional[_Union[ReplyDensity, str]] = ..., start_sample: _Optional[int] = ..., include_explanations: bool = ..., false_alarms_per_hour: _Optional[float] = ...) -> None: ...
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    reply_interval_s: float
+    capture_time: _timestamp_pb2.Timestamp
+    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., audio_format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., channels: _Optional[_Iterable[int]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., aggregation: _Optional[_Union[Aggregation, _Mapping]] = ..., include_features: bool = ..., reply_density: _Optional[_Union[ReplyDensity, str]] = ..., start_sample: _Optional[int] = ..., include_explanations: bool = ..., false_alarms_per_hour: _Optional[float] = ..., labels: _Optional[_Iterable[str]] = ..., reply_interval_s: _Optional[float] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class StreamingSpotRequest(_message.Message):
-    __slots__ = ("config", "audio", "gap")
+    __slots__ = ("config", "audio", "gap", "chunks")
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
     config: SpotConfig
     audio: bytes
     gap: _audio_pb2.AudioGap
-    def __init__(self, config: _Optional[_Union[SpotConfig, _Mapping]] = ..., audio: _Optional[bytes] = ..., gap: _Optional[_Union[_audio_pb2.AudioGap, _Mapping]] = ...) -> None: ...
+    chunks: _audio_pb2.ChannelChunks
+    def __init__(self, config: _Optional[_Union[SpotConfig, _Mapping]] = ..., audio: _Optional[bytes] = ..., gap: _Optional[_Union[_audio_pb2.AudioGap, _Mapping]] = ..., chunks: _Optional[_Union[_audio_pb2.ChannelChunks, _Mapping]] = ...) -> None: ...
 
 class StreamingSpotResponse(_message.Message):
     __slots__ = ("opened", "update", "summary")
@@ -184,18 +193,20 @@ class Aggregate(_message.Message):
     def __init__(self, label: _Optional[str] = ..., maximum: _Optional[float] = ..., mean: _Optional[float] = ..., softmax: _Optional[float] = ...) -> None: ...
 
 class KeywordEvent(_message.Message):
-    __slots__ = ("label", "start_sample", "end_sample", "peak_sample", "score")
+    __slots__ = ("label", "start_sample", "end_sample", "peak_sample", "score", "start_time")
     LABEL_FIELD_NUMBER: _ClassVar[int]
     START_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     END_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     PEAK_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
     label: str
     start_sample: int
     end_sample: int
     peak_sample: int
     score: float
-    def __init__(self, label: _Optional[str] = ..., start_sample: _Optional[int] = ..., end_sample: _Optional[int] = ..., peak_sample: _Optional[int] = ..., score: _Optional[float] = ...) -> None: ...
+    start_time: _timestamp_pb2.Timestamp
+    def __init__(self, label: _Optional[str] = ..., start_sample: _Optional[int] = ..., end_sample: _Optional[int] = ..., peak_sample: _Optional[int] = ..., score: _Optional[float] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Features(_message.Message):
     __slots__ = ("start_sample", "hop_samples", "band_count", "values")
@@ -242,15 +253,17 @@ class SpotSummary(_message.Message):
     def __init__(self, sample_count: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[ChannelSummary, _Mapping]]] = ...) -> None: ...
 
 class ChannelSummary(_message.Message):
-    __slots__ = ("channel", "detector", "aggregates", "events", "window_count")
+    __slots__ = ("channel", "detector", "aggregates", "events", "window_count", "sample_count")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     DETECTOR_FIELD_NUMBER: _ClassVar[int]
     AGGREGATES_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     channel: int
     detector: str
     aggregates: _containers.RepeatedCompositeFieldContainer[Aggregate]
     events: _containers.RepeatedCompositeFieldContainer[KeywordEvent]
     window_count: int
-    def __init__(self, channel: _Optional[int] = ..., detector: _Optional[str] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[KeywordEvent, _Mapping]]] = ..., window_count: _Optional[int] = ...) -> None: ...
+    sample_count: int
+    def __init__(self, channel: _Optional[int] = ..., detector: _Optional[str] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[KeywordEvent, _Mapping]]] = ..., window_count: _Optional[int] = ..., sample_count: _Optional[int] = ...) -> None: ...

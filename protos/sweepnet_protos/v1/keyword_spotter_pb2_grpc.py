@@ -53,7 +53,7 @@ class KeywordSpotterServiceServicer(object):
 
     def StreamingSpot(self, request_iterator, context):
         """Scores audio as it comes. The first request holds `config`, the others
-        `audio` or `gap`. The first reply is `opened`, then come `update`s, and
+        `audio`, `chunks` or `gap`. The first reply is `opened`, then come `update`s, and
         when the client has closed its side a last update and `summary`.
         However the audio is cut, the scores are those of the whole.
         """

@@ -26,7 +26,7 @@ class KeywordSpotterServiceStub:
         sweepnet_protos.v1.keyword_spotter_pb2.StreamingSpotResponse,
     ]
     """Scores audio as it comes. The first request holds `config`, the others
-    `audio` or `gap`. The first reply is `opened`, then come `update`s, and
+    `audio`, `chunks` or `gap`. The first reply is `opened`, then come `update`s, and
     when the client has closed its side a last update and `summary`.
     However the audio is cut, the scores are those of the whole.
     """
@@ -45,7 +45,7 @@ class KeywordSpotterServiceAsyncStub:
         sweepnet_protos.v1.keyword_spotter_pb2.StreamingSpotResponse,
     ]
     """Scores audio as it comes. The first request holds `config`, the others
-    `audio` or `gap`. The first reply is `opened`, then come `update`s, and
+    `audio`, `chunks` or `gap`. The first reply is `opened`, then come `update`s, and
     when the client has closed its side a last update and `summary`.
     However the audio is cut, the scores are those of the whole.
     """
@@ -66,7 +66,7 @@ class KeywordSpotterServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[sweepnet_protos.v1.keyword_spotter_pb2.StreamingSpotResponse], collections.abc.AsyncIterator[sweepnet_protos.v1.keyword_spotter_pb2.StreamingSpotResponse]]:
         """Scores audio as it comes. The first request holds `config`, the others
-        `audio` or `gap`. The first reply is `opened`, then come `update`s, and
+        `audio`, `chunks` or `gap`. The first reply is `opened`, then come `update`s, and
         when the client has closed its side a last update and `summary`.
         However the audio is cut, the scores are those of the whole.
         """

@@ -1,0 +1,1 @@
+"""Package inference: the Open Inference Protocol, as KServe and Triton speak it."""
