@@ -4,14 +4,18 @@
 
 Every arrow keeps its own state, so that chunking changes nothing. Silence is put before the first
 sample and after the last; times are in samples of the source, counted from its first.
+
+`hearing` and `finishing` leave the network to the caller, who may step many sessions at once;
+`push` and `finish` are the same for a session alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import TypeAlias, TypeVar, cast
 
 import numpy as np
 import soxr
@@ -21,13 +25,17 @@ from cnn_core.aggregate import Max, Mean, SoftmaxMean
 from cnn_core.arrays import Array
 from cnn_core.decide import EachLabel, Hysteresis, Peak
 from cnn_core.errors import CoreError
-from cnn_core.stream import Stream, open_stream
+from cnn_core.stream import Stream, StreamBatch, open_stream
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.explanation import Explainer, SpotExplanation
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 384_000
 LONGEST_HORIZON_S = 3_600
+T = TypeVar("T")
+Hearing: TypeAlias = Generator[tuple[Stream, Array], Array, T]
+"""Yields a stream of the network with its next frames (t, bands), is sent the scores (t', labels)
+that they complete, and returns what came of it."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +100,21 @@ class SpotUpdate:
 
 
 class SpotSession:
-    """One mono channel of one stream; not to be shared by threads."""
+    """One mono channel of one stream; not to be shared by threads.
+
+    `batch`: the streams of the detector's network that are stepped with this one.
+    """
 
     def __init__(
-        self, detector: KeywordDetector, rate_hz: int, options: SpotOptions = SpotOptions()
+        self,
+        detector: KeywordDetector,
+        rate_hz: int,
+        options: SpotOptions = SpotOptions(),
+        batch: StreamBatch | None = None,
     ) -> None:
         check_rate(rate_hz)
         self.detector, self.rate_hz, self.options = detector, rate_hz, options
+        self._batch = batch
         self._resampler = resampler(rate_hz, detector.rate_hz)
         self._frames = detector.features.stream()
         self._explainer = Explainer(detector) if options.explanations else None
@@ -113,10 +129,18 @@ class SpotSession:
     @cached_property
     def _net(self) -> Stream:
         """Opened when first needed: `replay` decides about scores without it."""
-        return open_stream(self.detector.net)
+        return open_stream(self.detector.net) if self._batch is None else self._batch.open()
 
     def push(self, samples: Array) -> SpotUpdate:
         """What the next samples (n,), n >= 0, of the source bring; floats in -1..1."""
+        return alone(self.hearing(samples))
+
+    def finish(self) -> SpotUpdate:
+        """What remains: the last windows, padded with silence, and events still open."""
+        return alone(self.finishing())
+
+    def hearing(self, samples: Array) -> Hearing[SpotUpdate]:
+        """`push`, its network left to the caller."""
         if self._finished:
             raise FailedPrecondition("samples", "the stream is finished; open a new session")
         samples = checked(samples)
@@ -124,10 +148,10 @@ class SpotSession:
             return self._update((), (), self._no_features())
         silence = np.zeros(0 if self._read else self.detector.padding_samples, np.float32)
         self._read += len(samples)
-        return self._hear(np.concatenate([silence, self._resample(samples)]))
+        return (yield from self._hear(np.concatenate([silence, self._resample(samples)])))
 
-    def finish(self) -> SpotUpdate:
-        """What remains: the last windows, padded with silence, and events still open."""
+    def finishing(self) -> Hearing[SpotUpdate]:
+        """`finish`, its network left to the caller."""
         if self._finished:
             raise FailedPrecondition("finish", "the stream is finished already")
         self._finished = True
@@ -135,7 +159,7 @@ class SpotSession:
             return self._update((), (), self._no_features())
         rest = self._resample(np.empty(0, np.float32), last=True)
         silence = np.zeros(self.detector.padding_samples, np.float32)
-        return self._hear(np.concatenate([rest, silence]))
+        return (yield from self._hear(np.concatenate([rest, silence])))
 
     def replay(self, label: str, scores: Array, samples: int) -> list[KeywordEvent]:
         """The events of a finished stream of so many samples from one label's scores (t,)."""
@@ -148,10 +172,10 @@ class SpotSession:
             return samples
         return np.asarray(self._resampler.resample_chunk(samples, last=last), np.float32)
 
-    def _hear(self, samples: Array) -> SpotUpdate:
+    def _hear(self, samples: Array) -> Hearing[SpotUpdate]:
         """From samples at the detector's rate to an update."""
         frames = self._frames.push(samples)
-        scores = self._net.step(frames).scores
+        scores = yield self._net, frames
         first = self._windows
         self._windows += len(scores)
         windows = tuple(self._window(first + i, row) for i, row in enumerate(scores))
@@ -244,6 +268,16 @@ class SpotSession:
         return empty if self.options.features else None
 
 
+def alone(hearing: Hearing[T]) -> T:
+    """What comes of it when its network is stepped by itself."""
+    try:
+        stream, frames = next(hearing)
+        while True:
+            stream, frames = hearing.send(stream.step(frames).scores)
+    except StopIteration as end:
+        return cast("T", end.value)
+
+
 def check_rate(rate_hz: int) -> None:
     """Raises InvalidInput for a rate that cannot be used."""
     if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
@@ -313,9 +347,11 @@ def aggregates(detector: KeywordDetector, options: SpotOptions) -> tuple[Running
 
 __all__ = [
     "Aggregate",
+    "Hearing",
     "KeywordEvent",
     "SpotOptions",
     "SpotSession",
     "SpotUpdate",
     "WindowScore",
+    "alone",
 ]
