@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, shown
 from sweepnet_service.session import SpotRequest, SpotStream, check_labels, require
-from sweepnet_service.store import Library, checked_name
-from sweepnet_service.store.library import HEARING
+from sweepnet_service.store import Library, reference
+from sweepnet_service.store.entries import HEARING
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.image import Detections, ImageDetector
     from sweepnet_service.detectors.keyword import KeywordDetector
-    from sweepnet_service.store.library import Detector
+    from sweepnet_service.store.entries import Detector
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -119,7 +119,8 @@ class Engine:
                 f"got {len(names)} names; expected at most {MOST_DETECTORS}, each one once",
             )
         for name in names:
-            self._check_kind(checked_name(name, "detectors"), kind)
+            reference(name, "detectors")
+            self._check_kind(name, kind)
         chosen = names or self.library.of_kind(kind)
         if not chosen:
             raise FailedPrecondition("detectors", f"this server holds no {kind} detector")

@@ -15,10 +15,10 @@ limit_threads()
 from sweepnet_service.commands.ending import FAILED, clear_ending  # noqa: E402
 from sweepnet_service.commands.places import Models, check_writable, model_file  # noqa: E402
 from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound  # noqa: E402
-from sweepnet_service.store.library import load_detector, read_entry  # noqa: E402
+from sweepnet_service.store.entries import load_detector, read_entry  # noqa: E402
 
 if TYPE_CHECKING:
-    from sweepnet_service.store.library import Detector
+    from sweepnet_service.store.entries import Detector
 
 
 @clear_ending("export")

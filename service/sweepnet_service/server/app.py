@@ -39,6 +39,7 @@ from sweepnet_service.server.models import Models
 from sweepnet_service.server.settings import Settings
 from sweepnet_service.server.statuses import Guard
 from sweepnet_service.server.trainer import Operations, Trainer
+from sweepnet_service.server.upkeep import kept_up
 from sweepnet_service.spotting import Uploads
 from sweepnet_service.store import Library
 from sweepnet_service.training.jobs import Jobs
@@ -92,7 +93,8 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     await _serving(watch)
     app = Running(address, server, watch, engine, jobs)
     try:
-        yield app
+        async with kept_up(library):
+            yield app
     finally:
         await app.drain(settings.grace_s)
         await jobs.close()

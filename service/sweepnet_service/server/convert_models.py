@@ -17,14 +17,15 @@ from cnn_core.errors import CoreError
 from cnn_core.summary import Summary, summary
 from sweepnet_protos.v1 import model_pb2, trainer_pb2
 from sweepnet_service.errors import InvalidInput, SweepnetError, shown
+from sweepnet_service.server import convert_versions
 from sweepnet_service.server.statuses import status_of
 from sweepnet_service.store import Library, ModelEntry
-from sweepnet_service.store.library import HEARING
+from sweepnet_service.store.entries import HEARING
 from sweepnet_service.training.jobs import Job, Order
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword import KeywordDetector
-    from sweepnet_service.store.library import Detector
+    from sweepnet_service.store.entries import Detector
 
 KINDS = {
     "keyword": model_pb2.MODEL_KIND_KEYWORD,
@@ -46,14 +47,14 @@ LONGEST_WAIT_S = 86_400.0
 def model(library: Library, name: str) -> model_pb2.Model:
     """Everything about a model; one that cannot be read says why in `error`."""
     entry = library.entry(name)
-    told = _bare(entry)
+    told = _bare(library, entry)
     try:
         _describe(told, entry, library.load(name))
     except SweepnetError as error:
-        told = _bare(entry)
+        told = _bare(library, entry)
         told.error = error.message
     except Exception as error:  # a card may hold anything
-        told = _bare(entry)
+        told = _bare(library, entry)
         told.error = f"its description cannot be told ({type(error).__name__})"
     return told
 
@@ -92,14 +93,18 @@ def _network(table: Summary) -> model_pb2.Network:
     )
 
 
-def _bare(entry: ModelEntry) -> model_pb2.Model:
-    return model_pb2.Model(
+def _bare(library: Library, entry: ModelEntry) -> model_pb2.Model:
+    told = model_pb2.Model(
         name=entry.name,
         kind=KINDS.get(entry.kind, model_pb2.MODEL_KIND_UNSPECIFIED),
         size_bytes=entry.size_bytes,
         format_version=entry.format_version,
         error=entry.error,
     )
+    if entry.version is not None and library.versions is not None:
+        aliases = library.versions.aliases(entry.name)
+        told.version.CopyFrom(convert_versions.version(entry.version, aliases))
+    return told
 
 
 def _describe(told: model_pb2.Model, entry: ModelEntry, detector: Detector) -> None:

@@ -1,6 +1,31 @@
-"""Where model files are found and what they are called."""
+"""Where model files are found and what they are called; their versions."""
 
-from sweepnet_service.store.library import SHIPPED, Library, ModelEntry
-from sweepnet_service.store.names import checked_name, file_of_name, name_alone
+from sweepnet_service.store.entries import SHIPPED, ModelEntry
+from sweepnet_service.store.library import Library
+from sweepnet_service.store.names import (
+    LIVE,
+    checked_alias,
+    checked_name,
+    file_of_name,
+    name_alone,
+    reference,
+    version_name,
+)
+from sweepnet_service.store.version import Lineage, Version
+from sweepnet_service.store.versions import Versions
 
-__all__ = ["SHIPPED", "Library", "ModelEntry", "checked_name", "file_of_name", "name_alone"]
+__all__ = [
+    "LIVE",
+    "SHIPPED",
+    "Library",
+    "Lineage",
+    "ModelEntry",
+    "Version",
+    "Versions",
+    "checked_alias",
+    "checked_name",
+    "file_of_name",
+    "name_alone",
+    "reference",
+    "version_name",
+]

@@ -2,58 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from safetensors import safe_open
-
-from cnn_core.errors import ModelFileError
-from cnn_core.modelfile import FORMAT_VERSION
-from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound, SweepnetError, shown
-from sweepnet_service.store.names import SUFFIX, name_of_file
+from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound, shown
+from sweepnet_service.store.entries import (
+    SHIPPED,
+    ModelEntry,
+    load_detector,
+    read_entry,
+    unchanged,
+)
+from sweepnet_service.store.names import LIVE, SUFFIX, Reference, name_of_file, reference
+from sweepnet_service.store.version import Version, check_content
+from sweepnet_service.store.versions import Versions
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from sweepnet_service.store.entries import Detector
 
-    from sweepnet_service.detectors.image import ImageDetector
-    from sweepnet_service.detectors.keyword import KeywordDetector
-
-    Detector: TypeAlias = KeywordDetector | ImageDetector
-
-SHIPPED = Path(__file__).resolve().parent.parent / "models"
-KINDS = ("keyword", "image", "phones")
-HEARING = ("keyword", "phones")
-"""Kinds that hear audio: phones are told where they are asked for by name, and words always."""
-
-
-@dataclass(frozen=True)
-class ModelEntry:
-    """A model file as its header shows it; `error` says why it cannot be used."""
-
-    name: str
-    path: Path
-    size_bytes: int
-    modified_ns: int
-    kind: str = ""
-    format_version: int = 0
-    error: str = ""
-
-    @property
-    def shipped(self) -> bool:
-        """Whether it came with the package."""
-        return self.path.parent == SHIPPED
+MOST_PINNED = 4
+"""Versions kept in memory that were asked for by number or were live before."""
 
 
 class Library:
     """Detectors of the shipped folder and of one more; what is loaded is shared and never changes.
 
-    A file in the second folder takes the place of a shipped one of the same name. `warn` is told
-    name and reason, once, of each file that cannot be used. Raises InvalidInput for no folder.
+    A file in the second folder takes the place of a shipped one of the same name, and the live
+    version of a detector the place of both. `warn` is told name and reason, once, of each file
+    that cannot be used. Raises InvalidInput for no folder.
     """
 
     def __init__(
@@ -65,21 +45,80 @@ class Library:
         if folder is not None and not folder.is_dir():
             raise InvalidInput("models", f"no folder named {folder} (--models)")
         self.folder, self._warn = folder, warn
+        self.versions = None if folder is None else Versions(folder)
         self._folders = tuple(path for path in (shipped, folder) if path is not None)
-        self._lock = threading.Lock()
+        self._lock, self._refreshing = threading.Lock(), threading.Lock()
         self._loaded: dict[ModelEntry, Detector] = {}
+        self._pinned: tuple[ModelEntry, ...] = ()
         self._unreadable: dict[ModelEntry, str] = {}
+        self._refused: dict[str, ModelEntry] = {}
         self.entries: Mapping[str, ModelEntry] = MappingProxyType({})
         self.refresh()
 
     def refresh(self) -> None:
-        """Look at the folders again; running work keeps the detectors it has."""
-        found = [read_entry(path) for folder in self._folders for path in _files(folder)]
-        named = {entry.name: entry for entry in found if entry is not None}
-        for entry in named.values():
-            if entry.error and self.entries.get(entry.name) != entry:
-                self._warn(entry.name, entry.error)
-        self.entries = MappingProxyType(dict(sorted(named.items())))
+        """Look at the folders again; running work keeps the detectors it has.
+
+        Where a model in use was replaced, the new one is loaded first: one that cannot be used is
+        told of, and the old one stays.
+        """
+        with self._refreshing:
+            named = self._found()
+            for name, entry in named.items():
+                old = self.entries.get(name)
+                if old == entry:
+                    continue
+                if old in self._loaded and not self._usable(entry):
+                    named[name] = old
+                elif entry.error:
+                    self._told_of(entry, entry.error)
+            self.entries = MappingProxyType(dict(sorted(named.items())))
+
+    def _found(self) -> dict[str, ModelEntry]:
+        """The entry of each name: the live version, or the file of the last folder that has one."""
+        files = [path for folder in self._folders for path in _files(folder)]
+        found = {entry.name: entry for entry in map(self._read_file, files) if entry is not None}
+        for name in self.versions.detectors() if self.versions else ():
+            try:
+                version = cast("Versions", self.versions).named_by(name)
+            except ModelUnreadable as error:
+                self._warn(name, error.message)
+                continue
+            if version is None:
+                continue
+            replaced = found.get(name)
+            found[name] = self._entry_of(version)
+            if replaced is not None and replaced.path.parent == self.folder:
+                self._told_of(
+                    replaced,
+                    f"{replaced.path.name} is passed over: the name has "
+                    "versions; give the file another name",
+                )
+        return found
+
+    def _read_file(self, path: Path) -> ModelEntry | None:
+        """As `read_entry`; the header of a file that did not change is not read again."""
+        name = name_of_file(path)
+        known = self.entries.get(name or "")
+        if known is not None and known.path == path and known == unchanged(known):
+            return known
+        return read_entry(path)
+
+    def _told_of(self, entry: ModelEntry, reason: str) -> None:
+        """Warn of an entry, once."""
+        if self._refused.get(entry.name) != entry:
+            self._refused[entry.name] = entry
+            self._warn(entry.name, reason)
+
+    def _usable(self, entry: ModelEntry) -> bool:
+        """Whether a model can take the place of one in use; if so it is loaded now."""
+        if self._refused.get(entry.name) == entry:
+            return False
+        try:
+            self._detector(entry)
+        except ModelUnreadable as error:
+            self._told_of(entry, f"{error.message}; the model before it stays")
+            return False
+        return True
 
     def of_kind(self, kind: str) -> tuple[str, ...]:
         """Names of the usable detectors of a kind, in order."""
@@ -87,27 +126,62 @@ class Library:
         return tuple(entry.name for entry in usable if entry.kind == kind)
 
     def entry(self, name: str) -> ModelEntry:
-        """The entry of a name; raises NotFound with the names that there are."""
-        entry = self.entries.get(name)
-        if entry is None:
-            there = ", ".join(self.entries) or "none"
-            raise NotFound("model", f"no model named {shown(name)}; there are: {there}")
-        return entry
+        """The entry of a name, or of a version; raises NotFound with the names that there are."""
+        named = reference(name, "model")
+        entry = self.entries.get(named.name)
+        if named.plain or (named.alias == LIVE and entry is not None and not entry.version):
+            if entry is None:
+                there = ", ".join(self.entries) or "none"
+                raise NotFound("model", f"no model named {shown(name)}; there are: {there}")
+            return entry
+        return self._version_entry(named)
+
+    def _version_entry(self, named: Reference) -> ModelEntry:
+        if self.versions is None:
+            raise NotFound("model", "this server keeps no versions; start it with --models DIR")
+        if named.number:
+            return self._entry_of(self.versions.get(named.name, named.number))
+        version = self.versions.named_by(named.name, named.alias)
+        if version is None:
+            there = ", ".join(self.versions.aliases(named.name)) or "none"
+            raise NotFound(
+                "model", f"{named.name} has no alias {shown(named.alias)}; there are: {there}"
+            )
+        return self._entry_of(version)
+
+    def _entry_of(self, version: Version) -> ModelEntry:
+        known = self.entries.get(version.detector)
+        if known is not None and known.version == version:
+            return known
+        found = read_entry(version.model, version.detector)
+        if found is None:
+            found = ModelEntry(version.detector, version.model, 0, 0, error="its file is missing")
+        return replace(found, version=version)
 
     def load(self, name: str) -> Detector:
-        """The detector of a name; raises NotFound or ModelUnreadable."""
-        entry = self.entry(name)
+        """The detector of a name or version; raises NotFound or ModelUnreadable."""
+        return self._detector(self.entry(name))
+
+    def _detector(self, entry: ModelEntry) -> Detector:
         problem = entry.error or self._unreadable.get(entry)
         if problem:
-            raise ModelUnreadable(name, problem)
+            raise ModelUnreadable(entry.name, problem)
+        # Who asks for what is loaded does not wait for another model's loading.
+        loaded = self._loaded.get(entry)
+        if loaded is not None:
+            return loaded
         with self._lock:
             if entry not in self._loaded:
+                if entry.version is not None:
+                    self._pinned = (entry, *self._pinned)[:MOST_PINNED]
                 self._loaded = {known: self._loaded[known] for known in self._current()}
                 self._loaded[entry] = self._read(entry)
             return self._loaded[entry]
 
     def _read(self, entry: ModelEntry) -> Detector:
         try:
+            if entry.version is not None:
+                check_content(entry.version)
             return load_detector(entry.kind, entry.path)
         except ModelUnreadable as error:
             # Told of again without another attempt, until the file changes.
@@ -121,70 +195,14 @@ class Library:
             raise
 
     def _current(self) -> list[ModelEntry]:
-        """Entries loaded before that are still in use: replaced ones are let go."""
-        return [known for known in self._loaded if self.entries.get(known.name) == known]
+        """Entries loaded before that are still in use, and the last few versions asked for by
+        number; others are let go."""
+        return [
+            known
+            for known in self._loaded
+            if self.entries.get(known.name) == known or known in self._pinned
+        ]
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
-
-
-def read_entry(path: Path) -> ModelEntry | None:
-    """What the header of a model file says; None where the file name makes no resource name."""
-    name = name_of_file(path)
-    if name is None:
-        return None
-    try:
-        state = path.stat()
-        bare = ModelEntry(name, path, state.st_size, state.st_mtime_ns)
-    except OSError:
-        return None
-    try:
-        kind, version = _header(path)
-    except Exception as error:  # what is in a file may make any library fail in any way
-        return replace(bare, error=f"not a readable model file ({type(error).__name__})")
-    if not 1 <= version <= FORMAT_VERSION:
-        return replace(bare, kind=kind if kind in KINDS else "", error=_too_new(version))
-    if kind not in KINDS:
-        problem = f"got kind {kind[:80]!r}; expected one of {', '.join(KINDS)}"
-        return replace(bare, format_version=version, error=problem)
-    return replace(bare, kind=kind, format_version=version)
-
-
-def _too_new(version: int) -> str:
-    came = version if abs(version) < 1 << 31 else "a number beyond all"
-    return (
-        f"got format_version {came}; this sweepnet reads 1 to {FORMAT_VERSION}. "
-        "Install a newer sweepnet"
-    )
-
-
-def _header(path: Path) -> tuple[str, int]:
-    """Kind and format version as written in the file, without reading its weights."""
-    with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata() or {}
-    description = json.loads(metadata["description"])
-    return str(description["kind"]), int(metadata["format_version"])
-
-
-def load_detector(kind: str, path: Path) -> Detector:
-    """The detector in a model file; raises ModelUnreadable.
-
-    The detectors' packages are imported here, so that a server is ready before they are.
-    """
-    try:
-        if kind in HEARING:
-            from sweepnet_service.detectors.keyword import KeywordDetector
-
-            return KeywordDetector.load(path)
-        from sweepnet_service.detectors.image import ImageDetector
-
-        return ImageDetector.load(path)
-    except SweepnetError:
-        raise
-    except ModelFileError as error:
-        raise ModelUnreadable(path.name, str(error)) from error
-    except Exception as error:  # what is in a file may make any library fail in any way
-        raise ModelUnreadable(
-            path.name, f"not a readable model file ({type(error).__name__}: {error})"
-        ) from error

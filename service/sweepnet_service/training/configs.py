@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 from sweepnet_service.errors import InvalidInput, shown
 from sweepnet_service.progress import Report
-from sweepnet_service.store.library import SHIPPED
+from sweepnet_service.store.entries import SHIPPED
 
 KINDS = ("keyword", "image")
 PLAIN = (int, float, str, bool, tuple[str, ...])
