@@ -1,4 +1,4 @@
-"""`sweepnet train keyword|image`: train here, with one flag for each setting of the training."""
+"""`sweepnet train keyword|image|trunk`: train here, with a flag for each setting."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from sweepnet_service.commands.places import (  # noqa: E402
     check_writable,
     model_file,
 )
+from sweepnet_service.commands.train_trunk import train_trunk  # noqa: E402
 from sweepnet_service.commands.verdicts import told_verdicts  # noqa: E402
 from sweepnet_service.errors import InvalidInput  # noqa: E402
 from sweepnet_service.store.names import SUFFIX  # noqa: E402
@@ -37,7 +38,7 @@ from sweepnet_service.training.configs import (  # noqa: E402
 )
 
 INTERRUPTED = 130
-WORK, OUT, TRUNK, DATA = "work_dir", "out", "trunk", "data"
+WORK, OUT, TRUNK, DATA, TEACHER = "work_dir", "out", "trunk", "data", "teacher"
 KEYWORD, ALSO, SYNTHESIZE = "keyword", "also", "synthesize"
 TRAIN_TRUNK, TUNE_TRUNK = "train_trunk", "tune_trunk"
 DATASET, CHECK = "dataset", "check_only"
@@ -48,6 +49,8 @@ PLACES = {
     TRUNK: "Keyword model, by its name or its file, whose phone trunk is used. Default welcome.",
     "mine": "Speech without the word: what the model takes for it there is learnt from too.",
     "start_from": "Work folder of an earlier training, whose weights are the first ones.",
+    TEACHER: "Image model, by its name or its file, that labels what is missing in incomplete "
+    "photos.",
     WORK: "Folder that keeps the state: the same command goes on from there. Beside the model "
     "by default.",
     OUT: "Model file to write; its card is put beside it.",
@@ -147,7 +150,7 @@ def _train(kind: str, values: dict[str, Any]) -> None:
     out = places[OUT]
     places.setdefault(WORK, out.with_name(f".{out.stem}-training"))
     settings = {name: value for name, value in values.items() if name not in places}
-    config = configured(kind, with_trunk(kind, places), settings)
+    config = configured(kind, with_models(kind, places), settings)
     if check_only:
         told_verdicts(config, sys.stdout, to_train=False)
         return
@@ -192,16 +195,19 @@ def with_words(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def with_trunk(kind: str, places: dict[str, Path]) -> dict[str, Path]:
-    """The places with the file of the trunk's model, which may be given by its name."""
-    if kind != "keyword":
+def with_models(kind: str, places: dict[str, Path]) -> dict[str, Path]:
+    """The places with the files of the models that may be given by their names: the one whose
+    trunk a keyword shares, and an image detector's teacher."""
+    name = TRUNK if kind == "keyword" else TEACHER
+    if name not in places and kind != "keyword":
         return places
-    model = places.get(TRUNK, Path(DEFAULT_TRUNK))
-    if TRUNK in places and model.exists():
+    model = places.get(name, Path(DEFAULT_TRUNK))
+    if name in places and model.exists():
         return places
     more = os.environ.get(MODELS_VARIABLE)
-    return {**places, TRUNK: model_file(str(model), Path(more) if more else None)}
+    return {**places, name: model_file(str(model), Path(more) if more else None)}
 
 
 for _kind in KINDS:
     app.command(_kind)(command(_kind))
+app.command("trunk")(train_trunk)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from cnn_core.layers import (
     MeanPool,
     Sequential,
     Sigmoid,
+    Softmax,
     Sum,
     WordPath,
 )
@@ -174,9 +175,13 @@ def _all_same(layers: Sequence[Layer]) -> bool:
 def taken_apart(net: Layer) -> tuple[Sequential, Conv1d] | None:
     """The phone trunk and its output layer in a network of `assemble`; None in another one.
 
-    Of several trunks the first.
+    Of several trunks the first; one of phones alone ends in a softmax of its output.
     """
-    return _trunk_in(net.layers if isinstance(net, Sequential) else (), ())
+    layers = net.layers if isinstance(net, Sequential) else ()
+    for place, (layer, after) in enumerate(pairwise(layers)):
+        if isinstance(layer, Conv1d) and isinstance(after, Softmax):
+            return Sequential(layers[:place]), layer
+    return _trunk_in(layers, ())
 
 
 def _trunk_in(

@@ -19,7 +19,7 @@ from cnn_core.layers import Layer
 from sweepnet_service.detectors.keyword.frontend import FrontEnd, front_end
 from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound
 
-KIND, PHONES = "keyword", "phones"
+KIND, PHONE_KIND = "keyword", "phones"
 """Kinds of files: detectors of words; a phone trunk, whose labels are phones."""
 FEWEST_HOURS = 0.3
 """With less speech behind them rates of false alarms are no ground to choose a threshold on."""
@@ -169,7 +169,7 @@ class KeywordDetector:
     def from_description(cls, net: Layer, description: Mapping[str, Any]) -> KeywordDetector:
         """The detector that `describe` described."""
         kind = description.get("kind")
-        if kind not in (KIND, PHONES):
+        if kind not in (KIND, PHONE_KIND):
             raise ModelUnreadable("kind", f"the model is of kind {kind!r}; expected {KIND!r}")
         labels = tuple(description["labels"])
         for part in ("placements", "default_thresholds", "operating_points"):

@@ -81,16 +81,23 @@ def with_synthetic(
 
 def kept_clips(folder: Path, plan: Plan, stage: str, report: Report) -> list[Spoken]:
     """The clips of a plan, kept in parts: those that are in the folder are not spoken again."""
+    return [
+        clip for part in keep_clips(folder, plan, stage, report) for clip in read_kept_clips(part)
+    ]
+
+
+def keep_clips(folder: Path, plan: Plan, stage: str, report: Report) -> list[Path]:
+    """The files that keep a plan's clips, in order; spoken where they are not there yet."""
     tell = paced(stage, len(plan), report)
     folder.mkdir(parents=True, exist_ok=True)
-    found: list[Spoken] = []
+    found: list[Path] = []
     for first in range(0, len(plan), PART_CLIPS):
         numbers = range(first, min(first + PART_CLIPS, len(plan)))
         path = folder / f"{first:06d}.npz"
         if not path.exists():
             write_clips(path, list(in_order(plan.speak, numbers)))
             tell(numbers.stop)
-        found += read_kept_clips(path)
+        found.append(path)
     return found
 
 

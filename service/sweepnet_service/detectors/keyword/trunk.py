@@ -107,9 +107,15 @@ def train_trunk(
     settings: TrunkSettings,
     checkpoint_path: Path,
     report: Report,
+    begin: Sequential | None = None,
 ) -> Sequential:
-    """The trained phone network; goes on from `checkpoint_path` if it exists, undisturbed."""
-    net = build_phone_net(np.random.default_rng(settings.seed), settings, spectral.features.bands)
+    """The trained phone network, whose first weights are those of `begin`, random without it.
+
+    Goes on from `checkpoint_path` if it exists: undisturbed where `settings` are the same, at the
+    learning rate of the longer schedule where there are more epochs now.
+    """
+    bands = spectral.features.bands
+    net = begin or build_phone_net(np.random.default_rng(settings.seed), settings, bands)
     optimiser = AdamW(weight_decay=settings.weight_decay)
     state, first = optimiser.init(net), 0
     if checkpoint_path.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from cnn_core.errors import CoreError
 from cnn_core.layers import Conv1d, Sequential
 from sweepnet_service.detectors.keyword.assembly import taken_apart
 from sweepnet_service.detectors.keyword.augment import LEVEL_DB, set_level
-from sweepnet_service.detectors.keyword.dataset import read_samples
+from sweepnet_service.detectors.keyword.dataset import Recording, read_samples
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.frontend import FRONT_ENDS, FrontEnd, front_end
 from sweepnet_service.detectors.keyword.intake import Dataset
@@ -40,14 +41,21 @@ def background(config: TrainConfig, own: Dataset | None, features: LogMel, repor
     """
     if config.data is not None:
         return noise_frames(config.data, config.work_dir, config.seed, features, report)
-    rng = np.random.default_rng(config.seed)
+    train = own.part("train") if own is not None else None
+    noise, talk = (train.noise, train.negative(config.keyword)) if train is not None else ((), ())
+    return own_noise(noise, talk, config.seed, features)
+
+
+def own_noise(
+    noise: Sequence[Recording], talk: Sequence[Recording], seed: int, features: LogMel
+) -> Array:
+    """Frames of coloured noise, of recorded `noise` and of babble from `talk`, (F, bands)."""
+    rng = np.random.default_rng(seed)
     length = NOISE_S * features.rate_hz
-    noise = [coloured(rng, length, exponent) for exponent in (0.0, 1.0, 2.0)]
-    if own is not None:
-        train = own.part("train")
-        noise += [samples for _, samples in read_samples(train.noise)]
-        noise += babble(train.negative(config.keyword), rng)
-    return np.concatenate([features.frames(set_level(part, LEVEL_DB)) for part in noise])
+    parts = [coloured(rng, length, exponent) for exponent in (0.0, 1.0, 2.0)]
+    parts += [samples for _, samples in read_samples(noise)]
+    parts += babble(talk, rng)
+    return np.concatenate([features.frames(set_level(part, LEVEL_DB)) for part in parts])
 
 
 def trunk_of(config: TrainConfig, spectral: Spectral, report: Report) -> tuple[Sequential, Conv1d]:
@@ -81,11 +89,7 @@ def front_of(config: TrainConfig) -> FrontEnd:
         )
     if config.trunk is None or config.train_trunk:
         return FRONT_ENDS[config.features or "log-mel"]()
-    try:
-        described = modelfile.load(config.trunk).description.get("features")
-    except CoreError as error:
-        raise InvalidInput(str(config.trunk), f"is no keyword model ({error})") from error
-    taken = front_end(described) if described else LogMel()
+    taken = features_of(config.trunk)
     if config.features and not isinstance(taken, FRONT_ENDS[config.features]):
         raise InvalidInput(
             "features",
@@ -93,6 +97,15 @@ def front_of(config: TrainConfig) -> FrontEnd:
             "it out, or train a trunk too (train_trunk)",
         )
     return taken
+
+
+def features_of(path: Path) -> FrontEnd:
+    """What the network of a keyword model is fed by. Raises InvalidInput for another kind."""
+    try:
+        described = modelfile.load(path).description.get("features")
+    except CoreError as error:
+        raise InvalidInput(str(path), f"is no keyword model ({error})") from error
+    return front_end(described) if described else LogMel()
 
 
 def taken_trunk(path: Path) -> tuple[Sequential, Conv1d]:
