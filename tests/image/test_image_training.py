@@ -9,18 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnn_core.decide import box_iou
 from cnn_core.tree import leaves
 from sweepnet_service.detectors.image import ImageDetector
+from sweepnet_service.detectors.image.augment import Augmentation
 from sweepnet_service.detectors.image.batches import batch, material, pool
 from sweepnet_service.detectors.image.config import Phase, Shares, TrainConfig
 from sweepnet_service.detectors.image.dataset import (
+    load,
     read_listing,
     read_listing_if_any,
     set_aside,
     without_sources,
 )
 from sweepnet_service.detectors.image.evaluate import choose_thresholds, evaluate, main
-from sweepnet_service.detectors.image.fit import fit
+from sweepnet_service.detectors.image.fit import fit, resume
+from sweepnet_service.detectors.image.teacher import completed
 from sweepnet_service.detectors.image.train import train
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import Progress
@@ -264,3 +268,72 @@ def test_data_that_is_missing_is_told_of_before_any_work(
     with pytest.raises(InvalidInput, match="missing"):
         train(replace(square_config, data=tmp_path, work_dir=tmp_path / "w"), told.append)
     assert not told
+
+
+def test_a_teacher_labels_what_was_left_out(
+    trained: tuple[Path, list[Progress]], squares: Path
+) -> None:
+    teacher = ImageDetector.load(trained[0])
+    photo = load(read_listing(squares, "flowers", "train")[0], ("square",))
+    bare = replace(photo, boxes=photo.boxes[:0], species=photo.species[:0], complete=False)
+
+    found = completed(bare, teacher, sure=0.5, doubtful=0.3)
+
+    assert found.complete
+    assert box_iou(found.boxes, photo.boxes).max() > 0.5
+    assert found.species.tolist() == [-1] * len(found.boxes)
+
+
+def test_a_teacher_leaves_labelled_objects_as_they_are(
+    trained: tuple[Path, list[Progress]], squares: Path
+) -> None:
+    teacher = ImageDetector.load(trained[0])
+    photo = load(read_listing(squares, "flowers", "train")[0], ("square",))
+
+    found = completed(replace(photo, complete=False), teacher, sure=0.5, doubtful=0.3)
+
+    np.testing.assert_array_equal(found.boxes, photo.boxes)
+    np.testing.assert_array_equal(found.species, photo.species)
+
+
+def test_another_teacher_is_another_training(
+    trained: tuple[Path, list[Progress]], config: TrainConfig, tmp_path: Path
+) -> None:
+    short = replace(config, pictures=8)
+    fit(short, _silent)
+
+    with pytest.raises(FailedPrecondition, match=r"other settings .*taught_by"):
+        fit(replace(short, teacher=trained[0]), _silent)
+
+
+def test_a_training_that_fails_keeps_its_last_step(config: TrainConfig) -> None:
+    """Whatever ends the loop, Ctrl-C included, the state is kept."""
+
+    def interrupted(progress: Progress) -> None:
+        if progress.stage == "training":
+            raise KeyboardInterrupt
+
+    short = replace(config, pictures=8 * 30)
+    with pytest.raises(KeyboardInterrupt):
+        fit(short, interrupted)
+
+    kept = resume(short)
+    assert kept is not None
+    assert kept.step == 25
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"shards": 3}, r"settings\.shards: got 3; expected a divisor of batch, 8"),
+        (
+            {"augmentation": Augmentation(outline="round")},
+            r"settings\.augmentation\.outline: got 'round'; expected one of",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(
+    square_config: TrainConfig, tmp_path: Path, changes: dict[str, object], told: str
+) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        train(replace(square_config, work_dir=tmp_path, **changes), _silent)

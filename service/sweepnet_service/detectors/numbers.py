@@ -13,14 +13,16 @@ COUNTS = {
     *("heads", "trunk_copies", "epochs", "batch_frames", "channels", "steps", "rounds"),
     *("batch_positive", "batch_negative", "hard_pool", "pictures", "batch", "pyramid"),
     *("checkpoint_every", "widths", "size_px", "detect_size_px", "each", "others", "keep_every"),
+    "shards",
 }
 ABOVE_ZERO = {
-    *("rate", "clip", "gradient_limit", "until", "scale_ratio"),
+    *("rate", "clip", "gradient_limit", "until", "scale_ratio", "stretch_ratio", "cut_out_side"),
     *("zoom_side", "zoom_limits", "gain", "trunk_rate", "head_rate"),
 }
 UP_TO_ONE = {
     *("warmup", "until", "late_from", "mosaic_until", "zoom_side", "mosaic_split"),
     *("least_visible", "complete", "incomplete", "negative", "among"),
+    *("sure", "doubtful", "cut_out_side"),
 }
 BELOW_ONE = {"dropout", "aside_share", "average_decay"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,16 @@ import numpy as np
 from cnn_core.arrays import Array
 from sweepnet_service.errors import InvalidInput
 
-from .augment import Sample, coloured, draw_colour, draw_view, mosaic, see
+from .augment import (
+    Sample,
+    coloured,
+    damaged,
+    draw_colour,
+    draw_view,
+    free_crop,
+    mosaic,
+    see,
+)
 from .config import Shares, TrainConfig
 from .dataset import (
     Entry,
@@ -63,13 +72,18 @@ def material(config: TrainConfig) -> Material:
     return Material(learn + tuple(e for e in entries if not e.complete), aside)
 
 
-def pool(entries: Sequence[Entry], species: tuple[str, ...]) -> Pool:
-    """Decode every entry once: about 0.3 MB of memory each."""
+def pool(
+    entries: Sequence[Entry],
+    species: tuple[str, ...],
+    complete: Callable[[Photo], Photo] = lambda photo: photo,
+) -> Pool:
+    """Decode every entry once: about 0.3 MB of memory each; `complete` may label further objects
+    in the incomplete ones."""
     photos = [load(entry, species) for entry in entries]
     labelled = [photo for photo in photos if len(photo.boxes)]
     return Pool(
         complete=tuple(photo for photo in labelled if photo.complete),
-        incomplete=tuple(photo for photo in labelled if not photo.complete),
+        incomplete=tuple(complete(photo) for photo in labelled if not photo.complete),
         negative=tuple(photo for photo in photos if not len(photo.boxes) and photo.complete),
     )
 
@@ -82,10 +96,10 @@ class Batch:
     targets: Targets
 
 
-def batch(photos: Pool, config: TrainConfig, step: int) -> Batch:
-    """The batch of a step."""
-    rng = np.random.default_rng((config.seed, step))
-    samples = [sample(photos, rng, config, step / config.steps) for _ in range(config.batch)]
+def batch(photos: Pool, config: TrainConfig, step: int, part: int = 0) -> Batch:
+    """A part of the batch of a step: one of `config.shards` equal ones."""
+    rng = np.random.default_rng((config.seed, step, part))
+    samples = [sample(photos, rng, config, step / config.steps) for _ in range(config.part_size)]
     inputs = [coloured(s.pixels, *draw_colour(rng, config.augmentation)) for s in samples]
     return Batch(np.stack(inputs), targets_of(samples))
 
@@ -96,15 +110,22 @@ def sample(photos: Pool, rng: np.random.Generator, config: TrainConfig, done: fl
     shares = config.shares if done < config.late_from else config.late_shares
     settings = config.augmentation
     if done < config.mosaic_until and rng.random() < settings.mosaic_share:
-        return mosaic(lambda: _drawn(photos, rng, shares, config), rng, size, settings)
-    photo = _drawn(photos, rng, shares, config)
-    return see(photo, draw_view(rng, photo, size, size, settings), settings)
+        seen = mosaic(lambda: _drawn(photos, rng, shares, config), rng, size, settings)
+    else:
+        photo = _drawn(photos, rng, shares, config)
+        seen = see(photo, draw_view(rng, photo, size, size, settings), settings)
+    return damaged(rng, seen, settings)
 
 
 def _drawn(photos: Pool, rng: np.random.Generator, shares: Shares, config: TrainConfig) -> Photo:
-    """A photo, or now and then a picture of nothing in a negative's place."""
+    """A photo, or now and then, in a negative's place, what shows as little: a part of another
+    photo between its objects, or a picture of nothing."""
     photo = photos.draw(rng, shares)
-    negative = photo.complete and not len(photo.boxes)
-    if negative and config.plain_share and rng.random() < config.plain_share:
+    if len(photo.boxes) or not photo.complete:
+        return photo
+    if config.free_share and photos.complete and rng.random() < config.free_share:
+        among = photos.complete
+        return free_crop(rng, among[rng.integers(len(among))]) or photo
+    if config.plain_share and rng.random() < config.plain_share:
         return plain_picture(rng)
     return photo

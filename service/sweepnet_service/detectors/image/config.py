@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .augment import Augmentation
+from .augment.settings import Augmentation
 from .losses import LossWeights
 
 # Their licence is unstated or doubtful where they were published; see the data's SOURCES.md.
@@ -41,7 +41,12 @@ class TrainConfig:
     `data` holds `<objects>/train.json` with its folder and, optionally, `<negatives>/train.json`.
     `work_dir` keeps the checkpoint; a training begun there is gone on with. `start_from`, the
     work folder of an earlier training, gives the first weights (its averages) instead of chance.
-    `plain_share` of the negatives are drawn by chance: plain colours and noise.
+    Of the negatives `free_share` are cut from complete photos, between their objects, and then
+    `plain_share` are drawn by chance: plain colours and noise.
+    `teacher`, an image detector's file, looks for objects without a box in the incomplete photos:
+    what it scores `sure` becomes a box, what it scores `doubtful` is ignored, the rest is
+    background; without one everything outside the boxes of those photos is ignored.
+    Each batch is cut into `shards` for as many threads; the weights depend on their number.
     """
 
     data: Path
@@ -55,11 +60,15 @@ class TrainConfig:
     aside_share: float = 0.1
     pictures: int = 136_000
     batch: int = 16
+    shards: int = 2
     phases: tuple[Phase, ...] = (Phase(0.65, 192), Phase(1.0, 256))
     shares: Shares = Shares(0.45, 0.20, 0.35)
     late_shares: Shares = Shares(0.59, 0.06, 0.35)
     late_from: float = 0.5
-    plain_share: float = 0.0
+    free_share: float = 0.3
+    plain_share: float = 0.05
+    sure: float = 0.5
+    doubtful: float = 0.15
     mosaic_until: float = 0.85
     rate: float = 2e-3
     warmup_steps: int = 100
@@ -68,9 +77,10 @@ class TrainConfig:
     average_decay: float = 0.998
     seed: int = 0
     start_from: Path | None = None
+    teacher: Path | None = None
     widths: tuple[int, int, int, int, int] = (16, 32, 64, 96, 128)
     pyramid: int = 64
-    checkpoint_every: int = 250
+    checkpoint_every: int = 100
     detect_size_px: int = 256
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)
@@ -79,6 +89,11 @@ class TrainConfig:
     def steps(self) -> int:
         """Batches in all."""
         return -(-self.pictures // self.batch)
+
+    @property
+    def part_size(self) -> int:
+        """Pictures in a part of a batch."""
+        return self.batch // self.shards
 
     def size_px(self, done: float) -> int:
         """The input's side when the share `done` of the pictures has been seen."""

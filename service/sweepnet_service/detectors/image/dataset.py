@@ -11,7 +11,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Photo:
-    """A decoded picture with its labels: pixels (H, W, 3) uint8, species as indices or -1."""
+    """A decoded picture with its labels: pixels (H, W, 3) uint8, species as indices or -1.
+
+    `doubtful` (m, 4): regions that may hold objects without a box, whatever `complete` says.
+    """
 
     name: str
     pixels: Pixels
     boxes: Array
     species: Integers
     complete: bool
+    doubtful: Array = field(default_factory=lambda: np.zeros((0, 4), np.float32))
 
 
 def read_listing(data: Path, group: str, split: str) -> tuple[Entry, ...]:

@@ -18,9 +18,9 @@ from cnn_core.layers import Layer
 from cnn_core.scan import scan
 from sweepnet_service.errors import InvalidInput, ModelUnreadable
 
-from .augment import GREY, PIXEL_MEAN, PIXEL_SCALE, normalise
 from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, STRIDE_PX, Letterbox, boxes_of
 from .explanation import MOST_EXPLAINED, PictureExplanation, explained
+from .inputs import GREY, PIXEL_MEAN, PIXEL_SCALE, normalise
 from .losses import SCORE, SIDES
 from .network import TOTAL_STRIDE_PX
 from .pixels import DEFAULT_LIMITS, Picture, PictureLimits, letterboxed, read_picture

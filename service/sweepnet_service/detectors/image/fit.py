@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from cnn_core import checkpoint
+from cnn_core.arrays import Array
 from cnn_core.layers import Sequential
 from cnn_core.optim import AdamState, AdamW, average, clip_norm
 from cnn_core.schedules import cosine
+from cnn_core.tree import tree_map
 from sweepnet_service.errors import FailedPrecondition
 from sweepnet_service.progress import Progress, Report
 
@@ -20,9 +23,12 @@ from .batches import Pool, batch, material, pool
 from .config import TrainConfig
 from .losses import LossParts, detection_loss
 from .network import flower_net
+from .teacher import completed_by, digest_of
 
 CHECKPOINT = "checkpoint.safetensors"
 REPORT_EVERY = 25
+Each = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
+"""`map`, or that of a pool of threads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +52,25 @@ def fit(
     if state.step == config.steps:
         return state.average
     progress(Progress("reading pictures", state.step, config.steps))
-    photos = pool(material(config).learn, config.species)
-    clock = _Clock(config, state.step)
-    while state.step < config.steps:
-        state, parts = advance(config, photos, state)
-        if state.step % REPORT_EVERY == 0:
-            progress(clock.at(state.step, parts))
-        halt = stop()
-        if halt or state.step % config.checkpoint_every == 0 or state.step == config.steps:
+    photos = pool(material(config).learn, config.species, completed_by(config))
+    clock, kept = _Clock(config, state.step), state
+    try:
+        with ThreadPoolExecutor(config.shards) as threads:
+            while state.step < config.steps:
+                state, parts = advance(config, photos, state, threads.map)
+                if state.step % REPORT_EVERY == 0:
+                    progress(clock.at(state.step, parts))
+                if state.step % config.checkpoint_every == 0:
+                    keep(config, state)
+                    kept = state
+                if stop() and state.step < config.steps:
+                    raise FailedPrecondition(
+                        "training", f"stopped at step {state.step}; start it again"
+                    )
+    finally:
+        # Whatever ended the loop, Ctrl-C included: no step is taken twice.
+        if state is not kept:
             keep(config, state)
-        if halt and state.step < config.steps:
-            raise FailedPrecondition("training", f"stopped at step {state.step}; start it again")
     return state.average
 
 
@@ -70,18 +84,31 @@ def begin(config: TrainConfig) -> State:
     return State(0, net, net, _optimiser(config).init(net))
 
 
-def advance(config: TrainConfig, photos: Pool, state: State) -> tuple[State, LossParts]:
+def advance(
+    config: TrainConfig, photos: Pool, state: State, each: Each = map
+) -> tuple[State, LossParts]:
     """One step: draw a batch, forward, loss, backward, update, average."""
-    drawn = batch(photos, config, state.step)
-    outputs, pull = state.net.vjp_weights(drawn.inputs, np.random.default_rng(0))
-    _, d_outputs, parts = detection_loss(outputs, drawn.targets, config.loss)
-    gradient = clip_norm(pull(d_outputs), config.gradient_limit)
+
+    def part_gradient(part: int) -> tuple[Sequential, LossParts]:
+        drawn = batch(photos, config, state.step, part)
+        outputs, pull = state.net.vjp_weights(drawn.inputs, np.random.default_rng(0))
+        _, d_outputs, parts = detection_loss(outputs, drawn.targets, config.loss)
+        return pull(d_outputs), parts
+
+    gradients, parts = zip(*each(part_gradient, range(config.shards)), strict=True)
+    mean = gradients[0] if config.shards == 1 else tree_map(_mean, *gradients)
+    gradient = clip_norm(mean, config.gradient_limit)
     rate = cosine(state.step, config.steps, config.rate, config.warmup_steps)
     net, optimiser = _optimiser(config).step(state.net, state.optimiser, gradient, rate)
     # A young average would remember the untrained network for long: let it follow faster.
     decay = min(config.average_decay, (1 + state.step) / (10 + state.step))
     running = average(state.average, net, decay)
-    return State(state.step + 1, net, running, optimiser), parts
+    return State(state.step + 1, net, running, optimiser), parts[0]
+
+
+def _mean(*each: Array) -> Array:
+    total = sum(each[1:], start=each[0])
+    return np.asarray(total / len(each), each[0].dtype)
 
 
 def _optimiser(config: TrainConfig) -> AdamW:
@@ -116,6 +143,7 @@ def resume(config: TrainConfig) -> State | None:
 
 PLACES = (
     "data", "work_dir", "out", "label", "checkpoint_every", "detect_size_px", "start_from",
+    "teacher",
 )  # fmt: skip
 
 
@@ -125,6 +153,8 @@ def settings(config: TrainConfig) -> dict[str, Any]:
     plain = {key: _plain(value) for key, value in values.items()}
     if config.start_from is not None:
         plain["started_from"] = checkpoint.record(config.start_from / CHECKPOINT)["settings"]
+    if config.teacher is not None:
+        plain["taught_by"] = digest_of(config.teacher)
     return plain
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnn_core.arrays import Array, Integers
 
-from .augment import Sample
+from .augment.view import Sample
 from .boxes import STRIDE_PX, area, cell_centres
 
 SIGMA_OF_SIDE = 0.54 / 6

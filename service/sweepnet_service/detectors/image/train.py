@@ -12,6 +12,7 @@ from sweepnet_service.detectors.numbers import check_numbers
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report
 
+from .augment.settings import OUTLINES
 from .batches import material
 from .card import card_of, markdown
 from .config import TrainConfig
@@ -56,6 +57,17 @@ def check(config: TrainConfig) -> None:
     for name in ("shares", "late_shares"):
         if sum(astuple(getattr(config, name))) <= 0:
             raise InvalidInput(f"settings.{name}", "got only zeros; expected one above 0")
+    if config.batch % config.shards:
+        raise InvalidInput(
+            "settings.shards", f"got {config.shards}; expected a divisor of batch, {config.batch}"
+        )
+    outline = config.augmentation.outline
+    if outline not in OUTLINES:
+        raise InvalidInput(
+            "settings.augmentation.outline", f"got {outline!r}; expected one of {OUTLINES}"
+        )
+    if config.teacher is not None:
+        ImageDetector.load(config.teacher)
     material(config)
 
 

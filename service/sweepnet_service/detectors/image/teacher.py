@@ -1,0 +1,83 @@
+"""A detector that labels what people left out: boxes and doubtful regions of incomplete photos.
+
+Self-training (Yarowsky 1995; for detection Sohn et al. 2020, STAC): what the teacher is sure of is
+learned as if a person had drawn it, what it doubts is left out, and the rest is background.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from cnn_core.arrays import Array, Flags
+from cnn_core.decide import non_maximum_suppression
+
+from .boxes import area
+from .config import TrainConfig
+from .dataset import UNKNOWN, Photo
+from .detector import ImageDetector
+from .pixels import Picture
+from .results import DetectOptions
+
+SIZES = (0.75, 1.0, 1.5)
+"""Shares of its own input size at which the teacher looks."""
+SAME = 0.5
+"""The share of a found box within a labelled one from which both mean the same object."""
+
+
+def completed_by(config: TrainConfig) -> Callable[[Photo], Photo]:
+    """What completes a photo, by the teacher of a training; without one it stays as it is."""
+    if config.teacher is None:
+        return lambda photo: photo
+    teacher = ImageDetector.load(config.teacher)
+    return lambda photo: completed(photo, teacher, config.sure, config.doubtful)
+
+
+def completed(photo: Photo, teacher: ImageDetector, sure: float, doubtful: float) -> Photo:
+    """The photo with further boxes, of unknown species, and with regions of doubt; complete."""
+    scores, boxes = looked(teacher, photo, doubtful)
+    new = ~_labelled(boxes, photo.boxes)
+    found = boxes[new & (scores >= sure)].astype(np.float32)
+    return replace(
+        photo,
+        boxes=np.concatenate((photo.boxes, found)),
+        species=np.concatenate((photo.species, np.full(len(found), UNKNOWN))),
+        complete=True,
+        doubtful=boxes[new & (scores < sure)].astype(np.float32),
+    )
+
+
+def looked(teacher: ImageDetector, photo: Photo, least: float) -> tuple[Array, Array]:
+    """Scores (n,) and boxes (n, 4) of all that the teacher finds at its several sizes."""
+    height, width = photo.pixels.shape[:2]
+    picture, options = Picture(photo.pixels, width, height), DetectOptions()
+    each = [
+        replace(teacher, size_px=_whole(teacher.size_px * share)).sweep(picture) for share in SIZES
+    ]
+    found = [swept.found(least, options) for swept in each]
+    scores = np.concatenate([f.scores for f in found])
+    boxes = np.concatenate([f.boxes for f in found])
+    kept = non_maximum_suppression(boxes, scores, options.overlap_iou)
+    return scores[kept], boxes[kept]
+
+
+def _whole(side_px: float) -> int:
+    return round(side_px / 32) * 32
+
+
+def _labelled(boxes: Array, known: Array) -> Flags:
+    """Whether each box (n, 4) lies mostly within one of the known ones (m, 4), or holds it."""
+    low = np.maximum(boxes[:, None, :2], known[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], known[None, :, 2:])
+    shared = area(np.concatenate((low, high), axis=-1))
+    smaller = np.minimum(area(boxes)[:, None], area(known)[None])
+    return np.asarray((shared > SAME * np.maximum(smaller, 1e-9)).any(axis=1), bool)
+
+
+def digest_of(model: Path) -> str:
+    """16 characters that tell this model file from others."""
+    return hashlib.sha256(model.read_bytes()).hexdigest()[:16]
