@@ -47,7 +47,7 @@ def correlate(
         y = correlate_depthwise(x, weight, stride, dilation)
         add_bias(y, bias)
         return y
-    if winograd.pays(x, weight, stride, dilation, groups):
+    if winograd.pays(x, weight.shape, stride, dilation, groups):
         return winograd.correlate_threes(x, weight, bias)
     counts = output_lengths(x.shape[1:-1], weight.shape[:-2], stride, dilation)
     y = np.empty((x.shape[0], *counts, weight.shape[-1]), x.dtype)
@@ -65,6 +65,8 @@ def weight_gradient(
     """What `dy` (N, *out, D) asks of the filters: (*kernel, C / groups, D)."""
     if _is_depthwise(x.shape[-1] // groups, groups):
         return weight_gradient_depthwise(x, dy, kernel, stride, dilation)
+    if winograd.pays(x, (*kernel, x.shape[-1] // groups, dy.shape[-1]), stride, dilation, groups):
+        return winograd.weight_gradient_threes(x.astype(np.result_type(x, dy), copy=False), dy)
     dweight = np.zeros((prod(kernel) * x.shape[-1] // groups, dy.shape[-1]), dy.dtype)
     by_group = _by_group(dweight, groups)
     for place, rows in _row_blocks(x, kernel, stride, dilation, groups):

@@ -17,6 +17,7 @@ too, so it pays for wide layers only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 from math import prod
 
@@ -31,16 +32,20 @@ FEWEST_CHANNELS = {1: 64, 2: 32, 3: 32}
 FEWEST_TILES = {1: 20, 2: 64, 3: 64}
 """Products of fewer rows are slow, and the filters' sums have to be worth their while."""
 
+GRADIENT_BLOCK_BYTES = 2 * BLOCK_BYTES
+"""Each block ends with a sum as large as the filters, so there should be few."""
+
 FILTER_SUMS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
 
-def pays(x: Array, weight: Array, stride: Sizes, dilation: Sizes, groups: int) -> bool:
-    """Whether the filters are of the kind that this file is for, and there is enough to do."""
-    axes = weight.ndim - 2
+def pays(x: Array, filters: Sizes, stride: Sizes, dilation: Sizes, groups: int) -> bool:
+    """Whether filters of this shape, (*kernel, C, D), are of the kind that this file is for, and
+    there is enough to do."""
+    axes = len(filters) - 2
     ones = (1,) * axes
     return (
-        (weight.shape[:-2], stride, dilation, groups) == ((3,) * axes, ones, ones, 1)
-        and min(weight.shape[-2:]) >= FEWEST_CHANNELS[axes]
+        (filters[:-2], stride, dilation, groups) == ((3,) * axes, ones, ones, 1)
+        and min(filters[-2:]) >= FEWEST_CHANNELS[axes]
         and prod(x.shape[:-1]) >= 2**axes * FEWEST_TILES[axes]
     )
 
@@ -63,29 +68,85 @@ def correlate_threes(x: Array, weight: Array, bias: Array | None) -> Array:
     return np.ascontiguousarray(y[(slice(None), *(slice(n) for n in lengths))])
 
 
+def weight_gradient_threes(x: Array, dy: Array) -> Array:
+    """What `dy` (N, *out, D) asks of the filters that meet x (N, *in, C): (3, .., 3, C, D)."""
+    lengths = dy.shape[1:-1]
+    tiles = tuple((n + 1) // 2 for n in lengths)
+    odd = tuple((0, n % 2) for n in lengths)
+    x, dy = pad(x, odd), pad(dy, odd)
+    axes, channels = len(tiles), (x.shape[-1], dy.shape[-1])
+    dsums = np.zeros((4**axes, *channels), dy.dtype)
+    scratch = Scratch(dy.dtype)
+    tile_bytes = len(dsums) * max(channels) * dy.itemsize
+    for samples, *cut in cache_blocks((len(x), *tiles), tile_bytes, GRADIENT_BLOCK_BYTES):
+        seen = x[(samples, *(slice(2 * each.start, 2 * each.stop + 2) for each in cut))]
+        asked = dy[(samples, *(slice(2 * each.start, 2 * each.stop) for each in cut))]
+        inputs = _summed(seen, scratch, "sums", _four_inputs, _input_sums)
+        outputs = _summed(asked, scratch, "asked", _two_outputs, _asked_sums)
+        part = scratch.take("part", *dsums.shape)
+        np.matmul(inputs.swapaxes(-1, -2), outputs, out=part)
+        dsums += part
+    return _filters_asked(dsums, axes)
+
+
 def _filter_sums(weight: Array) -> Array:
     """Each filter's sums along every axis, those of the last axis outermost: (4 ** axes, C, D)."""
     axes = weight.ndim - 2
-    sums = reduce(np.kron, [FILTER_SUMS] * axes).astype(weight.dtype)
+    sums = _all_filter_sums(axes).astype(weight.dtype)
     last_first = weight.transpose(*reversed(range(axes)), axes, axes + 1)
     return (sums @ last_first.reshape(3**axes, -1)).reshape(4**axes, *weight.shape[-2:])
 
 
+def _filters_asked(dsums: Array, axes: int) -> Array:
+    """The transpose of `_filter_sums`: (4 ** axes, C, D) -> (3, .., 3, C, D)."""
+    sums = _all_filter_sums(axes).astype(dsums.dtype)
+    last_first = (sums.T @ dsums.reshape(len(dsums), -1)).reshape(*(3,) * axes, *dsums.shape[1:])
+    return np.ascontiguousarray(last_first.transpose(*reversed(range(axes)), axes, axes + 1))
+
+
+def _all_filter_sums(axes: int) -> Array:
+    return reduce(np.kron, [FILTER_SUMS] * axes)
+
+
 def _products(x: Array, filters: Array, scratch: Scratch) -> Array:
     """The tiles' products, not summed yet: (4 of the last axis, .., of the first, N, *tiles, D)."""
-    sums = x
-    for axis in range(x.ndim - 2):
-        place = 2 * axis + 1  # each axis before has put its four sums in front
-        tiles = sums.shape[place] // 2 - 1
-        shape = *sums.shape[:place], tiles, *sums.shape[place + 1 :]
-        target = scratch.take(f"sums {axis}", 4, *shape)
-        before = (slice(None),) * place
-        _input_sums([sums[(*before, slice(i, i + 2 * tiles - 1, 2))] for i in range(4)], target)
-        sums = target
+    tiles = tuple(n // 2 - 1 for n in x.shape[1:-1])
+    sums = _summed(x, scratch, "sums", _four_inputs, _input_sums)
     products = scratch.take("products", *sums.shape[:-1], filters.shape[-1])
-    by_sum = [each.reshape(len(filters), -1, each.shape[-1]) for each in (sums, products)]
-    np.matmul(by_sum[0], filters, out=by_sum[1])
-    return products
+    np.matmul(sums, filters, out=products)
+    return products.reshape(*(4,) * len(tiles), len(x), *tiles, filters.shape[-1])
+
+
+def _summed(
+    x: Array,
+    scratch: Scratch,
+    name: str,
+    pieces: Callable[[int], list[slice]],
+    sums_of: Callable[[list[Array], Array], None],
+) -> Array:
+    """The four sums of every tile along every axis, the last axis outermost: (4 ** axes, rows, C).
+
+    `pieces` cuts an axis of so many places into the places that tiles have at each of their own;
+    `sums_of` makes the four sums of them.
+    """
+    sums, axes = x, x.ndim - 2
+    for axis in range(axes):
+        place = 2 * axis + 1  # each axis before has put its four sums in front
+        before = (slice(None),) * place
+        parts = [sums[(*before, piece)] for piece in pieces(sums.shape[place])]
+        target = scratch.take(f"{name} {axis}", 4, *parts[0].shape)
+        sums_of(parts, target)
+        sums = target
+    return sums.reshape(4**axes, -1, x.shape[-1])
+
+
+def _four_inputs(length: int) -> list[slice]:
+    """Each tile sees four inputs, two of which the next one sees too."""
+    return [slice(first, first + length - 3, 2) for first in range(4)]
+
+
+def _two_outputs(length: int) -> list[slice]:
+    return [slice(first, None, 2) for first in range(2)]
 
 
 def _input_sums(d: list[Array], sums: Array) -> None:
@@ -93,6 +154,14 @@ def _input_sums(d: list[Array], sums: Array) -> None:
     np.add(d[1], d[2], out=sums[1])
     np.subtract(d[2], d[1], out=sums[2])
     np.subtract(d[1], d[3], out=sums[3])
+
+
+def _asked_sums(dy: list[Array], sums: Array) -> None:
+    even, odd = dy
+    sums[0] = even
+    np.add(even, odd, out=sums[1])
+    np.subtract(even, odd, out=sums[2])
+    np.negative(odd, out=sums[3])
 
 
 def _join(products: Array, y: Array, scratch: Scratch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnn_core.layers import Conv1d, Conv2d, Conv3d, correlation, patches, winograd
-from cnn_core.layers.correlation import correlate
+from cnn_core.layers.correlation import correlate, weight_gradient
 from cnn_core.tree import tree_map
 
 BOUND = 2 * np.finfo(np.float32).eps
@@ -45,12 +45,27 @@ def test_fewer_products_give_the_same_sums(lengths, samples, with_bias, block_by
     np.testing.assert_allclose(y, plain, atol=1e-12)
 
 
+@settings(deadline=None, max_examples=60)
+@given(lengths, st.integers(1, 3), st.integers(1, 4000))
+def test_fewer_products_give_the_same_gradient_of_the_filters(lengths, samples, block_bytes):
+    """Odd sizes, no outputs at all, one to three axes, any number of samples and blocks."""
+    rng, ones, kernel = np.random.default_rng(1), (1,) * len(lengths), (3,) * len(lengths)
+    x = rng.standard_normal((samples, *lengths, 5))
+    dy = rng.standard_normal((samples, *(max(0, n - 2) for n in lengths), 4))
+    plain = by_plain_rows(lambda: weight_gradient(x, dy, kernel, ones, ones))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(winograd, "GRADIENT_BLOCK_BYTES", block_bytes)
+        dweight = winograd.weight_gradient_threes(x, dy)
+    assert dweight.shape == (*kernel, 5, 4)
+    np.testing.assert_allclose(dweight, plain, atol=1e-12)
+
+
 @pytest.mark.parametrize("padding", ["valid", "same", ((0, 2), (3, 1))])
 def test_a_wide_layer_takes_the_fast_way_forward_and_back(padding):
     rng = np.random.default_rng(2)
     layer = double(Conv2d.create(rng, 32, 40, 3, padding=padding))
     x = rng.standard_normal((2, 17, 18, 32))
-    assert winograd.pays(x, layer.weight, layer.stride, layer.dilation, layer.groups)
+    assert winograd.pays(x, layer.weight.shape, layer.stride, layer.dilation, layer.groups)
     y, pull = layer.vjp(x)
     dy = rng.standard_normal(y.shape)
     dx, gradient = pull(dy)
@@ -88,7 +103,7 @@ def test_in_single_precision_they_keep_the_bound_of_the_laws():
 )
 def test_other_filters_go_the_plain_way(layer):
     x = np.zeros((1, *(99,) * layer.axes, layer.channels_in))
-    assert not winograd.pays(x, layer.weight, layer.stride, layer.dilation, layer.groups)
+    assert not winograd.pays(x, layer.weight.shape, layer.stride, layer.dilation, layer.groups)
 
 
 @pytest.mark.parametrize(("cls", "lengths"), [(Conv1d, (61,)), (Conv3d, (9, 8, 7))])
@@ -96,14 +111,14 @@ def test_signals_and_volumes_take_the_fast_way_too(cls, lengths):
     rng = np.random.default_rng(4)
     layer = double(cls.create(rng, 64, 64, 3))
     x = rng.standard_normal((2, *lengths, 64))
-    assert winograd.pays(x, layer.weight, layer.stride, layer.dilation, layer.groups)
+    assert winograd.pays(x, layer.weight.shape, layer.stride, layer.dilation, layer.groups)
     plain = by_plain_rows(lambda: layer.forward(x))
     np.testing.assert_allclose(layer.forward(x), plain, atol=1e-11)
 
 
 def test_small_maps_go_the_plain_way():
     layer = Conv2d.create(np.random.default_rng(0), 32, 32, 3)
-    settings = layer.weight, layer.stride, layer.dilation, layer.groups
+    settings = layer.weight.shape, layer.stride, layer.dilation, layer.groups
     assert not winograd.pays(np.zeros((1, 12, 12, 32)), *settings)
     assert winograd.pays(np.zeros((1, 24, 24, 32)), *settings)
 
@@ -184,7 +199,7 @@ def test_wide_rows_of_the_fast_way_are_cut_too(bias):
     if bias:
         layer = replace(layer, bias=np.arange(48, dtype=np.float32))
     x = np.random.default_rng(1).standard_normal((1, 5, 900, 48)).astype(np.float32)
-    assert winograd.pays(x, layer.weight, (1, 1), (1, 1), 1)
+    assert winograd.pays(x, layer.weight.shape, (1, 1), (1, 1), 1)
 
     np.testing.assert_allclose(
         layer.forward(x), by_plain_rows(lambda: layer.forward(x)), rtol=1e-3, atol=1e-4
@@ -196,4 +211,7 @@ def test_half_precision_does_not_overflow_in_the_sums():
     layer = Conv2d.create(np.random.default_rng(0), 48, 64, 3, padding="same")
     x = np.full((1, 19, 19, 48), 40_000, np.float16)
 
-    np.testing.assert_array_equal(layer.forward(x), layer.forward(x.astype(np.float32)))
+    y, pull = layer.vjp_weights(x)
+    full, pull_full = layer.vjp_weights(x.astype(np.float32))
+    np.testing.assert_array_equal(y, full)
+    np.testing.assert_array_equal(pull(full).weight, pull_full(full).weight)
