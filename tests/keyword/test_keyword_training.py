@@ -74,7 +74,7 @@ def config(folder: Path, trunk: Path, where: Path) -> TrainConfig:
         trunk=trunk,
         synthesize=0,
         pronunciations=("r ay z",),
-        path_weight=0.0,
+        path_weight=1e-6,
         real_segments=160,
         head_settings=HeadSettings(steps=60, rounds=2, batch_positive=12, batch_negative=20),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -39,15 +39,18 @@ from sweepnet_service.training.configs import (  # noqa: E402
 
 INTERRUPTED = 130
 WORK, OUT, TRUNK, DATA, TEACHER = "work_dir", "out", "trunk", "data", "teacher"
+ADD_TO = "add_to"
 KEYWORD, ALSO, SYNTHESIZE = "keyword", "also", "synthesize"
 TRAIN_TRUNK, TUNE_TRUNK = "train_trunk", "tune_trunk"
-DATASET, CHECK = "dataset", "check_only"
+DATASET, CHECK, PHASES = "dataset", "check_only", "phases"
 DEFAULT_TRUNK = "welcome"
 PLACES = {
     DATA: "Folder with the data to learn from.",
     "folder": "A data set of your own beside the shipped models' data.",
     TRUNK: "Keyword model, by its name or its file, whose phone trunk is used. Default welcome.",
     "mine": "Speech without the word: what the model takes for it there is learnt from too.",
+    ADD_TO: "Keyword model, by its name or its file, that gets the words besides its own; its "
+    "trunk is used unless --trunk names another.",
     "start_from": "Work folder of an earlier training, whose weights are the first ones.",
     TEACHER: "Image model, by its name or its file, that labels what is missing in incomplete "
     "photos.",
@@ -84,8 +87,24 @@ SPECIAL = (
         "and hours of other speech, and takes about 10 minutes of one core for each 800 steps; "
         "with fewer, heads on the trunk as it is (the default) are the better choice.",
     ),
+    Flag(
+        "phones_only",
+        bool,
+        "Read each word off the trunk's phones alone: seconds, without speech programs or "
+        "recordings where the trunk's file tells how such words do.",
+    ),
     Flag("features", str, "What a trunk is trained on: log-mel (the default) or pcen."),
     Flag(CHECK, bool, "Tell which recordings can be learnt from, and end."),
+)
+
+IMAGE_SPECIAL = (
+    Flag(
+        PHASES,
+        list[str],
+        "Side of the input in pixels and the share of the training up to which it has it, again "
+        "for each. Default 192:0.65 and 256:1.",
+        metavar="SIDE:UNTIL",
+    ),
 )
 
 app = typer.Typer(help="Train a detector.", no_args_is_help=True)
@@ -93,7 +112,7 @@ app = typer.Typer(help="Train a detector.", no_args_is_help=True)
 
 def command(kind: str) -> Callable[..., None]:
     """The verb that trains detectors of this kind."""
-    special = SPECIAL if kind == "keyword" else ()
+    special = SPECIAL if kind == "keyword" else IMAGE_SPECIAL
     named = {flag.name for flag in special} | {ALSO}
     flags = (
         *special,
@@ -149,8 +168,11 @@ def _train(kind: str, values: dict[str, Any]) -> None:
     places = {name: value for name, value in values.items() if isinstance(value, Path)}
     out = places[OUT]
     places.setdefault(WORK, out.with_name(f".{out.stem}-training"))
+    phases = values.pop(PHASES, None) if kind == "image" else None
     settings = {name: value for name, value in values.items() if name not in places}
     config = configured(kind, with_models(kind, places), settings)
+    if phases:
+        config = replace(config, phases=phases_of(phases))
     if check_only:
         told_verdicts(config, sys.stdout, to_train=False)
         return
@@ -195,17 +217,34 @@ def with_words(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def phases_of(texts: Sequence[str]) -> tuple[Any, ...]:
+    """The phases of an image training, written SIDE:UNTIL. Raises InvalidInput."""
+    from sweepnet_service.detectors.image.config import Phase
+
+    try:
+        pairs = [text.split(":") for text in texts]
+        return tuple(Phase(float(until), int(side)) for side, until in pairs)
+    except ValueError:
+        raise InvalidInput(
+            PHASES, f"got {', '.join(texts)}; expected SIDE:UNTIL, such as 192:0.65 and 256:1"
+        ) from None
+
+
 def with_models(kind: str, places: dict[str, Path]) -> dict[str, Path]:
     """The places with the files of the models that may be given by their names: the one whose
-    trunk a keyword shares, and an image detector's teacher."""
-    name = TRUNK if kind == "keyword" else TEACHER
-    if name not in places and kind != "keyword":
-        return places
-    model = places.get(name, Path(DEFAULT_TRUNK))
-    if name in places and model.exists():
-        return places
+    trunk a keyword shares, the one that it is added to, and an image detector's teacher.
+    """
+    named = {name: places[name] for name in (TRUNK, ADD_TO, TEACHER) if name in places}
+    found = {name: path if path.exists() else model_at(path) for name, path in named.items()}
+    if kind == "keyword" and TRUNK not in found:
+        found[TRUNK] = found[ADD_TO] if ADD_TO in found else model_at(Path(DEFAULT_TRUNK))
+    return {**places, **found}
+
+
+def model_at(name: Path) -> Path:
+    """The file of a model that is given by its name."""
     more = os.environ.get(MODELS_VARIABLE)
-    return {**places, name: model_file(str(model), Path(more) if more else None)}
+    return model_file(str(name), Path(more) if more else None)
 
 
 for _kind in KINDS:

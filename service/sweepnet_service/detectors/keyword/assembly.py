@@ -33,6 +33,7 @@ from cnn_core.tree import arrays
 from sweepnet_service.errors import InvalidInput
 
 BEST_OF = 3
+PATH_STEPS, STEPS_A_PHONE = 31, 3
 SMOOTHED = 9
 """Windows over which log odds of a tuned trunk are averaged: of 1 to 13, the best on validation
 clips in noise.
@@ -49,9 +50,17 @@ class Pieces:
     phones: Conv1d
     heads: tuple[Sequential, ...]
     spellings: tuple[tuple[int, ...], ...] = ()
-    path_weight: float = 2.0
-    path_steps: int = 31
+    path_weight: float = 3.0
+    path_steps: int = PATH_STEPS
     floor: float = -8.0
+
+
+def path_steps(spellings: Sequence[tuple[int, ...]]) -> int:
+    """How many steps of 30 ms a word may take: 31, and more for a phrase of more than ten phones.
+
+    An odd number, so that windows have their middle where a head's have it.
+    """
+    return max(PATH_STEPS, STEPS_A_PHONE * max(map(len, spellings), default=0)) | 1
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,8 @@ def learning(config: TrainConfig) -> dict[str, Any]:
     if config.tune_trunk:
         tuned = {**asdict(config.tune_settings), "seed": config.seed}
         return {"trunk": f"{plain(trunk)}; then tuned together with the words", "tuning": tuned}
+    if config.phones_only:
+        return {"trunk": trunk, "phones": "read off the trunk alone"}
     return {
         "trunk": trunk,
         "head": asdict(config.head_settings),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sweepnet_service.detectors.keyword import phones
+from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.finetune import TuneSettings
 from sweepnet_service.detectors.keyword.head import HeadSettings
 from sweepnet_service.detectors.keyword.intake import (
@@ -35,7 +36,10 @@ class TrainConfig:
     ("log-mel" or "pcen"; a trunk that is taken brings its own). `mine` is speech
     without the word, of which the model's own false alarms are learnt from too. `tune_trunk`: all
     keywords are learnt together with the trunk, by `tune_settings` in place of `head_settings`.
-    `notes` go into the card.
+    `phones_only`: each word is read off the trunk's phones, without heads; that takes seconds and
+    no recordings. `path_weight` is the weight of the phones beside heads, 0: what the trunk's file
+    tells of words with as many phones. `add_to`: a keyword model that gets the words besides its
+    own. `notes` go into the card.
     """
 
     keyword: str
@@ -45,6 +49,7 @@ class TrainConfig:
     folder: Path | None = None
     trunk: Path | None = None
     mine: Path | None = None
+    add_to: Path | None = None
     also: tuple[str, ...] = ()
     synthesize: int = 1_200
     real_segments: int = 1_200
@@ -59,7 +64,8 @@ class TrainConfig:
     tune_trunk: bool = False
     tune_settings: TuneSettings = field(default_factory=TuneSettings)
     heads: int = 2
-    path_weight: float = 3.0
+    path_weight: float = 0.0
+    phones_only: bool = False
     notes: tuple[str, ...] = ()
     seed: int = 1
 
@@ -95,10 +101,12 @@ def check(config: TrainConfig) -> None:
     """Raises for an arranged configuration that cannot work."""
     check_numbers(config)
     check_words(config)
+    check_added(config)
     trains_trunk = config.trunk is None or config.train_trunk
     if trains_trunk and config.data is None:
         raise InvalidInput("trunk", "is not given; training one needs `data` with spoken sentences")
-    if config.data is None and config.folder is None and not config.synthesize:
+    silent = config.data is None and config.folder is None and not config.synthesize
+    if silent and not config.phones_only:
         raise InvalidInput("data", "is not given, nor `folder`, nor is anything to be synthesised")
     if config.data is not None and not (config.data / "continuous" / "manifest.csv").exists():
         raise InvalidInput("data", f"{config.data} holds no continuous/manifest.csv")
@@ -110,13 +118,25 @@ def check(config: TrainConfig) -> None:
     check_tuning(config)
     for text in config.pronunciations:
         phones.numbers(text)
-    if config.synthesize:
+    if config.synthesize and not config.phones_only:
         engines()
+
+
+def check_added(config: TrainConfig) -> None:
+    """Raises InvalidInput for a model to add to that is none, or that has such a word already."""
+    if config.add_to is None:
+        return
+    known = KeywordDetector.load(config.add_to)
+    if twice := sorted({word.lower() for word in config.keywords} & set(known.labels)):
+        raise InvalidInput(
+            "add_to",
+            f"{config.add_to} finds {', '.join(map(shown, twice))} already; expected others",
+        )
 
 
 def check_tuning(config: TrainConfig) -> None:
     """Raises InvalidInput for what only heads on a frozen trunk can learn from."""
-    for name in ("splice", "pronunciations"):
+    for name in ("splice", "pronunciations", "phones_only"):
         if config.tune_trunk and (value := getattr(config, name)):
             raise InvalidInput(
                 name,

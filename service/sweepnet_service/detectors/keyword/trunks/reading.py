@@ -19,11 +19,12 @@ from scipy.special import expit
 from cnn_core.arrays import Array, Flags, Integers
 from cnn_core.layers import Layer
 from cnn_core.layers.wordpath import best_score
+from sweepnet_service.detectors.keyword.assembly import path_steps
 from sweepnet_service.detectors.keyword.dataset import Recording, read_samples, says, says_exactly
 from sweepnet_service.detectors.keyword.detector import OperatingPoint
 from sweepnet_service.detectors.keyword.evaluate.curve import separate_peaks
 from sweepnet_service.detectors.keyword.frontend import FrontEnd
-from sweepnet_service.detectors.keyword.phones import NUMBERS, pronounce
+from sweepnet_service.detectors.keyword.phones import spelling_of
 from sweepnet_service.detectors.keyword.trunk import pad
 from sweepnet_service.progress import Report, paced
 
@@ -140,11 +141,6 @@ def read(
     return np.concatenate(parts).T, starts
 
 
-def path_steps(phones: int, least: int = 31) -> int:
-    """How many steps of 30 ms a word of so many phones may take: three each, an odd number."""
-    return max(least, 3 * phones) | 1
-
-
 def chosen_words(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
     """Words and phrases of the texts with their phones, so many of each group of lengths."""
     phrases = sorted({phrase for text in texts for phrase in phrases_of(text)})
@@ -154,7 +150,7 @@ def chosen_words(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
         if not any(missing.values()):
             break
         text = phrases[int(index)]
-        word = tuple(NUMBERS[phone] for phone in pronounce(text))
+        word = spelling_of(text)
         group = next((each for each in GROUPS if each[0] <= len(word) <= each[1]), None)
         if group and missing[group]:
             missing[group] -= 1
@@ -174,7 +170,7 @@ def probe(
     costs: Array, starts: Integers, rows: Sequence[Recording], text: str, word: tuple[int, ...]
 ) -> Probe:
     """A word read off all recordings."""
-    size = path_steps(len(word))
+    size = path_steps([word])
     scores = np.maximum(best_score(costs[:, None, :].astype(np.float64), word, size)[0], FLOOR)
     holds = [says(row, text) for row in rows]
     exact = [says_exactly(row, text) for row in rows]
