@@ -325,6 +325,12 @@ def test_a_training_that_fails_keeps_its_last_step(config: TrainConfig) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
+        (
+            {"phases": (Phase(1.0, 100),)},
+            r"settings\.phases: got sides \[100\]; expected multiples",
+        ),
+        ({"phases": (Phase(0.5, 96),)}, r"settings\.phases: got shares \[0\.5\]; expected rising"),
+        ({"phases": ()}, r"settings\.phases: got sides \[\]; expected"),
         ({"shards": 3}, r"settings\.shards: got 3; expected a divisor of batch, 8"),
         (
             {"augmentation": Augmentation(outline="round")},

@@ -19,7 +19,7 @@ from .config import TrainConfig
 from .detector import ImageDetector
 from .evaluate import choose_thresholds, evaluate
 from .fit import fit
-from .network import without_species
+from .network import TOTAL_STRIDE_PX, without_species
 
 __all__ = ["TrainConfig", "train"]
 
@@ -57,6 +57,7 @@ def check(config: TrainConfig) -> None:
     for name in ("shares", "late_shares"):
         if sum(astuple(getattr(config, name))) <= 0:
             raise InvalidInput(f"settings.{name}", "got only zeros; expected one above 0")
+    _check_phases(config)
     if config.batch % config.shards:
         raise InvalidInput(
             "settings.shards", f"got {config.shards}; expected a divisor of batch, {config.batch}"
@@ -69,6 +70,21 @@ def check(config: TrainConfig) -> None:
     if config.teacher is not None:
         ImageDetector.load(config.teacher)
     material(config)
+
+
+def _check_phases(config: TrainConfig) -> None:
+    """Sides that the strides of the network divide, each phase after the one before."""
+    untils = [phase.until for phase in config.phases]
+    if any(phase.size_px % TOTAL_STRIDE_PX for phase in config.phases) or not untils:
+        raise InvalidInput(
+            "settings.phases",
+            f"got sides {[phase.size_px for phase in config.phases]}; expected multiples of "
+            f"{TOTAL_STRIDE_PX} pixels",
+        )
+    if untils != sorted(set(untils)) or untils[-1] != 1:
+        raise InvalidInput(
+            "settings.phases", f"got shares {untils}; expected rising ones, the last 1"
+        )
 
 
 def _with_thresholds(
