@@ -122,7 +122,7 @@ def test_detect_prints_the_json_that_is_promised(
     assert (told["width_px"], told["height_px"]) == (90, 70)
     box = told["boxes"][0]
     edges = ["x_min_px", "y_min_px", "x_max_px", "y_max_px"]
-    assert list(box) == ["label", "score", *edges, "corners_px"]
+    assert list(box) == ["label", "detector", "score", *edges, "corners_px"]
     left, top, right, bottom = (box[edge] for edge in edges)
     assert box["corners_px"] == [[left, top], [right, top], [right, bottom], [left, bottom]]
 

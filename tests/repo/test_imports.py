@@ -28,10 +28,12 @@ ALLOWED = {
         "threadpoolctl", "typer", "uvloop", *GRPC,
     },
 }  # fmt: skip
-# Drawing belongs to the extra [plots], cutting out to [clips], ONNX to [onnx], tempo to [train]:
-# imported only when something is drawn, cut out, exported or stretched.
+# Drawing belongs to the extra [plots], cutting out to [clips], microphones to [mic], tables to
+# [tables], ONNX to [onnx], tempo to [train]:
+# imported only when something is drawn, cut out, heard, tabulated, exported or stretched.
 EXTRAS = {
     FOLDERS["sweepnet"] / "cli" / "clips.py": {"soundfile"},
+    FOLDERS["sweepnet"] / "tables.py": {"pandas", "pyarrow"},
     FOLDERS["sweepnet"] / "demo" / "figures.py": {"matplotlib", "PIL"},
     **{path: {"matplotlib", "PIL"} for path in (FOLDERS["sweepnet"] / "drawing").glob("*.py")},
     FOLDERS["sweepnet_service"] / "detectors/keyword/bench/picture.py": {"matplotlib"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,6 +36,8 @@ TABLE: dict[grpc.StatusCode, type[SweepnetError]] = {
     grpc.StatusCode.UNAVAILABLE: ServerUnavailable,
 }
 
+# gRPC's words for a call above the most that a server takes at once.
+FULL = "Concurrent RPC limit exceeded"
 CLOSED = ("channel closed", "channel is closed", "closed channel")
 # gRPC's words where there was no connection yet.
 UNREACHED = (
@@ -68,7 +70,7 @@ def failure(error: Any, address: str) -> SweepnetError:
         return kind(f"the server at {address} does not offer this; update it, or the client")
     if kind is LimitExceeded and "larger than max" in words:
         return kind(f"too large for a message to the server (its --max-message-bytes): {words}")
-    return kind(words or code.name, _reason(error))
+    return kind(words or code.name, *_details(error, full=words.startswith(FULL)))
 
 
 def _unavailable(address: str, words: str) -> str:
@@ -77,14 +79,23 @@ def _unavailable(address: str, words: str) -> str:
     return f"the server at {address} went away ({words})"
 
 
-def _reason(error: Any) -> str:
-    """The server's name for the kind of error, from its google.rpc details."""
+def _details(error: Any, full: bool) -> tuple[str, float | None]:
+    """The server's name for the kind of error, and when to try again, from its google.rpc
+    details; of a call that gRPC itself refused because the server is full: soon.
+    """
+    reason, retry_after_s = "", 0.0 if full else None
+    information, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    for detail in _all_details(error):
+        if detail.Unpack(information):
+            reason = str(information.reason)
+        elif detail.Unpack(retry):
+            retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
+    return reason, retry_after_s
+
+
+def _all_details(error: Any) -> Iterable[Any]:
     try:
         status = rpc_status.from_call(error)
     except ValueError:
-        return ""
-    information = error_details_pb2.ErrorInfo()
-    for detail in status.details if status is not None else ():
-        if detail.Unpack(information):
-            return str(information.reason)
-    return ""
+        return ()
+    return () if status is None else status.details

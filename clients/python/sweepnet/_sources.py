@@ -16,7 +16,7 @@ SourceKind = Literal["audio", "picture"]
 CHUNK_BYTES = 1 << 17
 WIDEST_SAMPLE_BYTES = 4
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
-_PICTURE_SUFFIXES = {
+PICTURE_SUFFIXES = {
     *(".jpg", ".jpeg", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
     *(".heic", ".heif", ".avif", ".svg", ".ico", ".ppm", ".pgm"),
 }
@@ -91,7 +91,7 @@ def is_picture(source: Source, kind: SourceKind | None = None) -> bool:
         return _begins_as_picture(start)
     with opened(source) as file:
         start = file.read(16)
-    return _begins_as_picture(start) or Path(source).suffix.lower() in _PICTURE_SUFFIXES
+    return _begins_as_picture(start) or Path(source).suffix.lower() in PICTURE_SUFFIXES
 
 
 def _begins_as_picture(start: bytes) -> bool:

@@ -10,7 +10,8 @@
     ├── Cancelled             the call was cancelled
     ├── ServerUnavailable     no server at the address, or it went away
     ├── ServerFault           the server failed
-    └── NoServerPackage       `sweepnet[server]` is needed and not installed
+    └── MissingPackage        an extra, such as `sweepnet[tables]`, is needed and not installed
+        └── NoServerPackage   that of the server, `sweepnet[server]`
 
 Messages of the server's errors are the server's own words.
 """
@@ -19,12 +20,16 @@ from __future__ import annotations
 
 
 class SweepnetError(Exception):
-    """The root; `reason` is the server's name for the kind of error, "" where there is none."""
+    """The root; `reason` is the server's name for the kind of error, "" where there is none.
 
-    def __init__(self, message: str, reason: str = "") -> None:
+    `retry_after_s` is when the same call may succeed, where the server says so; else None.
+    """
+
+    def __init__(self, message: str, reason: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 class InvalidInput(SweepnetError):
@@ -63,5 +68,9 @@ class ServerFault(SweepnetError):
     """The server failed; its log tells more."""
 
 
-class NoServerPackage(SweepnetError):
+class MissingPackage(SweepnetError):
+    """What was asked for needs a package that is not installed here."""
+
+
+class NoServerPackage(MissingPackage):
     """The server's package is not installed here."""

@@ -45,12 +45,13 @@ def build(called: list[str]) -> typer.Typer:
 
 def client_verbs() -> dict[str, Callable[..., None] | typer.Typer]:
     """Verbs that need the client only; a group is a `Typer`."""
+    from sweepnet.cli.batch import batch
     from sweepnet.cli.detect import detect
     from sweepnet.cli.models import app as models
     from sweepnet.cli.spot import spot
     from sweepnet.demo import demo
 
-    return {"spot": spot, "detect": detect, "models": models, "demo": demo}
+    return {"spot": spot, "detect": detect, "batch": batch, "models": models, "demo": demo}
 
 
 def _version(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sweepnet import Box, Detections
+from sweepnet import Detections
 from sweepnet.cli import explaining
 from sweepnet.cli.connection import (
     Detectors,
@@ -20,6 +20,7 @@ from sweepnet.cli.connection import (
 from sweepnet.cli.explaining import Explain
 from sweepnet.cli.output import Row, print_scored
 from sweepnet.options import DetectOptions
+from sweepnet.records import detect_record
 
 COLUMNS = ("Size", "Label", "Score", "Boxes (left, top, right, bottom)")
 
@@ -47,29 +48,7 @@ def detect(
         results = client.score_many(files, kind="picture", concurrency=2, detect=options)
         if explain:
             results = explaining.drawn(results, explain)
-        print_scored(results, COLUMNS, _rows, detect_json, as_json)
-
-
-def detect_json(result: Detections) -> dict[str, Any]:
-    """A result as it is printed, without its source; in the original picture's pixels."""
-    return {
-        "width_px": result.width_px,
-        "height_px": result.height_px,
-        "scores": dict(result.scores),
-        "boxes": [_box_json(box) for box in result.boxes],
-    }
-
-
-def _box_json(box: Box) -> dict[str, Any]:
-    return {
-        "label": box.label,
-        "score": box.score,
-        "x_min_px": box.x_min_px,
-        "y_min_px": box.y_min_px,
-        "x_max_px": box.x_max_px,
-        "y_max_px": box.y_max_px,
-        "corners_px": [list(corner) for corner in box.corners_px],
-    }
+        print_scored(results, COLUMNS, _rows, detect_record, as_json)
 
 
 def _rows(result: Detections) -> list[Row]:

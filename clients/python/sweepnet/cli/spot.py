@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,6 +32,7 @@ from sweepnet.cli.plotting import Pictures, Plot
 from sweepnet.cli.raw import Raw, RawFormat, parsed
 from sweepnet.cli.windows import AllWindows, WindowLines
 from sweepnet.options import SpotOptions
+from sweepnet.records import spot_record
 
 COLUMNS = ("Length", "Label", "Highest", "Threshold", "Found")
 Stage = Callable[[Iterable[Scored]], Iterator[Scored]]
@@ -82,7 +83,7 @@ def spot(
         results = scored(client, files, options, listeners, bool(explain))
         for stage in stages:
             results = stage(results)
-        print_scored(results, COLUMNS, _rows, spot_json, as_json)
+        print_scored(results, COLUMNS, _rows, spot_record, as_json)
 
 
 def rate(false_alarms_per_hour: float | None) -> SpotOptions:
@@ -134,26 +135,6 @@ def scored(
     if listeners:
         return listened(client, files, options, listeners, keep=explanations)
     return client.score_many(files, kind="audio", concurrency=2, spot=options)
-
-
-def spot_json(result: SpotResult) -> dict[str, Any]:
-    """A result as it is printed, without its source."""
-    return {
-        "duration_s": result.duration_s,
-        "scores": dict(result.scores),
-        "events": [_event_json(event) for event in result.events],
-    }
-
-
-def _event_json(event: Event) -> dict[str, Any]:
-    return {
-        "label": event.label,
-        "detector": event.detector,
-        "start_s": event.start_s,
-        "end_s": event.end_s,
-        "channel": event.channel,
-        "score": event.score,
-    }
 
 
 def _rows(result: SpotResult) -> list[Row]:

@@ -1,0 +1,249 @@
+"""`sweepnet batch`: archives of recordings and pictures into one file of results."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from sweepnet import Model
+from sweepnet._retrying import passing
+from sweepnet._sources import SourceKind
+from sweepnet.batch import Report, found, listed, score_archive
+from sweepnet.batch.archive import PATIENCE_S
+from sweepnet.cli.connection import (
+    Detectors,
+    Json,
+    Models,
+    Server,
+    Thresholds,
+    Wanted,
+    connected,
+    thresholds,
+)
+from sweepnet.cli.ending import FAILED
+from sweepnet.cli.meter import metered
+from sweepnet.cli.output import print_json
+from sweepnet.cli.raw import Raw, parsed
+from sweepnet.cli.spot import rate
+from sweepnet.errors import SweepnetError
+from sweepnet.options import DetectOptions, SpotOptions
+from sweepnet.records import Rows
+
+STOPPED, INTERRUPTED = 3, 130
+KINDS: Mapping[str, SourceKind] = {"keyword": "audio", "image": "picture"}
+FAILURES_SHOWN = 20
+
+
+def batch(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILES]...",
+            help="Recordings and pictures, folders of them, or patterns such as 'calls/**/*.wav'.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="Results: a .jsonl, .csv or .parquet file.", show_default=False
+        ),
+    ] = ...,  # type: ignore[assignment]  # typer's mark of what must be given
+    lists: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help="List of files: a path a line, CSV with a column file, or JSON lines; - for "
+            "standard input.",
+        ),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="audio|picture",
+            help="What all the files are; by default each one's looks tell.",
+        ),
+    ] = None,
+    rows: Annotated[
+        str,
+        typer.Option(
+            metavar="labels|finds",
+            help="Rows of CSV and Parquet: one for each label of a file, or one for each word or "
+            "box found.",
+        ),
+    ] = "labels",
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, max=256, help="Files at once; by default one a core."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Score all files anew, whatever the journal holds.")
+    ] = False,
+    patience_s: Annotated[
+        float,
+        typer.Option(
+            "--patience", metavar="S", min=0, help="Wait so long for a server that is away or full."
+        ),
+    ] = PATIENCE_S,
+    detector: Detectors = None,
+    threshold: Thresholds = None,
+    false_alarms_per_hour: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Thresholds at which a word may be told falsely so often in an hour of speech.",
+        ),
+    ] = None,
+    raw: Raw = None,
+    as_json: Json = False,
+    server: Server = None,
+    models: Models = None,
+) -> None:
+    """Score an archive: thousands of recordings and pictures, each exactly once.
+
+    What is done is kept in OUT.journal. A run that was stopped (Ctrl-C, a lost server, kill -9)
+    goes on with the same command, which then also scores new files and tries again what failed.
+
+    Ends with 0 where every file was scored, 1 where some failed (they are listed, and stand in
+    the results with their error), 2 for wrong use, 3 where the server went away for longer than
+    --patience, 130 for Ctrl-C; after 3 and 130 the same command goes on.
+
+    Example: sweepnet batch calls/ --out words.csv --rows finds
+    """
+    wanted, samples = thresholds(threshold), parsed(raw)
+    only = _kind(kind)
+    spot: SpotOptions = {**rate(false_alarms_per_hour), **(samples.options() if samples else {})}
+    with connected(server, models, detector or ()) as client:
+        plan = planned(client.models(), detector or (), wanted, only)
+        sources = _sources(files or (), lists or (), plan.kind)
+        try:
+            with metered() as progress:
+                report = score_archive(
+                    client,
+                    sources,
+                    out,
+                    kind=plan.kind,
+                    concurrency=jobs or _cores(),
+                    spot=plan.spot | spot,
+                    detect=plan.detect,
+                    rows=cast("Rows", rows),
+                    fresh=fresh,
+                    patience_s=patience_s,
+                    progress=progress,
+                )
+        except SweepnetError as error:
+            if not passing(error):
+                raise
+            print(f"sweepnet batch: {error.message}; {GOES_ON}", file=sys.stderr)
+            raise typer.Exit(STOPPED) from None
+        except KeyboardInterrupt:
+            print(f"sweepnet batch: stopped; {GOES_ON}", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+    _tell(report, as_json)
+
+
+GOES_ON = "what was scored is kept: the same command goes on"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Options by kind of file; `kind` where only one can be meant."""
+
+    kind: SourceKind | None
+    spot: SpotOptions
+    detect: DetectOptions
+
+
+def planned(
+    models: Sequence[Model], detectors: Sequence[str], wanted: Wanted, only: SourceKind | None
+) -> Plan:
+    """Detectors and thresholds, each for its kind of file; raises BadParameter for a threshold
+    of a label that no detector in use has.
+    """
+    names = {name.removeprefix("detectors/") for name in detectors}
+    used = [
+        model
+        for model in models
+        if (model.name.removeprefix("detectors/") in names if names else not model.error)
+        and only in (None, KINDS.get(model.kind))
+    ]
+    kinds = {KINDS[model.kind] for model in used}
+    _check_labels(wanted, {label for model in used for label in model.labels})
+    options = {
+        kind: {
+            "detectors": [m.name for m in used if names and KINDS[m.kind] == kind],
+            "thresholds": _thresholds([m for m in used if KINDS[m.kind] == kind], wanted),
+        }
+        for kind in KINDS.values()
+    }
+    kind = only or (kinds.pop() if names and len(kinds) == 1 else None)
+    return Plan(
+        kind, cast("SpotOptions", options["audio"]), cast("DetectOptions", options["picture"])
+    )
+
+
+def _thresholds(models: Sequence[Model], wanted: Wanted) -> dict[str, float]:
+    labels = [label for model in models for label in model.labels]
+    every = {} if wanted.every is None else dict.fromkeys(labels, wanted.every)
+    return every | {label: x for label, x in wanted.of_label.items() if label in labels}
+
+
+def _check_labels(wanted: Wanted, labels: set[str]) -> None:
+    unknown = sorted(set(wanted.of_label) - labels)
+    if unknown:
+        raise typer.BadParameter(
+            f"no label named {unknown[0]!r}; labels: {', '.join(sorted(labels))}",
+            param_hint="--threshold",
+        )
+
+
+def _kind(given: str | None) -> SourceKind | None:
+    if given not in (None, *KINDS.values()):
+        raise typer.BadParameter(
+            f"got {given!r}; expected {' or '.join(KINDS.values())}", param_hint="--kind"
+        )
+    return given
+
+
+def _sources(files: Sequence[str], lists: Sequence[str], kind: SourceKind | None) -> list[str]:
+    if not files and not lists:
+        raise typer.BadParameter(
+            "nothing to score; expected files, folders or patterns, or --list FILE"
+        )
+    named = [path for place in lists for path in listed(place)]
+    return list(dict.fromkeys([*found(files, kind), *named]))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _tell(report: Report, as_json: bool) -> None:
+    """The report; ends with 1 where a file failed."""
+    if as_json:
+        print_json(_record(report))
+    else:
+        for failure in report.failures[:FAILURES_SHOWN]:
+            print(f"{failure.source}: {failure.error}", file=sys.stderr)
+        more = len(report.failures) - FAILURES_SHOWN
+        if more > 0:
+            print(f"and {more} more, all of them in {report.out}", file=sys.stderr)
+        before = f", {report.scored_before} before" if report.scored_before else ""
+        print(f"{report.out}: {report.scored} scored{before}, {len(report.failures)} failed")
+    if report.failures:
+        raise typer.Exit(FAILED)
+
+
+def _record(report: Report) -> dict[str, Any]:
+    return {
+        "out": str(report.out),
+        "scored": report.scored,
+        "scored_before": report.scored_before,
+        "failed": [{"source": each.source, "error": each.error} for each in report.failures],
+    }
