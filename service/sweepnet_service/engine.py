@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, shown
-from sweepnet_service.session import SpotRequest, SpotStream, check_labels, require
+from sweepnet_service.live.request import check_labels, require
 from sweepnet_service.store import Library, reference
 from sweepnet_service.store.entries import HEARING
 
@@ -75,10 +75,6 @@ class Engine:
         """Image detectors of these names, or all of them."""
         found = self._loaded(names, "image")
         return [(name, cast("ImageDetector", detector)) for name, detector in found]
-
-    def open_stream(self, request: SpotRequest) -> SpotStream:
-        """A live stream of raw samples."""
-        return SpotStream(request, self.keyword_detectors(request.detectors))
 
     def detect(self, request: DetectRequest, picture: bytes) -> list[tuple[str, Detections]]:
         """What each detector finds in the bytes of one picture file."""

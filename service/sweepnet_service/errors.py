@@ -4,6 +4,7 @@
     ├── InvalidInput         the caller sent something unusable        INVALID_ARGUMENT
     ├── NotFound             no such model, operation or file          NOT_FOUND
     ├── LimitExceeded        too large, too long, too many             RESOURCE_EXHAUSTED
+    │   └── Overloaded       the server is full; later it may not be   RESOURCE_EXHAUSTED
     ├── FailedPrecondition   right request, wrong moment or set-up     FAILED_PRECONDITION
     └── ModelUnreadable      a model file is damaged or too new        DATA_LOSS
 
@@ -40,6 +41,12 @@ class NotFound(SweepnetError):
 
 class LimitExceeded(SweepnetError):
     """The input is larger than the stated limit, or the server is full."""
+
+
+class Overloaded(LimitExceeded):
+    """The server has no room now; the same request may be served a little later."""
+
+    retry_s = 1.0
 
 
 class FailedPrecondition(SweepnetError):

@@ -16,6 +16,11 @@ LOUDEST = 1e4
 """Beyond this a float sample is no audio: full scale is 1."""
 
 
+def sample_bytes(encoding: Encoding) -> int:
+    """Bytes of one sample of one channel."""
+    return _CODECS[encoding][0]
+
+
 def decode(encoding: Encoding, data: bytes, channel_count: int) -> Array:
     """Interleaved bytes as float32 (frames, channels); InvalidInput on a cut frame or NaN."""
     width, convert = _CODECS[encoding]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,62 +15,95 @@ from typing import TYPE_CHECKING, BinaryIO
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import InvalidInput, LimitExceeded
 from sweepnet_service.limits import Limits
-from sweepnet_service.session import (
-    News,
-    Opened,
-    SpotRequest,
-    SpotStream,
-    Summary,
-)
+from sweepnet_service.live.batcher import Batcher
+from sweepnet_service.live.pace import Pace
+from sweepnet_service.live.replies import News, Opened, Summary
+from sweepnet_service.live.request import SpotRequest
+from sweepnet_service.live.stream import Message, SpotStream, Step
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.audio import AudioReader
+    from sweepnet_service.live.stream import BatchOf
 
 
-@dataclass(frozen=True)
-class Gap:
-    """Samples per channel that were lost."""
-
-    sample_count: int
-
-
-Message = bytes | Gap
 Reply = Opened | News | Summary
+LIVE_PIECE_S = 1.0
+"""Audio of one step of a live stream at most, its sessions added up: others wait for it."""
 
 
 def spot(
     engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], uploads: Uploads
 ) -> AsyncGenerator[Reply, None]:
-    """Opened, then news, then the summary; the samples' numeric work runs in the engine's pool.
+    """Opened, then news, then the summary; the numeric work of it alone, in the engine's pool.
 
     Close the generator to let the stream's state go.
     """
     if request.encoding == "CONTAINER":
         return spot_file(engine, request, messages, uploads)
-    return spot_live(engine, request, messages)
+    return spot_samples(engine, request, messages)
 
 
 async def spot_live(
+    engine: Engine, request: SpotRequest, messages: AsyncIterator[Message], batcher: Batcher
+) -> AsyncGenerator[Reply, None]:
+    """The same of samples that come live, scored together with those of other streams.
+
+    Raises Overloaded where the streams there are would suffer from one more.
+    """
+    batcher.load.admit(id(request))
+    try:
+        stream = await engine.run(_open, engine, request, batcher.batch_of)
+        longest = round(LIVE_PIECE_S * request.rate_hz / max(1, stream.lane_count))
+        async for reply in _replies(stream, messages, partial(batcher.news, stream), longest):
+            yield reply
+    finally:
+        batcher.load.gone(id(request))
+
+
+async def spot_samples(
     engine: Engine, request: SpotRequest, messages: AsyncIterator[Message]
 ) -> AsyncGenerator[Reply, None]:
+    """The same of samples that are all there."""
+    stream = await engine.run(_open, engine, request)
+    async for reply in _replies(stream, messages, _in_pool(engine, stream)):
+        yield reply
+
+
+async def _replies(
+    stream: SpotStream,
+    messages: AsyncIterator[Message],
+    hear: Callable[[Step], Awaitable[News]],
+    longest_frames: int | None = None,
+) -> AsyncGenerator[Reply, None]:
     """Every message is scored before the next is read: a slow server slows its client down."""
-    stream = await engine.run(engine.open_stream, request)
+    pace = Pace(stream.request)
     yield stream.opened
     async for message in messages:
-        for work in _work(stream, message):
-            news = await engine.run(work)
-            if stream.due(news):
+        for step in stream.steps(message, longest_frames):
+            if (news := pace.due(await hear(step))) is not None:
                 yield news
-    yield await engine.run(stream.finish)
+    yield pace.last(await hear(Step(stream.finish, 0)))
     yield stream.summary()
 
 
-def _work(stream: SpotStream, message: Message) -> Iterator[Callable[[], News]]:
-    """What is to be done for a message, in steps that are short."""
-    if isinstance(message, Gap):
-        yield partial(stream.gap, message.sample_count)
-    else:
-        yield from (partial(stream.push_bytes, piece) for piece in stream.pieces(message))
+def _in_pool(engine: Engine, stream: SpotStream) -> Callable[[Step], Awaitable[News]]:
+    async def hear(step: Step) -> News:
+        return await engine.run(heard_alone, stream, step)
+
+    return hear
+
+
+def heard_alone(stream: SpotStream, step: Step) -> News:
+    """The news of a step whose networks are run for it alone."""
+    from sweepnet_service.detectors.keyword.session import alone
+
+    return stream.news([alone(hearing) for hearing in step.begin()], step.urgent)
+
+
+def _open(
+    engine: Engine, request: SpotRequest, batch_of: BatchOf = lambda detector: None
+) -> SpotStream:
+    return SpotStream(request, engine.keyword_detectors(request.detectors), batch_of)
 
 
 async def shorter(
@@ -155,14 +188,15 @@ async def spot_file(
         await engine.run(engine.keyword_detectors, request.detectors)
         await _spool(engine, messages, spool, uploads)
         stream, reader = await engine.run(_open_file, engine, request, spool)
+        pace, hear = Pace(stream.request), _in_pool(engine, stream)
         with reader:
             blocks = reader.blocks(stream.piece_frames)
             yield stream.opened
             while (block := await engine.run(next, blocks, None)) is not None:
-                news = await engine.run(stream.push, block)
-                if stream.due(news):
+                step = Step(partial(stream.push, block), 0)
+                if (news := pace.due(await hear(step))) is not None:
                     yield news
-        yield await engine.run(stream.finish)
+        yield pace.last(await hear(Step(stream.finish, 0)))
         yield stream.summary()
 
 
@@ -170,8 +204,12 @@ async def _spool(
     engine: Engine, messages: AsyncIterator[Message], spool: Spool, uploads: Uploads
 ) -> None:
     async for message in messages:
-        if isinstance(message, Gap):
-            raise InvalidInput("gap", "an audio file has no gaps; send samples to have some")
+        if not isinstance(message, bytes):
+            raise InvalidInput(
+                "content",
+                "an audio file has neither gaps nor channels that come each by itself; "
+                "send samples to have some",
+            )
         uploads.grow(spool, len(message))
         await engine.run(_write, spool, message)
     spool.seek(0)
@@ -196,4 +234,4 @@ def _open_file(
         )
     reader = open_audio(spool)
     known = replace(request, rate_hz=reader.rate_hz, channel_count=reader.channels)
-    return engine.open_stream(known), reader
+    return _open(engine, known), reader

@@ -24,8 +24,8 @@ from sweepnet_protos.v1 import (
     keyword_spotter_pb2_grpc,
 )
 from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
-from sweepnet_service import session
 from sweepnet_service.engine import DetectRequest, Engine
+from sweepnet_service.live import stream as session
 from sweepnet_service.server.app import Running, running
 from sweepnet_service.server.settings import Settings
 from sweepnet_service.store import Library

@@ -32,6 +32,8 @@ from sweepnet_protos.v1 import (
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, SweepnetError
 from sweepnet_service.limits import Limits
+from sweepnet_service.live.batcher import Batcher
+from sweepnet_service.live.load import Load
 from sweepnet_service.server import convert_models
 from sweepnet_service.server.image import ImageDetectors
 from sweepnet_service.server.keyword import KeywordSpotter
@@ -79,6 +81,7 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     """A server at the settings' host and port, or at a Unix socket; it is drained at the end."""
     library = Library(settings.models, warn=warn_of_model)
     engine = Engine(library, settings.workers)
+    batcher = Batcher(Load(settings.max_latency_ms / 1000))
     jobs = Jobs(library, settings.training_roots, partial(convert_models.model, library))
     server = grpc.aio.server(
         options=options(settings.limits),
@@ -87,7 +90,7 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     )
     watch = health.aio.HealthServicer()
     uploads = Uploads(settings.limits, checked_folder(settings.spool_dir, "spool-dir"))
-    add_services(server, engine, jobs, watch, settings.limits, uploads)
+    add_services(server, engine, jobs, watch, settings.limits, uploads, batcher)
     address = bind(server, settings, socket_path)
     await server.start()
     await _serving(watch)
@@ -98,6 +101,7 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     finally:
         await app.drain(settings.grace_s)
         await jobs.close()
+        batcher.close()
         engine.close()
 
 
@@ -135,11 +139,12 @@ def add_services(
     watch: health.aio.HealthServicer,
     limits: Limits,
     uploads: Uploads,
+    batcher: Batcher,
 ) -> None:
     """All services of the contract, with health and reflection."""
     guard = Guard(limits.concurrent_calls)
     keyword_spotter_pb2_grpc.add_KeywordSpotterServiceServicer_to_server(
-        KeywordSpotter(engine, limits, guard, uploads), server
+        KeywordSpotter(engine, limits, guard, uploads, batcher), server
     )
     image_detector_pb2_grpc.add_ImageDetectorServiceServicer_to_server(
         ImageDetectors(engine, limits, guard), server

@@ -1,30 +1,32 @@
-"""Between the wire and the domain: with the handlers, the only place that sees generated types."""
+"""Between the wire and the domain, for audio. Generated types end here and in its neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from sweepnet_protos.v1 import audio_pb2, image_detector_pb2, keyword_spotter_pb2
-from sweepnet_service.engine import DetectRequest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from sweepnet_protos.v1 import audio_pb2, keyword_spotter_pb2
 from sweepnet_service.errors import InvalidInput
-from sweepnet_service.pcm import Encoding
-from sweepnet_service.session import (
+from sweepnet_service.live.replies import (
+    NS,
     ChannelNews,
     ChannelSummary,
-    Density,
+    Clock,
     News,
     Opened,
     OpenedDetector,
-    SpotRequest,
     Summary,
 )
-from sweepnet_service.spotting import Gap, Message, Reply
+from sweepnet_service.live.request import Density, SpotRequest
+from sweepnet_service.live.stream import Chunk, Gap, Message
+from sweepnet_service.pcm import Encoding
+from sweepnet_service.spotting import Reply
 
 if TYPE_CHECKING:
     from cnn_core.arrays import Array
-    from sweepnet_service.detectors.image import Box, Detections, PictureExplanation
-    from sweepnet_service.detectors.image.explanation import Edges
     from sweepnet_service.detectors.keyword import (
         Aggregate,
         KeywordEvent,
@@ -39,6 +41,8 @@ ENCODINGS: dict[int, Encoding] = {
     audio_pb2.AUDIO_ENCODING_ALAW: "ALAW",
     audio_pb2.AUDIO_ENCODING_CONTAINER: "CONTAINER",
 }
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
+"""Seconds since 1970 that a Timestamp may hold."""
 DENSITIES: dict[int, Density] = {
     keyword_spotter_pb2.REPLY_DENSITY_WINDOWS: "windows",
     keyword_spotter_pb2.REPLY_DENSITY_AGGREGATES: "aggregates",
@@ -73,6 +77,7 @@ def spot_request(config: keyword_spotter_pb2.SpotConfig, density: Density) -> Sp
         rate_hz=config.audio_format.sample_rate_hz,
         channel_count=config.audio_format.channel_count,
         channels=tuple(config.channels),
+        labels=tuple(config.labels),
         thresholds=dict(config.thresholds),
         false_alarms_per_hour=config.false_alarms_per_hour or None,
         aggregate_over_s=config.aggregation.aggregate_over_s or None,
@@ -80,24 +85,48 @@ def spot_request(config: keyword_spotter_pb2.SpotConfig, density: Density) -> Sp
         features=config.include_features,
         explanations=config.include_explanations,
         density=DENSITIES.get(config.reply_density, density),
+        reply_interval_s=config.reply_interval_s,
         start_sample=config.start_sample,
+        capture_ns=_nanoseconds(config.capture_time) if config.HasField("capture_time") else None,
     )
+
+
+def _nanoseconds(time: Timestamp) -> int:
+    """Since 1970; raises InvalidInput for a time that is none."""
+    if not 0 <= time.nanos < NS or not FIRST_SECOND <= time.seconds <= LAST_SECOND:
+        raise InvalidInput(
+            "capture_time",
+            f"got {time.seconds} s and {time.nanos} ns; expected a time in the years 1 to 9999",
+        )
+    return time.seconds * NS + time.nanos
 
 
 async def audio_messages(
     requests: AsyncIterator[keyword_spotter_pb2.StreamingSpotRequest],
 ) -> AsyncIterator[Message]:
-    """Bytes and gaps of the messages behind the first."""
+    """Bytes, gaps and chunks of the messages behind the first."""
     async for request in requests:
         match request.WhichOneof("content"):
             case "audio":
                 yield request.audio
             case "gap":
                 yield Gap(request.gap.sample_count)
+            case "chunks":
+                yield tuple(map(_chunk, request.chunks.chunks))
             case got:
                 raise InvalidInput(
-                    "content", f"got {got or 'an empty message'}; expected audio or gap"
+                    "content", f"got {got or 'an empty message'}; expected audio, gap or chunks"
                 )
+
+
+def _chunk(chunk: audio_pb2.ChannelChunk) -> Chunk:
+    match chunk.WhichOneof("content"):
+        case "audio":
+            return Chunk(chunk.channel, chunk.audio)
+        case "gap":
+            return Chunk(chunk.channel, Gap(chunk.gap.sample_count))
+        case _:
+            raise InvalidInput("chunks.content", "got an empty chunk; expected audio or gap")
 
 
 async def one_message(audio: bytes) -> AsyncIterator[Message]:
@@ -124,7 +153,7 @@ def whole_spot_reply(replies: Iterable[Reply]) -> keyword_spotter_pb2.SpotRespon
             case Opened():
                 whole.opened.CopyFrom(opened(reply))
             case News():
-                whole.channels.extend(map(channel_update, reply.channels))
+                whole.channels.extend(channel_update(x, reply.clock) for x in reply.channels)
             case Summary():
                 whole.summary.CopyFrom(summary(reply))
     return whole
@@ -153,18 +182,18 @@ def _opened_detector(detector: OpenedDetector) -> keyword_spotter_pb2.OpenedDete
 
 def update(news: News) -> keyword_spotter_pb2.SpotUpdate:
     """News of a stream."""
-    channels = map(channel_update, news.channels)
+    channels = [channel_update(each, news.clock) for each in news.channels]
     return keyword_spotter_pb2.SpotUpdate(read_until=news.read_until, channels=channels)
 
 
-def channel_update(news: ChannelNews) -> keyword_spotter_pb2.ChannelUpdate:
+def channel_update(news: ChannelNews, clock: Clock | None) -> keyword_spotter_pb2.ChannelUpdate:
     """News of one channel and detector."""
     told = keyword_spotter_pb2.ChannelUpdate(
         channel=news.channel,
         detector=news.detector,
         windows=map(_window, news.update.windows),
         aggregates=map(_aggregate, news.update.aggregates),
-        events=map(_event, news.update.events),
+        events=map(partial(_event, clock), news.update.events),
         read_until=news.update.read_until,
         explanations=map(_explanation, news.update.explanations),
     )
@@ -217,14 +246,20 @@ def _aggregate(aggregate: Aggregate) -> keyword_spotter_pb2.Aggregate:
     )
 
 
-def _event(event: KeywordEvent) -> keyword_spotter_pb2.KeywordEvent:
+def _event(clock: Clock | None, event: KeywordEvent) -> keyword_spotter_pb2.KeywordEvent:
     return keyword_spotter_pb2.KeywordEvent(
         label=event.label,
         start_sample=event.start,
         end_sample=event.end,
         peak_sample=event.peak,
         score=event.score,
+        start_time=None if clock is None else _timestamp(clock.time_ns(event.start)),
     )
+
+
+def _timestamp(time_ns: int) -> Timestamp:
+    seconds, nanos = divmod(time_ns, NS)
+    return Timestamp(seconds=seconds, nanos=nanos)
 
 
 def summary(reply: Summary) -> keyword_spotter_pb2.SpotSummary:
@@ -232,116 +267,18 @@ def summary(reply: Summary) -> keyword_spotter_pb2.SpotSummary:
     return keyword_spotter_pb2.SpotSummary(
         sample_count=reply.sample_count,
         sample_rate_hz=reply.rate_hz,
-        channels=map(_channel_summary, reply.channels),
+        channels=[_channel_summary(each, reply.clock) for each in reply.channels],
     )
 
 
-def _channel_summary(channel: ChannelSummary) -> keyword_spotter_pb2.ChannelSummary:
+def _channel_summary(
+    channel: ChannelSummary, clock: Clock | None
+) -> keyword_spotter_pb2.ChannelSummary:
     return keyword_spotter_pb2.ChannelSummary(
         channel=channel.channel,
         detector=channel.detector,
         aggregates=map(_aggregate, channel.aggregates),
-        events=map(_event, channel.events),
+        events=map(partial(_event, clock), channel.events),
         window_count=channel.window_count,
-    )
-
-
-def detect_config(config: image_detector_pb2.DetectConfig) -> DetectRequest:
-    """What to look for in pictures."""
-    return DetectRequest(
-        detectors=tuple(config.detectors),
-        thresholds=dict(config.thresholds),
-        overlap_iou=config.overlap_iou or 0.5,
-        max_boxes=config.max_boxes or 100,
-        score_map=config.include_score_map,
-        explanations=config.include_explanations,
-    )
-
-
-def first_detect_config(first: image_detector_pb2.StreamingDetectRequest | None) -> DetectRequest:
-    """The configuration that a stream of pictures opens with."""
-    got = "nothing" if first is None else first.WhichOneof("content") or "an empty message"
-    if first is None or got != "config":
-        raise InvalidInput("config", f"the first message held {got}; expected the configuration")
-    return detect_config(first.config)
-
-
-async def numbered_pictures(
-    requests: AsyncIterator[image_detector_pb2.StreamingDetectRequest],
-) -> AsyncIterator[tuple[int, bytes]]:
-    """Pictures behind the first message, counted from 0."""
-    index = 0
-    async for request in requests:
-        if request.WhichOneof("content") != "image":
-            got = request.WhichOneof("content") or "an empty message"
-            raise InvalidInput("content", f"got {got}; expected image")
-        yield index, request.image
-        index += 1
-
-
-def picture_results(
-    found: Sequence[tuple[str, Detections]],
-) -> list[image_detector_pb2.PictureResult]:
-    """What each detector found in a picture."""
-    return [_picture_result(name, detections) for name, detections in found]
-
-
-def _picture_result(name: str, found: Detections) -> image_detector_pb2.PictureResult:
-    result = image_detector_pb2.PictureResult(
-        detector=name,
-        width_px=found.width_px,
-        height_px=found.height_px,
-        scores=found.scores,
-        boxes=map(_box, found.boxes),
-        explanations=map(_picture_explanation, found.explanations),
-    )
-    if found.score_map is not None:
-        swept = found.score_map
-        placed = _score_map(swept.scores, swept.step_px, swept.start_px, list(found.scores))
-        result.score_map.CopyFrom(placed)
-    return result
-
-
-def _box(box: Box) -> image_detector_pb2.Box:
-    corners = [image_detector_pb2.Point(x_px=x, y_px=y) for x, y in box.corners_px]
-    return image_detector_pb2.Box(
-        label=box.label,
-        score=box.score,
-        x_min_px=box.x_min_px,
-        y_min_px=box.y_min_px,
-        x_max_px=box.x_max_px,
-        y_max_px=box.y_max_px,
-        corners_px=corners,
-    )
-
-
-def _picture_explanation(told: PictureExplanation) -> image_detector_pb2.PictureExplanation:
-    return image_detector_pb2.PictureExplanation(
-        label=told.label,
-        score=told.score,
-        receptive_field=_area(told.field_px),
-        effective_field=_area(told.effective_px),
-        relevance=_score_map(told.relevance, told.step_px, told.start_px, [told.label]),
-    )
-
-
-def _area(edges: Edges) -> image_detector_pb2.Area:
-    left, top, right, bottom = edges
-    return image_detector_pb2.Area(x_min_px=left, y_min_px=top, x_max_px=right, y_max_px=bottom)
-
-
-def _score_map(
-    scores: Array, step_px: tuple[float, float], start_px: tuple[float, float], labels: list[str]
-) -> image_detector_pb2.ScoreMap:
-    """(rows, columns, labels) placed in the picture; steps and starts are (y, x)."""
-    rows, columns = scores.shape[:2]
-    return image_detector_pb2.ScoreMap(
-        row_count=rows,
-        column_count=columns,
-        labels=labels,
-        scores=scores.ravel().tolist(),
-        step_y_px=step_px[0],
-        step_x_px=step_px[1],
-        start_y_px=start_px[0],
-        start_x_px=start_px[1],
+        sample_count=channel.sample_count,
     )

@@ -11,7 +11,7 @@ from sweepnet_protos.v1 import image_detector_pb2 as pb2
 from sweepnet_protos.v1 import image_detector_pb2_grpc as pb2_grpc
 from sweepnet_service.engine import DetectRequest, Engine
 from sweepnet_service.limits import Limits
-from sweepnet_service.server import convert
+from sweepnet_service.server import convert_pictures as convert
 from sweepnet_service.server.patience import answer, patient
 from sweepnet_service.server.statuses import Guard, log_fault, status_of
 

@@ -12,10 +12,11 @@ from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
 from sweepnet_protos.v1 import keyword_spotter_pb2_grpc as pb2_grpc
 from sweepnet_service.engine import Engine
 from sweepnet_service.limits import Limits
+from sweepnet_service.live.batcher import Batcher
 from sweepnet_service.server import convert
 from sweepnet_service.server.patience import answer, patient
 from sweepnet_service.server.statuses import Guard
-from sweepnet_service.spotting import Uploads, shorter, spot
+from sweepnet_service.spotting import Uploads, shorter, spot, spot_live
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -23,9 +24,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class KeywordSpotter(pb2_grpc.KeywordSpotterServiceServicer):
     """Sweeps keyword detectors over audio."""
 
-    def __init__(self, engine: Engine, limits: Limits, guard: Guard, uploads: Uploads) -> None:
+    def __init__(
+        self, engine: Engine, limits: Limits, guard: Guard, uploads: Uploads, batcher: Batcher
+    ) -> None:
         self._engine, self._limits = engine, limits
-        self._guard, self._uploads = guard, uploads
+        self._guard, self._uploads, self._batcher = guard, uploads, batcher
 
     async def StreamingSpot(  # type: ignore[override]  # replies are written, not yielded
         self, requests: AsyncIterator[pb2.StreamingSpotRequest], context: Context
@@ -35,7 +38,11 @@ class KeywordSpotter(pb2_grpc.KeywordSpotterServiceServicer):
             incoming = patient(requests, self._limits.idle_s)
             wanted = convert.spot_config(await anext(incoming, None))
             audio = convert.audio_messages(incoming)
-            async with aclosing(spot(self._engine, wanted, audio, self._uploads)) as replies:
+            if wanted.encoding == "CONTAINER":
+                told = spot(self._engine, wanted, audio, self._uploads)
+            else:
+                told = spot_live(self._engine, wanted, audio, self._batcher)
+            async with aclosing(told) as replies:
                 async for reply in replies:
                     await answer(context, convert.spot_reply(reply), self._limits.idle_s)
 

@@ -73,7 +73,13 @@ class Settings(BaseSettings):
         description="Longest audio of a Spot call, each channel under each detector counted "
         "by itself; streams may be longer.",
     )
-    max_concurrent_calls: int = Field(256, ge=1, description="Most calls served at once.")
+    max_concurrent_calls: int = Field(2048, ge=1, description="Most calls served at once.")
+    max_latency_ms: float = Field(
+        60.0,
+        gt=0,
+        description="Once pieces of live streams wait so long for their scores, counted on the "
+        "server, further live streams are refused.",
+    )
     idle_timeout_s: float = Field(
         60.0, gt=0, description="A stream without a message for so long is ended."
     )

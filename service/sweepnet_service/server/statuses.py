@@ -28,6 +28,7 @@ from sweepnet_service.errors import (
     LimitExceeded,
     ModelUnreadable,
     NotFound,
+    Overloaded,
 )
 
 DOMAIN = "sweepnet"
@@ -36,6 +37,7 @@ _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/:'\"]+/)+")
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (InvalidInput, code_pb2.INVALID_ARGUMENT, "INVALID_INPUT"),
     (NotFound, code_pb2.NOT_FOUND, "NOT_FOUND"),
+    (Overloaded, code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED"),
     (LimitExceeded, code_pb2.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"),
     (FailedPrecondition, code_pb2.FAILED_PRECONDITION, "FAILED_PRECONDITION"),
     (ModelUnreadable, code_pb2.DATA_LOSS, "MODEL_UNREADABLE"),
@@ -49,7 +51,10 @@ def status_of(error: Exception) -> status_pb2.Status:
     """The google.rpc.Status that tells a client of this error."""
     for kind, code, reason in TABLE:
         if isinstance(error, kind):
-            return _status(code, str(error), reason, getattr(error, "where", ""))
+            status = _status(code, str(error), reason, getattr(error, "where", ""))
+            if isinstance(error, Overloaded):
+                status.details.append(_packed(_retry(error.retry_s)))
+            return status
     message = "the server failed; its log tells more"
     return _status(code_pb2.INTERNAL, message, "INTERNAL", "")
 
@@ -65,6 +70,13 @@ def _status(code: int, message: str, reason: str, where: str) -> status_pb2.Stat
         violation = error_details_pb2.BadRequest.FieldViolation(field=where, description=message)
         status.details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
     return status
+
+
+def _retry(after_s: float) -> error_details_pb2.RetryInfo:
+    """When the same call may be served."""
+    wait = error_details_pb2.RetryInfo()
+    wait.retry_delay.FromNanoseconds(round(after_s * 1e9))
+    return wait
 
 
 def told(text: str, longest: int) -> str:
@@ -105,7 +117,7 @@ class Guard:
     @contextmanager
     def _place(self) -> Iterator[None]:
         if self._running >= self._most:
-            raise LimitExceeded(
+            raise Overloaded(
                 "server", f"{self._most} calls run already (--max-concurrent-calls); try later"
             )
         self._running += 1

@@ -1,0 +1,1 @@
+"""Live audio without gRPC: what is asked for, what is told, and many streams stepped as one."""

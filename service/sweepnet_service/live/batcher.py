@@ -1,0 +1,247 @@
+"""Due pieces of all live streams, scored in one step by one thread.
+
+    news = await batcher.news(stream, step)
+
+While a step runs, pieces gather; the next one takes them all, up to what keeps it short. So a
+quiet server answers at once, and a busy one does the most for each product of matrices. A piece
+that fails ends its own stream: nothing of others depends on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from cnn_core.arrays import Array
+from cnn_core.errors import CoreError
+from cnn_core.stream import Stream, StreamBatch
+from sweepnet_service.live.load import Load
+from sweepnet_service.live.replies import ChannelNews, News
+from sweepnet_service.live.stream import SpotStream, Step
+
+if TYPE_CHECKING:
+    from sweepnet_service.detectors.keyword import KeywordDetector
+    from sweepnet_service.detectors.keyword.session import Hearing
+
+INTERVAL_S = 0.02
+"""Steps of a busy server begin at least so far apart, so that pieces gather."""
+BUSY = 16
+"""Streams heard within a second from which on a server is busy."""
+LONGEST_STEP_S = 0.04
+"""What a step may take, as far as it can be told beforehand: the others wait for the next."""
+LEARNING = 0.2
+LEAST_S = 0.05
+
+
+@dataclass(eq=False)
+class Work:
+    """One step of one stream, and who waits for its news."""
+
+    stream: SpotStream
+    step: Step
+    answer: asyncio.Future[News]
+    since: float
+    told: list[ChannelNews] = field(default_factory=list)
+    news: News | None = None
+    error: Exception | None = None
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of audio, all sessions together, and a little for work that holds none."""
+        return self.step.lane_frames / self.stream.request.rate_hz + LEAST_S
+
+
+@dataclass(eq=False)
+class Run:
+    """One hearing under way: what it asks of the network, or what it told."""
+
+    work: Work
+    hearing: Hearing[ChannelNews]
+    asked: tuple[Stream, Array] | None = None
+    told: ChannelNews | None = None
+
+    def go_on(self, scores: Array | None = None) -> None:
+        """Until it asks again, ends or fails; None begins it."""
+        self.asked = None
+        try:
+            self.asked = self.hearing.send(scores)  # type: ignore[arg-type]
+        except StopIteration as end:
+            self.told = end.value
+        except Exception as error:
+            self.work.error = error
+
+
+class Batcher:
+    """One thread for all live streams. `observe` is told of each step: works, seconds."""
+
+    def __init__(
+        self,
+        load: Load,
+        observe: Callable[[Sequence[Work], float], None] = lambda works, took_s: None,
+    ) -> None:
+        self.load, self._observe = load, observe
+        self._batches: WeakKeyDictionary[KeywordDetector, StreamBatch] = WeakKeyDictionary()
+        self._opening = threading.Lock()
+        self._waiting: deque[Work] = deque()
+        self._wake = threading.Condition()
+        self._closed = False
+        self._cost = 0.0
+        self._thread = threading.Thread(target=self._serve, name="batcher", daemon=True)
+        self._thread.start()
+
+    def batch_of(self, detector: KeywordDetector) -> StreamBatch:
+        """The streams of a detector's network that are stepped together."""
+        with self._opening:
+            if detector not in self._batches:
+                self._batches[detector] = StreamBatch(detector.net)
+            return self._batches[detector]
+
+    async def news(self, stream: SpotStream, step: Step) -> News:
+        """What the step brings. A step that has not begun when its caller goes is left out."""
+        answer: asyncio.Future[News] = asyncio.get_running_loop().create_future()
+        with self._wake:
+            self._waiting.append(Work(stream, step, answer, time.monotonic()))
+            self._wake.notify()
+        return await answer
+
+    @property
+    def waiting(self) -> int:
+        """Pieces that have come and are not being scored yet."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Begin no more steps; one under way ends by itself."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+
+    def _serve(self) -> None:
+        begun = 0.0
+        while not self._closed:
+            begun = self._round(begun)
+
+    def _round(self, before: float) -> float:
+        """One step, when there is something to do; when it began. It keeps nothing of it."""
+        works = self._taken(before)
+        begun = time.monotonic()
+        try:
+            score(works)
+            self._learn(works, begun, time.monotonic())
+        finally:  # whatever happens, nobody waits for ever
+            answer(works)
+        return begun
+
+    def _taken(self, begun: float) -> list[Work]:
+        """The works of the next step, in the order in which they came."""
+        with self._wake:
+            while not (self._waiting or self._closed):
+                self._wake.wait()
+        if self.load.active >= BUSY:
+            time.sleep(max(0.0, begun + INTERVAL_S - time.monotonic()))
+        works: list[Work] = []
+        with self._wake:
+            room = LONGEST_STEP_S
+            while self._waiting and (room > 0 or not works):
+                work = self._waiting.popleft()
+                if not work.answer.cancelled():
+                    works.append(work)
+                    room -= work.heard_s * self._cost
+        return works
+
+    def _learn(self, works: Sequence[Work], begun: float, ended: float) -> None:
+        """How long pieces waited, and what a second of audio takes, of late."""
+        if not works:
+            return
+        heard_s = sum(work.heard_s for work in works)
+        self._cost += LEARNING * ((ended - begun) / heard_s - self._cost)
+        self.load.heard((id(w.stream.request) for w in works), (ended - w.since for w in works))
+        self._observe(works, ended - begun)
+
+
+def score(works: Iterable[Work]) -> None:
+    """Gives each work its news or its error."""
+    runs = {work: _begun(work) for work in works}
+    every = [run for group in runs.values() for run in group]
+    while asking := [run for run in every if run.asked and not run.work.error]:
+        _step(asking)
+    for work, group in runs.items():
+        _conclude(work, [run.told for run in group if run.told is not None])
+
+
+def answer(works: Iterable[Work]) -> None:
+    """Wakes those who wait, each event loop once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Work]] = {}
+    for work in works:
+        by_loop.setdefault(work.answer.get_loop(), []).append(work)
+    for loop, ended in by_loop.items():
+        with suppress(RuntimeError):  # the loop may have ended before its works
+            loop.call_soon_threadsafe(_deliver, ended)
+
+
+def _begun(work: Work) -> list[Run]:
+    try:
+        runs = [Run(work, hearing) for hearing in work.step.begin()]
+    except Exception as error:
+        work.error = error
+        return []
+    for run in runs:
+        run.go_on()
+    return runs
+
+
+def _step(asking: Iterable[Run]) -> None:
+    """Answers what was asked, in one step for each network."""
+    by_batch: dict[StreamBatch, dict[Stream, tuple[Run, Array]]] = {}
+    for run in asking:
+        if run.asked:
+            stream, frames = run.asked
+            by_batch.setdefault(stream.batch, {})[stream] = (run, frames)
+    for batch, asked in by_batch.items():
+        try:
+            _answered(batch, asked)
+        except CoreError:
+            # No stream has moved. Alone, only the one that cannot be stepped fails.
+            for stream, one in asked.items():
+                _alone(batch, stream, one)
+        except Exception as error:
+            for run, _ in asked.values():
+                run.work.error = error
+
+
+def _answered(batch: StreamBatch, asked: Mapping[Stream, tuple[Run, Array]]) -> None:
+    heard = batch.step({stream: frames for stream, (_, frames) in asked.items()})
+    for stream, (run, _) in asked.items():
+        run.go_on(heard[stream].scores)
+
+
+def _alone(batch: StreamBatch, stream: Stream, asked: tuple[Run, Array]) -> None:
+    try:
+        _answered(batch, {stream: asked})
+    except Exception as error:
+        asked[0].work.error = error
+
+
+def _conclude(work: Work, told: Sequence[ChannelNews]) -> None:
+    if work.error is None:
+        try:
+            work.news = work.stream.news(told, work.step.urgent)
+        except Exception as error:
+            work.error = error
+
+
+def _deliver(works: Iterable[Work]) -> None:
+    """In the loop's own thread; callers that went meanwhile are told nothing."""
+    for work in works:
+        if work.answer.done():
+            continue
+        if work.news is not None:
+            work.answer.set_result(work.news)
+        else:
+            work.answer.set_exception(work.error or RuntimeError("a step without news"))

@@ -1,0 +1,116 @@
+"""Between the wire and the domain, for pictures."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from sweepnet_protos.v1 import image_detector_pb2
+from sweepnet_service.engine import DetectRequest
+from sweepnet_service.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from cnn_core.arrays import Array
+    from sweepnet_service.detectors.image import Box, Detections, PictureExplanation
+    from sweepnet_service.detectors.image.explanation import Edges
+
+
+def detect_config(config: image_detector_pb2.DetectConfig) -> DetectRequest:
+    """What to look for in pictures."""
+    return DetectRequest(
+        detectors=tuple(config.detectors),
+        thresholds=dict(config.thresholds),
+        overlap_iou=config.overlap_iou or 0.5,
+        max_boxes=config.max_boxes or 100,
+        score_map=config.include_score_map,
+        explanations=config.include_explanations,
+    )
+
+
+def first_detect_config(first: image_detector_pb2.StreamingDetectRequest | None) -> DetectRequest:
+    """The configuration that a stream of pictures opens with."""
+    got = "nothing" if first is None else first.WhichOneof("content") or "an empty message"
+    if first is None or got != "config":
+        raise InvalidInput("config", f"the first message held {got}; expected the configuration")
+    return detect_config(first.config)
+
+
+async def numbered_pictures(
+    requests: AsyncIterator[image_detector_pb2.StreamingDetectRequest],
+) -> AsyncIterator[tuple[int, bytes]]:
+    """Pictures behind the first message, counted from 0."""
+    index = 0
+    async for request in requests:
+        if request.WhichOneof("content") != "image":
+            got = request.WhichOneof("content") or "an empty message"
+            raise InvalidInput("content", f"got {got}; expected image")
+        yield index, request.image
+        index += 1
+
+
+def picture_results(
+    found: Sequence[tuple[str, Detections]],
+) -> list[image_detector_pb2.PictureResult]:
+    """What each detector found in a picture."""
+    return [_picture_result(name, detections) for name, detections in found]
+
+
+def _picture_result(name: str, found: Detections) -> image_detector_pb2.PictureResult:
+    result = image_detector_pb2.PictureResult(
+        detector=name,
+        width_px=found.width_px,
+        height_px=found.height_px,
+        scores=found.scores,
+        boxes=map(_box, found.boxes),
+        explanations=map(_picture_explanation, found.explanations),
+    )
+    if found.score_map is not None:
+        swept = found.score_map
+        placed = _score_map(swept.scores, swept.step_px, swept.start_px, list(found.scores))
+        result.score_map.CopyFrom(placed)
+    return result
+
+
+def _box(box: Box) -> image_detector_pb2.Box:
+    corners = [image_detector_pb2.Point(x_px=x, y_px=y) for x, y in box.corners_px]
+    return image_detector_pb2.Box(
+        label=box.label,
+        score=box.score,
+        x_min_px=box.x_min_px,
+        y_min_px=box.y_min_px,
+        x_max_px=box.x_max_px,
+        y_max_px=box.y_max_px,
+        corners_px=corners,
+    )
+
+
+def _picture_explanation(told: PictureExplanation) -> image_detector_pb2.PictureExplanation:
+    return image_detector_pb2.PictureExplanation(
+        label=told.label,
+        score=told.score,
+        receptive_field=_area(told.field_px),
+        effective_field=_area(told.effective_px),
+        relevance=_score_map(told.relevance, told.step_px, told.start_px, [told.label]),
+    )
+
+
+def _area(edges: Edges) -> image_detector_pb2.Area:
+    left, top, right, bottom = edges
+    return image_detector_pb2.Area(x_min_px=left, y_min_px=top, x_max_px=right, y_max_px=bottom)
+
+
+def _score_map(
+    scores: Array, step_px: tuple[float, float], start_px: tuple[float, float], labels: list[str]
+) -> image_detector_pb2.ScoreMap:
+    """(rows, columns, labels) placed in the picture; steps and starts are (y, x)."""
+    rows, columns = scores.shape[:2]
+    return image_detector_pb2.ScoreMap(
+        row_count=rows,
+        column_count=columns,
+        labels=labels,
+        scores=scores.ravel().tolist(),
+        step_y_px=step_px[0],
+        step_x_px=step_px[1],
+        start_y_px=start_px[0],
+        start_x_px=start_px[1],
+    )
