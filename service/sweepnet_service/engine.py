@@ -35,6 +35,8 @@ class DetectRequest:
     max_boxes: int = 100
     score_map: bool = False
     explanations: bool = False
+    region: tuple[float, float, float, float] | None = None
+    """Left, top, right, bottom of where to look, in pixels; None: everywhere."""
 
     def __post_init__(self) -> None:
         require(0 < self.overlap_iou <= 1, "overlap_iou", self.overlap_iou, "0..1")
@@ -79,6 +81,7 @@ class Engine:
     def detect(self, request: DetectRequest, picture: bytes) -> list[tuple[str, Detections]]:
         """What each detector finds in the bytes of one picture file."""
         from sweepnet_service.detectors.image import DetectOptions
+        from sweepnet_service.detectors.image.region import detect_within
 
         detectors = self.image_detectors(request.detectors)
         check_labels(request.thresholds, {x for _, each in detectors for x in each.labels})
@@ -92,7 +95,10 @@ class Engine:
                 request.score_map,
                 request.explanations,
             )
-            found.append((name, detector.detect(picture, options)))
+            if request.region is None:
+                found.append((name, detector.detect(picture, options)))
+            else:
+                found.append((name, detect_within(detector, picture, request.region, options)))
         return found
 
     def _loaded(self, names: Sequence[str], kind: str) -> list[tuple[str, Detector]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sweepnet_protos.v1 import image_detector_pb2
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from sweepnet_service.detectors.image import Box, Detections, PictureExplanation
     from sweepnet_service.detectors.image.explanation import Edges
 
+MOST_PICTURES = 1000
+
 
 def detect_config(config: image_detector_pb2.DetectConfig) -> DetectRequest:
     """What to look for in pictures."""
@@ -24,7 +27,31 @@ def detect_config(config: image_detector_pb2.DetectConfig) -> DetectRequest:
         max_boxes=config.max_boxes or 100,
         score_map=config.include_score_map,
         explanations=config.include_explanations,
+        region=_region(config),
     )
+
+
+def _region(places: image_detector_pb2.DetectConfig | image_detector_pb2.Picture) -> Edges | None:
+    if not places.HasField("region_of_interest"):
+        return None
+    area = places.region_of_interest
+    return area.x_min_px, area.y_min_px, area.x_max_px, area.y_max_px
+
+
+def placed(wanted: DetectRequest, picture: image_detector_pb2.Picture) -> DetectRequest:
+    """What is wanted of this picture: it may name a region of its own."""
+    return replace(wanted, region=_region(picture) or wanted.region)
+
+
+def batch(request: image_detector_pb2.BatchDetectRequest) -> Sequence[image_detector_pb2.Picture]:
+    """The pictures; raises InvalidInput for too many of them."""
+    if len(request.pictures) > MOST_PICTURES:
+        raise InvalidInput(
+            "pictures",
+            f"got {len(request.pictures)}; expected at most {MOST_PICTURES}. "
+            "Send more calls, or StreamingDetect",
+        )
+    return request.pictures
 
 
 def first_detect_config(first: image_detector_pb2.StreamingDetectRequest | None) -> DetectRequest:
@@ -35,17 +62,20 @@ def first_detect_config(first: image_detector_pb2.StreamingDetectRequest | None)
     return detect_config(first.config)
 
 
-async def numbered_pictures(
+async def pictures(
     requests: AsyncIterator[image_detector_pb2.StreamingDetectRequest],
-) -> AsyncIterator[tuple[int, bytes]]:
-    """Pictures behind the first message, counted from 0."""
-    index = 0
+) -> AsyncIterator[image_detector_pb2.Picture]:
+    """Pictures behind the first message."""
     async for request in requests:
-        if request.WhichOneof("content") != "image":
-            got = request.WhichOneof("content") or "an empty message"
-            raise InvalidInput("content", f"got {got}; expected image")
-        yield index, request.image
-        index += 1
+        match request.WhichOneof("content"):
+            case "image":
+                yield image_detector_pb2.Picture(image=request.image)
+            case "picture":
+                yield request.picture
+            case got:
+                raise InvalidInput(
+                    "content", f"got {got or 'an empty message'}; expected image or picture"
+                )
 
 
 def picture_results(

@@ -31,6 +31,17 @@ class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
             found = await self._engine.run(self._engine.detect, wanted, request.image)
             return pb2.DetectResponse(results=convert.picture_results(found))
 
+    async def BatchDetect(
+        self, request: pb2.BatchDetectRequest, context: Context
+    ) -> pb2.BatchDetectResponse:
+        """Finds objects in several pictures; one that cannot be read spoils no other's answer."""
+        async with self._guard.reported(context, "BatchDetect"):
+            wanted = convert.detect_config(request.config)
+            pictures = convert.batch(request)
+            await self._engine.run(self._engine.image_detectors, wanted.detectors)
+            answers = [await self._answer(wanted, picture, "BatchDetect") for picture in pictures]
+            return pb2.BatchDetectResponse(answers=answers)
+
     async def StreamingDetect(  # type: ignore[override]  # replies are written, not yielded
         self, requests: AsyncIterator[pb2.StreamingDetectRequest], context: Context
     ) -> None:
@@ -39,18 +50,24 @@ class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
             incoming = patient(requests, self._limits.idle_s)
             wanted = convert.first_detect_config(await anext(incoming, None))
             await self._engine.run(self._engine.image_detectors, wanted.detectors)
-            async for picture in convert.numbered_pictures(incoming):
-                found = await self._found(wanted, *picture)
-                await answer(context, found, self._limits.idle_s)
+            index = 0
+            async for picture in convert.pictures(incoming):
+                found = await self._answer(wanted, picture, "StreamingDetect")
+                error = found.error if found.HasField("error") else None
+                reply = pb2.StreamingDetectResponse(
+                    picture_index=index, results=found.results, error=error
+                )
+                await answer(context, reply, self._limits.idle_s)
+                index += 1
 
-    async def _found(
-        self, wanted: DetectRequest, index: int, picture: bytes
-    ) -> pb2.StreamingDetectResponse:
-        """What is in one picture, or what was wrong with it; nothing in it ends the stream."""
+    async def _answer(
+        self, wanted: DetectRequest, picture: pb2.Picture, method: str
+    ) -> pb2.PictureAnswer:
+        """What is in one picture, or what was wrong with it; nothing in it ends the call."""
         try:
-            found = await self._engine.run(self._engine.detect, wanted, picture)
-            results = convert.picture_results(found)
+            wanted = convert.placed(wanted, picture)
+            found = await self._engine.run(self._engine.detect, wanted, picture.image)
+            return pb2.PictureAnswer(results=convert.picture_results(found))
         except Exception as error:
-            log_fault(error, "StreamingDetect")
-            return pb2.StreamingDetectResponse(picture_index=index, error=status_of(error))
-        return pb2.StreamingDetectResponse(picture_index=index, results=results)
+            log_fault(error, method)
+            return pb2.PictureAnswer(error=status_of(error))

@@ -75,13 +75,19 @@ class ImageDetector:
         """One picture as the network takes it: (1, rows, columns, colours)."""
         return (1, self.size_px, self.size_px, 3)
 
-    def detect(self, picture: bytes | Path, options: DetectOptions = DEFAULTS) -> Detections:
-        """Boxes and scores of a picture file, given as its bytes or its path.
+    def detect(
+        self, picture: bytes | Path | Picture, options: DetectOptions = DEFAULTS
+    ) -> Detections:
+        """Boxes and scores of a picture file, given as its bytes or its path, or of pixels.
 
         Raises InvalidInput, NotFound or LimitExceeded.
         """
         thresholds = self._thresholds(options)
-        decoded = read_picture(picture, self.limits, enough_px=DRAFT_MARGIN * self.size_px)
+        decoded = (
+            picture
+            if isinstance(picture, Picture)
+            else read_picture(picture, self.limits, enough_px=DRAFT_MARGIN * self.size_px)
+        )
         swept, label = self.sweep(decoded), self.labels[0]
         found = swept.found(thresholds[label], options)
         return Detections(
