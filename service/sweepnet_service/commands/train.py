@@ -1,4 +1,4 @@
-"""`sweepnet train keyword|image|trunk`: train here, with a flag for each setting."""
+"""`sweepnet train keyword|image|trunk|personal`: train here, with a flag for each setting."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from sweepnet_service.commands.places import (  # noqa: E402
     check_writable,
     model_file,
 )
+from sweepnet_service.commands.train_personal import train_personal  # noqa: E402
 from sweepnet_service.commands.train_trunk import train_trunk  # noqa: E402
 from sweepnet_service.commands.verdicts import told_verdicts  # noqa: E402
 from sweepnet_service.errors import InvalidInput  # noqa: E402
@@ -250,3 +251,4 @@ def model_at(name: Path) -> Path:
 for _kind in KINDS:
     app.command(_kind)(command(_kind))
 app.command("trunk")(train_trunk)
+app.command("personal")(train_personal)

@@ -204,6 +204,7 @@ def as_text(card: dict[str, Any]) -> str:
         "",
         *figure_lines(card["label"], threshold, test),
         *score_lines((card.get("calibration") or {}).get(card["label"])),
+        *estimate_lines(card.get("estimate")),
         "## Learnt from",
         "",
         f"- {data['real_words']} recordings of the word by {voices(data)}, "
@@ -245,6 +246,13 @@ def figure_lines(label: str, threshold: dict[str, Any], test: dict[str, Any] | N
         ),
         "",
     ]
+
+
+def estimate_lines(estimate: dict[str, Any] | None) -> list[str]:
+    """How good a model of few recordings should be, by leaving each of them out."""
+    if estimate is None:
+        return []
+    return ["## Estimate", "", *(f"- {each}" for each in estimate["sentences"]), ""]
 
 
 def rate_on_test(point: dict[str, Any], test: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnn_core import modelfile
@@ -30,9 +31,12 @@ TRUNK_S = 0.31
 
 def reading_of(config: TrainConfig) -> Reading | None:
     """What the trunk's file tells of words read off its phones; None where it tells nothing."""
-    if config.trunk is None or config.train_trunk:
-        return None
-    told = modelfile.load(config.trunk).description.get("card", {}).get("reading")
+    return None if config.trunk is None or config.train_trunk else reading_in(config.trunk)
+
+
+def reading_in(path: Path) -> Reading | None:
+    """The reading in the file of a trunk; None where it has none."""
+    told = modelfile.load(path).description.get("card", {}).get("reading")
     return Reading.from_dict(told) if told else None
 
 
@@ -40,10 +44,19 @@ def weight_of(
     config: TrainConfig, reading: Reading | None, spellings: Sequence[tuple[int, ...]]
 ) -> float:
     """The weight of path scores beside heads, whose log odds they are added to."""
-    if config.path_weight or reading is None or not spellings:
+    if config.path_weight or not spellings:
         return config.path_weight or WEIGHT
-    counts = [len(word) for word in spellings]
-    return reading.scale_of(round(sum(counts) / len(counts)))[0]
+    return weight_for(reading, mean_length(spellings))
+
+
+def weight_for(reading: Reading | None, phones: int) -> float:
+    """The weight of words with so many phones: the slope of their log odds, as both are added."""
+    return WEIGHT if reading is None else reading.scale_of(phones)[0]
+
+
+def mean_length(spellings: Sequence[tuple[int, ...]]) -> int:
+    """How many phones a word's pronunciations have, the mean."""
+    return round(sum(map(len, spellings)) / max(1, len(spellings)))
 
 
 def scored_by(

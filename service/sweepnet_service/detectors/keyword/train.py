@@ -40,7 +40,13 @@ from sweepnet_service.detectors.keyword.mining import mined
 from sweepnet_service.detectors.keyword.prepare import Rows, kept_bank, speech_for_trunk
 from sweepnet_service.detectors.keyword.speaking import ESPEAK, FLITE
 from sweepnet_service.detectors.keyword.spectral import Spectral
-from sweepnet_service.detectors.keyword.spelled import OF_READING, reading_of, scored_by, weight_of
+from sweepnet_service.detectors.keyword.spelled import (
+    OF_READING,
+    mean_length,
+    reading_of,
+    scored_by,
+    weight_of,
+)
 from sweepnet_service.detectors.keyword.together import learnt_together
 from sweepnet_service.detectors.keyword.trunk_source import background, front_of, trunk_of
 from sweepnet_service.detectors.keyword.trunks.reading import Reading
@@ -183,8 +189,8 @@ def read_off(
     if reading is None or data.own is not None or config.data is not None:
         material = gather(replace(config, synthesize=0), data, report)
         return finished(config, material, data.own, detector, report)
-    phones_in = round(np.mean([len(word) for word in spellings_of(config)]))
-    detector = scored_by(reading, detector, phones_in, config.path_weight)
+    length = mean_length(spellings_of(config))
+    detector = scored_by(reading, detector, length, config.path_weight)
     told = replace(config, notes=(*config.notes, OF_READING))
     return replace(detector, card=card.make(told, Material(), detector, None, HeldOut()))
 

@@ -1,0 +1,101 @@
+"""What spotters of few recordings learn from: activations of the trunk, the word's by recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cnn_core.arrays import Array, Integers
+from cnn_core.layers import Conv1d, Sequential
+from sweepnet_service.detectors.keyword import synthesis
+from sweepnet_service.detectors.keyword.activations import quiet, segments_round_words
+from sweepnet_service.detectors.keyword.augment import Augment
+from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Spoken, read_samples
+from sweepnet_service.detectors.keyword.head import Examples
+from sweepnet_service.detectors.keyword.material import Maker, kept_clips
+from sweepnet_service.detectors.keyword.near import near_words
+from sweepnet_service.detectors.keyword.personal.config import PersonalConfig, other_recordings
+from sweepnet_service.detectors.keyword.personal.decoded import word_logits
+from sweepnet_service.detectors.keyword.spectral import Spectral
+from sweepnet_service.detectors.keyword.trunk_source import features_of, own_noise, taken_trunk
+from sweepnet_service.progress import Report
+
+NOISE_DB = (0.0, 25.0)
+PIECE_S = 10.0
+SEGMENTS = 2
+"""Of each changed copy of a recording."""
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """`words` (copies, recordings, 43, C) and `negative` streams as activations; `logits` of each
+    recording's word by the phone network; other sound to choose thresholds on and to count in.
+    """
+
+    trunk: Sequential
+    phones: Conv1d
+    spectral: Spectral
+    words: Array
+    negative: Sequence[Array]
+    logits: Sequence[Array]
+    choose: Sequence[Spoken]
+    count: Sequence[Spoken]
+
+    def examples(self, kept: Integers) -> Examples:
+        """What a head learns from that may hear only some of the recordings."""
+        segments = self.words[:, kept]
+        return Examples([(1.0, segments.reshape(-1, *segments.shape[2:]))], self.negative)
+
+
+def lessons(config: PersonalConfig, spoken: Sequence[Spoken], report: Report) -> Lessons:
+    """The lessons of a configuration, their stages kept in its work folder."""
+    trunk, phones = taken_trunk(config.trunk)
+    front = features_of(config.trunk)
+    noise = own_noise((), (), config.seed, front.log_mel)
+    spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)
+    maker = Maker(trunk, spectral, Augment(), config.work_dir, config.seed, report)
+    others = other_sound(config, report)
+    learn, choose, count = (others[part::3] for part in range(3))
+    rng = np.random.default_rng((config.seed, 1))
+    other = maker.bank("negative", learn, 0, len(learn))
+    negative = [maker.stream(other, rng), quiet(trunk, spectral, rng)]
+    words = [
+        segments_round_words(trunk, bank, spectral, other, rng)
+        for copy in range(config.copies)
+        for bank in [maker.bank("positive", spoken, copy, len(spoken))]
+        for _ in range(SEGMENTS)
+    ]
+    net = Sequential((*trunk.layers, phones))
+    return Lessons(
+        trunk,
+        phones,
+        spectral,
+        np.stack(words),
+        negative,
+        [word_logits(net, front, each) for each in spoken],
+        choose,
+        count,
+    )
+
+
+def other_sound(config: PersonalConfig, report: Report) -> list[Spoken]:
+    """Sound without the word: the user's own in pieces, then synthetic speech."""
+    own = [piece for each in read_samples(other_recordings(config)) for piece in pieces(each)]
+    if not config.synthesize:
+        return own
+    texts = (*near_words(config.keyword), *synthesis.COMMON)
+    rng = np.random.default_rng((config.seed, 2))
+    plan = synthesis.negatives(texts, config.synthesize, rng, config.keyword)
+    return own + kept_clips(config.work_dir / "clips", plan, "synthetic speech", report)
+
+
+def pieces(spoken: Spoken) -> Iterator[Spoken]:
+    """A recording in pieces of ten seconds."""
+    recording, samples = spoken
+    length = round(PIECE_S * RATE_HZ)
+    for first in range(0, len(samples), length):
+        part = samples[first : first + length]
+        start_s = recording.start_s + first / RATE_HZ
+        yield replace(recording, start_s=start_s, end_s=start_s + len(part) / RATE_HZ), part
