@@ -22,7 +22,7 @@ from sweepnet_service.detectors.image.dataset import (
     set_aside,
     without_sources,
 )
-from sweepnet_service.detectors.image.evaluate import choose_thresholds, evaluate, main
+from sweepnet_service.detectors.image.evaluate import choose_thresholds, evaluate
 from sweepnet_service.detectors.image.fit import fit, resume
 from sweepnet_service.detectors.image.teacher import completed
 from sweepnet_service.detectors.image.train import train
@@ -101,15 +101,6 @@ def test_without_pictures_of_nothing_no_rate_of_false_boxes_is_stated(
     detector = ImageDetector.load(trained[0])
 
     assert choose_thresholds(detector, read_listing(squares, "flowers", "val"))[1] == ()
-
-
-def test_evaluation_has_a_command(
-    trained: tuple[Path, list[Progress]], squares: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    main([str(trained[0]), str(squares)])
-
-    last = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert last["parts"][0]["pictures"] == 4
 
 
 def test_a_resumed_training_equals_an_undisturbed_one(config: TrainConfig, tmp_path: Path) -> None:

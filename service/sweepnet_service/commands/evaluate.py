@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,9 +20,9 @@ from sweepnet_service.errors import InvalidInput  # noqa: E402
 app = typer.Typer(help="Measure a detector on labelled data.", no_args_is_help=True)
 DATA_VARIABLE = "SWEEPNET_DATA"
 
-Model = Annotated[str, typer.Option("--model", "-m", help="Name of a model, or a model file.")]
-Data = Annotated[
-    Path, typer.Option("--data", envvar=DATA_VARIABLE, help="Folder with the labelled data.")
+Pictures = Annotated[
+    Path | None,
+    typer.Argument(metavar="DATA", help="Folder with the labelled pictures. (SWEEPNET_DATA)"),
 ]
 Split = Annotated[str, typer.Option("--split", help="Part of the data to measure on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -97,17 +97,27 @@ def chosen(data: Path | None) -> Path:
 @app.command()
 @clear_ending("evaluate image")
 def image(
-    data: Data, model: Model = "flower", split: Split = "val", models: Models = None,
-    as_json: Json = False,
+    model: Measured = "flower", data: Pictures = None, split: Split = "val", out: Out = None,
+    models: Models = None, as_json: Json = False, named_model: NamedModel = None,
+    named_data: NamedData = None,
 ) -> None:  # fmt: skip
-    """AP50, recall, false boxes and presence AUC of an image detector."""
-    from sweepnet_service.detectors.image import ImageDetector
-    from sweepnet_service.detectors.image.evaluate import evaluate
+    """AP50, recall, false boxes and presence AUC of an image detector, and an HTML report.
 
-    detector = ImageDetector.load(model_file(model, models))
+    The report has the precision-recall curve, recall by size, intervals over photos, and sheets of
+    pictures with what was found, missed and told falsely.
+    """
+    from sweepnet_service.detectors.image.evaluate.run import Asked, report_on_model
+
+    file = model_file(named_model or model, models)
+    asked = Asked(folder(chosen(data or named_data), "images"), split)
+    page = out or asked.page_of(file.stem)
+    check_writable(page)
     with metered() as report:
-        figures = evaluate(detector, folder(data, "images"), split=split, progress=report)
-    _print(figures, as_json)
+        figures = report_on_model(file, asked, page, report)
+    if as_json:
+        print(json.dumps({"report": str(page), **figures.to_dict()}))
+    else:
+        print("\n".join([*figures.lines(), f"report: {page}"]))
 
 
 def folder(data: Path, part: str) -> Path:
@@ -115,10 +125,3 @@ def folder(data: Path, part: str) -> Path:
     if not data.is_dir():
         raise InvalidInput("data", f"no folder named {data} (--data, {DATA_VARIABLE})")
     return data / part if (data / part).is_dir() else data
-
-
-def _print(figures: Any, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(figures.to_dict()))
-    else:
-        print("\n".join(f"{key:28} {value}" for key, value in figures.to_dict().items()))

@@ -133,9 +133,31 @@ def _figures(figures: Mapping[str, Any] | None, name: str) -> str:
             f"objects get {_shown(figures['false_boxes_per_negative'])} boxes each "
             f"({figures['negatives_with_boxes']:.1%} get any).",
             "AP50, recall and precision use the completely labelled pictures.",
+            *_more(figures),
             f"Again: `sweepnet evaluate image --model {name} --data DATA`.",
         )
     )
+
+
+def _more(figures: Mapping[str, Any]) -> list[str]:
+    """What cards of earlier trainings did not state."""
+    if "coco_ap" not in figures:
+        return []
+    (low, high), sizes = figures["intervals"]["ap50"], figures["sizes"]
+    told = [
+        f"COCO AP (IoU 0.5 to 0.95): {_shown(figures['coco_ap'])}; AP50 lies between {_shown(low)} "
+        f"and {_shown(high)} (95 %, bootstrap over pictures).",
+        "Recall by the object's side in its picture: "
+        + ", ".join(f"{s['low']:.0%} to {s['high']:.0%} {_shown(s['recall'])}" for s in sizes)
+        + ".",
+    ]
+    cuts = figures["cuts"]
+    if cuts is not None:
+        told.append(
+            f"Presence AUC of {cuts['pairs']} cuts of these pictures with an object against cuts "
+            f"of the same sizes without: {_shown(cuts['auc'])}."
+        )
+    return told
 
 
 def _points(points: Sequence[Mapping[str, float]]) -> str:

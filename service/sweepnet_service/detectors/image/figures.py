@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from cnn_core.arrays import Array
+from cnn_core.arrays import Array, Integers
 from cnn_core.decide import box_iou
 
 RIGHT_IOU = 0.5
@@ -18,28 +18,40 @@ RIGHT_IOU = 0.5
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """One picture: scores (n,) of the boxes found, best first, whether each is right (n,), how
-    many true boxes there are, and the presence score."""
+    many true boxes there are, and the presence score; the boxes found (n, 4) and true (m, 4), and
+    the picture's longer side."""
 
     scores: Array
     right: NDArray[np.bool_]
     true_count: int
     presence: float
+    boxes: Array = field(default_factory=lambda: np.zeros((0, 4)))
+    true: Array = field(default_factory=lambda: np.zeros((0, 4)))
+    longest_px: int = 0
 
 
-def judge(scores: Array, boxes: Array, true: Array, presence: float) -> Outcome:
-    """Boxes (n, 4), best first, against true ones (m, 4): right is IoU >= 0.5 with a true box
-    that no better box has taken; of several the one that overlaps most."""
-    right = np.zeros(len(boxes), bool)
-    iou = box_iou(boxes, true)
-    for index, row in enumerate(iou if len(true) else ()):
+def judge(
+    scores: Array, boxes: Array, true: Array, presence: float, longest_px: int = 0
+) -> Outcome:
+    """Boxes (n, 4), best first, against true ones (m, 4), at IoU 0.5."""
+    right = matches(boxes, true, RIGHT_IOU) >= 0
+    return Outcome(scores, right, len(true), presence, boxes, true, longest_px)
+
+
+def matches(boxes: Array, true: Array, iou: float) -> Integers:
+    """For each box (n, 4), best first, the true one (m, 4) that it finds, -1 for none: one that
+    it overlaps by `iou` and no better box has found; of several the one that overlaps most."""
+    found: Integers = np.full(len(boxes), -1)
+    overlaps = box_iou(boxes, true)
+    for index, row in enumerate(overlaps if len(true) else ()):
         best = int(row.argmax())
-        if row[best] >= RIGHT_IOU:
-            right[index] = True
-            iou[:, best] = 0
-    return Outcome(scores, right, len(true), presence)
+        if row[best] >= iou:
+            found[index] = best
+            overlaps[:, best] = -1
+    return found
 
 
-def _joined(outcomes: Sequence[Outcome]) -> tuple[Array, NDArray[np.bool_], int]:
+def joined_boxes(outcomes: Sequence[Outcome]) -> tuple[Array, NDArray[np.bool_], int]:
     """Scores from high to low, right or wrong, number of true boxes, over all pictures."""
     scores = np.concatenate([np.zeros(0), *(o.scores for o in outcomes)])
     right = np.concatenate([np.zeros(0, bool), *(o.right for o in outcomes)])
@@ -49,7 +61,7 @@ def _joined(outcomes: Sequence[Outcome]) -> tuple[Array, NDArray[np.bool_], int]
 
 def average_precision(outcomes: Sequence[Outcome]) -> float:
     """Area under precision over recall at IoU 0.5, made to fall (as VOC 2010)."""
-    _, right, count = _joined(outcomes)
+    _, right, count = joined_boxes(outcomes)
     if count == 0 or len(right) == 0:
         return 0.0
     hits = np.cumsum(right)
@@ -60,13 +72,13 @@ def average_precision(outcomes: Sequence[Outcome]) -> float:
 
 def recall(outcomes: Sequence[Outcome], threshold: float) -> float:
     """Share of the true boxes found at a threshold."""
-    scores, right, count = _joined(outcomes)
+    scores, right, count = joined_boxes(outcomes)
     return float(right[scores >= threshold].sum() / max(count, 1))
 
 
 def precision(outcomes: Sequence[Outcome], threshold: float) -> float:
     """Share of the boxes found at a threshold that are right; 1 where none is found."""
-    scores, right, _ = _joined(outcomes)
+    scores, right, _ = joined_boxes(outcomes)
     found = right[scores >= threshold]
     return float(found.mean()) if len(found) else 1.0
 
@@ -93,7 +105,7 @@ def presence_auc(positive: Sequence[Outcome], negative: Sequence[Outcome]) -> fl
 def best_threshold(outcomes: Sequence[Outcome], slack: float = 0.01) -> float:
     """A threshold of best F1: the middle of those whose F1 is within `slack` of the best,
     because the single best one of a small set is chance."""
-    scores, right, count = _joined(outcomes)
+    scores, right, count = joined_boxes(outcomes)
     if not right.any():
         return 0.5
     hits = np.cumsum(right)

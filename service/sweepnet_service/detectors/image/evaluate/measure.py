@@ -1,12 +1,7 @@
-"""Measure a detector on labelled pictures with the code that is deployed.
-
-python -m sweepnet_service.detectors.image.evaluate MODEL DATA
-"""
+"""Measure a detector on labelled pictures with the code that is deployed."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress
 from sweepnet_service.progress import Report as Tell
 
-from .dataset import Entry, read_listing, read_listing_if_any
-from .detector import ImageDetector
-from .figures import (
+from ..dataset import Entry, read_listing, read_listing_if_any
+from ..detector import ImageDetector
+from ..figures import (
     Outcome,
     average_precision,
     best_threshold,
@@ -31,7 +27,11 @@ from .figures import (
     share_with_boxes,
     threshold_for,
 )
-from .results import DetectOptions, OperatingPoint
+from ..results import DetectOptions, OperatingPoint
+from .coco import coco_average_precision
+from .cuts import Cuts, cuts_of
+from .intervals import intervals
+from .sizes import SizeRecall, recall_by_size
 
 # Boxes below it change no figure that is reported, but would cost time.
 LOWEST_SCORE = 0.02
@@ -67,6 +67,10 @@ class Report:
     false_boxes_per_negative: float
     negatives_with_boxes: float
     parts: tuple[Part, ...]
+    coco_ap: float
+    sizes: tuple[SizeRecall, ...]
+    intervals: dict[str, tuple[float, float]]
+    cuts: Cuts | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -74,6 +78,8 @@ class Report:
 
     def lines(self) -> list[str]:
         """A readable table."""
+        low, high = self.intervals["ap50"]
+        ap = f"COCO AP {self.coco_ap:.3f}; AP50 of all lies between {low:.3f} and {high:.3f}"
         head = f"{self.split} at {self.size_px} px, threshold {self.threshold:.3f}"
         false = (
             f"negatives: {self.negatives} pictures, {self.false_boxes_per_negative:.3f} boxes "
@@ -81,7 +87,12 @@ class Report:
         )
         title = f"{'part':<38}{'pictures':>9}{'boxes':>7}{'AP50':>8}{'+neg':>8}"
         title += f"{'recall':>8}{'prec.':>8}{'AUC':>8}"
-        return [head, false, title, *map(_row, self.parts)]
+        sizes = [
+            f"recall of sides {each.low:.0%} to {each.high:.0%} of the picture: "
+            f"{each.recall:.3f} of {each.boxes}"
+            for each in self.sizes
+        ]
+        return [head, false, title, *map(_row, self.parts), ap, *sizes]
 
 
 def _row(part: Part) -> str:
@@ -90,6 +101,24 @@ def _row(part: Part) -> str:
     )  # fmt: skip
     shown = "".join(f"{number:8.3f}" for number in numbers)
     return f"{part.name:<38}{part.pictures:>9}{part.boxes:>7}{shown}"
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a detector made of each labelled picture, and of each without objects."""
+
+    labelled: tuple[tuple[Entry, Outcome], ...]
+    empty: tuple[tuple[Entry, Outcome], ...]
+
+    @property
+    def complete(self) -> list[Outcome]:
+        """Of the completely labelled pictures."""
+        return [outcome for entry, outcome in self.labelled if entry.complete]
+
+    @property
+    def false(self) -> list[Outcome]:
+        """Of the pictures without objects."""
+        return [outcome for _, outcome in self.empty]
 
 
 def evaluate(
@@ -102,16 +131,36 @@ def evaluate(
     progress: Tell = lambda _: None,
 ) -> Report:
     """The figures of a detector on `data/<objects>/<split>` and `data/<negatives>/<split>`."""
+    measured = measure(detector, data, split, objects, negatives, progress)
+    return report_on(detector, measured, split)
+
+
+def measure(
+    detector: ImageDetector,
+    data: Path,
+    split: str = "val",
+    objects: str = "flowers",
+    negatives: str = "negatives",
+    progress: Tell = lambda _: None,
+) -> Measured:
+    """What the detector finds in every picture of the split."""
     entries = read_listing(data, objects, split)
+    if not entries:
+        raise InvalidInput(f"{objects}/{split}.json", "lists no picture; expected at least one")
     empty = read_listing_if_any(data, negatives, split)
     found = outcomes(detector, entries + empty, progress)
+    labelled = tuple(zip(entries, found, strict=False))
+    return Measured(labelled, tuple(zip(empty, found[len(entries) :], strict=True)))
+
+
+def report_on(detector: ImageDetector, measured: Measured, split: str) -> Report:
+    """The figures at the detector's own threshold."""
     threshold = detector.default_thresholds[detector.labels[0]]
-    false = found[len(entries) :]
-    pairs = list(zip(entries, found, strict=False))
-    parts = {"all": pairs}
-    sources = sorted({entry.source for entry in entries})
+    parts = {"all": measured.labelled}
+    sources = sorted({entry.source for entry, _ in measured.labelled})
     for source in sources if len(sources) > 1 else ():
-        parts[source] = [pair for pair in pairs if pair[0].source == source]
+        parts[source] = tuple(pair for pair in measured.labelled if pair[0].source == source)
+    false, complete = measured.false, measured.complete
     return Report(
         split=split,
         size_px=detector.size_px,
@@ -120,6 +169,10 @@ def evaluate(
         false_boxes_per_negative=boxes_per_picture(false, threshold),
         negatives_with_boxes=share_with_boxes(false, threshold),
         parts=tuple(_part(name, some, false, threshold) for name, some in parts.items()),
+        coco_ap=coco_average_precision(complete),
+        sizes=recall_by_size(complete, threshold),
+        intervals=intervals(complete, false, threshold),
+        cuts=cuts_of(detector, [entry for entry, _ in measured.labelled]),
     )
 
 
@@ -161,7 +214,9 @@ def outcome(detector: ImageDetector, entry: Entry) -> Outcome:
         [(b.x_min_px, b.y_min_px, b.x_max_px, b.y_max_px) for b in detections.boxes]
     ).reshape(-1, 4)
     scores = np.array([box.score for box in detections.boxes])
-    return judge(scores, boxes, entry.boxes, detections.scores[detector.labels[0]])
+    presence = detections.scores[detector.labels[0]]
+    longest_px = max(detections.width_px, detections.height_px)
+    return judge(scores, boxes, entry.boxes, presence, longest_px)
 
 
 def choose_thresholds(
@@ -182,19 +237,3 @@ def choose_thresholds(
         for t in sorted({chosen, *(max(t, LOWEST_SCORE) for t in stated)})
     )
     return chosen, points if false else ()
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the report of a model as a table and, last, as one line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("model", type=Path, help="model file (*.safetensors)")
-    parser.add_argument("data", type=Path, help="folder with flowers/ and negatives/")
-    parser.add_argument("--split", default="val")
-    chosen = parser.parse_args(arguments)
-    report = evaluate(ImageDetector.load(chosen.model), chosen.data, split=chosen.split)
-    print("\n".join(report.lines()))
-    print(json.dumps(report.to_dict()))
-
-
-if __name__ == "__main__":
-    main()
