@@ -1,24 +1,35 @@
-"""Jobs and their worker processes: whatever a worker does, a training ends."""
+"""Workers and their training processes: whatever either does, a job ends once and rightly."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sweepnet_service.errors import FailedPrecondition, LimitExceeded
+from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import Progress
-from sweepnet_service.store import Library
-from sweepnet_service.training import jobs as jobs_module
-from sweepnet_service.training import process
-from sweepnet_service.training.jobs import Job, Jobs, Order
+from sweepnet_service.records.jobs import JobRecords
+from sweepnet_service.store import LIVE, Library, publishing
+from sweepnet_service.training import process, worker
+from sweepnet_service.training.completing import completed
+from sweepnet_service.training.keeping import Keeping
+from sweepnet_service.training.order import Job, Order, Problem
+from sweepnet_service.training.process import Budget, Died, Done, Found, Told
+from sweepnet_service.training.worker import Workplace, locked
+
+NAME = "detectors/a"
+WORSE = {
+    **{"label": "one", "figure": "miss_rate", "candidate": 0.5, "baseline": 0.1},
+    **{"difference_low": 0.2, "difference_high": 0.6, "worse": True},
+}
 
 
 def test_lines_that_mean_nothing_are_passed_over() -> None:
@@ -32,6 +43,9 @@ def test_lines_that_mean_nothing_are_passed_over() -> None:
         b"[]\n",
         b"7\n",
         b'{"event": "done"}\n',
+        b'{"event": "done", "path": "p", "wings": 2}\n',
+        b'{"event": "problems", "problems": [7]}\n',
+        b'{"event": "budget", "steps": "many"}\n',
         b'{"event": "progress"}\n',
         json.dumps({**whole, "done": "many"}).encode(),
         b'{"event": "alive"}\n',
@@ -40,15 +54,20 @@ def test_lines_that_mean_nothing_are_passed_over() -> None:
     assert process._told(json.dumps({**whole, "more": 1}).encode()) == Progress("a", 1, 2, 0.5, "m")
     unknown = json.dumps({**whole, "seconds_left": None}).encode()
     assert process._told(unknown) == Progress("a", 1, 2, None, "m")
+    problem = {"file": "a.wav", "reason": "too short", "refused": False}
+    found = json.dumps({"event": "problems", "problems": [problem]}).encode()
+    assert process._told(found) == Found((Problem("a.wav", "too short"),))
+    assert process._told(b'{"event": "budget", "steps": 7}') == Budget(7)
+    assert process._told(b'{"event": "done", "path": "p"}') == Done("p")
     with pytest.raises(FailedPrecondition, match="training: it failed"):
         process._told(b'{"event": "error"}\n')
 
 
-def test_what_a_library_prints_is_no_line_of_the_worker() -> None:
+def test_what_a_library_prints_is_no_line_of_the_process() -> None:
     """Not even where it writes to the file descriptor itself, or starts a program that does."""
     script = (
         "import os, subprocess, sys;"
-        "from sweepnet_service.training.worker import own_stdout, Voice;"
+        "from sweepnet_service.training.child import own_stdout, Voice;"
         "voice = Voice(own_stdout()); print('a'); os.write(1, b'b\\n');"
         "subprocess.run([sys.executable, '-c', 'print(7)']); voice.say('done', path='/x')"
     )
@@ -59,8 +78,8 @@ def test_what_a_library_prints_is_no_line_of_the_worker() -> None:
     assert sorted(done.stderr.split()) == ["7", "a", "b"]
 
 
-def test_a_line_without_an_end_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Longer than any that a worker writes."""
+def test_a_line_without_an_end_is_passed_over() -> None:
+    """Longer than any that the process writes."""
     script = "import sys; sys.stdout.write('x' * 3_000_000 + '\\n{\"event\": \"alive\"}\\n')"
 
     async def run() -> list[bytes]:
@@ -78,82 +97,340 @@ def test_a_line_without_an_end_is_passed_over(monkeypatch: pytest.MonkeyPatch) -
     assert process.TOO_LONG in lines
 
 
-Worker = Callable[..., AsyncGenerator[Progress | Path, None]]
+Child = Callable[..., AsyncGenerator[Told, None]]
 
 
 @pytest.fixture
-def quick_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Worker], Jobs]:
-    """Jobs whose worker is a generator in this process."""
-
-    def made(worker: Worker) -> Jobs:
-        monkeypatch.setattr(jobs_module, "run_worker", worker)
-        monkeypatch.setattr(jobs_module, "_check_settings", lambda *_: None)
-        described = iter(("first", "second"))
-        return Jobs(Library(tmp_path), (tmp_path,), lambda name: f"{name}: {next(described)}")
-
-    return made
+def keeping(tmp_path: Path) -> Iterator[Keeping]:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    kept = Keeping(folder)
+    yield kept
+    kept.close()
 
 
-def test_any_fault_ends_a_training(quick_jobs: Callable[[Worker], Jobs], tmp_path: Path) -> None:
-    """None is running for ever; the worker is closed before the job ends."""
+@pytest.fixture
+def workplace(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """A worker that looks often."""
+    monkeypatch.setattr(worker, "BEAT_S", 0.01)
+    assert keeping.models is not None
+    return Workplace(keeping.models, keeping.database)
+
+
+@pytest.fixture
+def made(tiny_models: Path) -> Child:
+    """A training that ends at once with a model."""
+
+    async def child(order: Order, place: Path, *_: Any) -> AsyncGenerator[Told, None]:
+        path = place / "made.safetensors"
+        shutil.copy(tiny_models / "tiny.safetensors", path)
+        yield Progress("steps", 1, 1)
+        yield Found((Problem("a.wav", "too short"),))
+        yield Budget(7)
+        yield Done(str(path), "0" * 64)
+
+    return child
+
+
+def order(**more: Any) -> Order:
+    return Order("keyword", NAME, Path("/data"), data_set="data", **more)
+
+
+def worked(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, child: Child, told: Order | None = None
+) -> Job:
+    """A job as a worker with this training process leaves it."""
+    monkeypatch.setattr(worker, "run_child", child)
+    records = JobRecords(workplace.database)
+    job = records.add(told or order())
+    asyncio.run(worker.work(workplace, asyncio.Event(), once=True))
+    return records.get(job.id)
+
+
+def test_a_job_ends_as_a_live_version(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
+) -> None:
+    """Which tells where it comes from; what the job kept is gone."""
+    job = worked(workplace, monkeypatch, made, order(settings={"seed": 5}))
+    assert job.state == "succeeded"
+    assert (job.problem_count, job.budget_steps, job.progress.stage) == (1, 7, "steps")
+    assert job.result is not None
+    assert (job.result["version"], job.result["promoted"]) == ("detectors/a/versions/1", True)
+    version = Library(workplace.models).entry(NAME).version
+    assert version is not None
+    lineage = version.lineage
+    assert (lineage.operation, lineage.data_set, lineage.settings) == (
+        job.name,
+        "data",
+        {"seed": 5},
+    )
+    assert not workplace.place(job.id).exists()
+
+
+def test_a_job_done_twice_publishes_once(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
+) -> None:
+    """As when the worker dies between the publishing and its record."""
+    real, fails = JobRecords.end, [True]
+
+    def end(self: JobRecords, *arguments: Any, **named: Any) -> bool:
+        if fails and arguments[2] == "succeeded":
+            fails.clear()
+            raise KeyError("the worker is gone")
+        return real(self, *arguments, **named)
+
+    monkeypatch.setattr(JobRecords, "end", end)
+    monkeypatch.setattr(worker, "run_child", made)
+    records = JobRecords(workplace.database)
+    job = records.add(order())
+    with pytest.raises(KeyError):
+        asyncio.run(worker.work(workplace, asyncio.Event(), once=True))
+    monkeypatch.setattr(worker, "LEASE_S", -1.0)
+    with workplace.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET leased_until_s = 0")
+    asyncio.run(worker.work(workplace, asyncio.Event(), once=True))
+    assert records.get(job.id).state == "succeeded"
+    assert [v.number for v in publishing.versions_of(Library(workplace.models)).of(NAME)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("promotion", "worse", "live"),
+    [
+        ("unless worse", True, 1),
+        ("unless worse", False, 2),
+        ("always", True, 2),
+        ("never", False, 1),
+    ],
+)
+def test_a_worse_model_is_not_promoted(
+    workplace: Workplace,
+    monkeypatch: pytest.MonkeyPatch,
+    made: Child,
+    promotion: Any,
+    worse: bool,
+    live: int,
+) -> None:
+    """Unless it is wanted in any case; PromoteModel then meets the same objection."""
+    worked(workplace, monkeypatch, made)
+
+    async def child(*given: Any) -> AsyncGenerator[Told, None]:
+        async for told in made(*given):
+            if isinstance(told, Done):
+                figures = [WORSE] if worse else []
+                found = {"data_set": "data", "worse": worse, "figures": figures}
+                yield Done(told.path, told.data_sha256, found)
+            else:
+                yield told
+
+    job = worked(workplace, monkeypatch, child, order(promotion=promotion))
+    assert job.state == "succeeded"
+    assert job.result is not None
+    library = Library(workplace.models)
+    assert publishing.versions_of(library).aliases(NAME) == {LIVE: live}
+    assert job.result["promoted"] == (live == 2)
+    assert bool(job.result["not_promoted_because"]) == (live == 1)
+    assert job.result["comparison"]["baseline"] == "detectors/a/versions/1"
+
+
+def test_an_error_of_the_order_ends_a_job_at_once(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would come again; in its own words."""
+
+    async def child(*_: Any) -> AsyncGenerator[Told, None]:
+        yield Found((Problem("a.wav", "unreadable", refused=True),))
+        raise InvalidInput("data", "cannot be used; a.wav: unreadable")
+
+    job = worked(workplace, monkeypatch, child)
+    assert (job.state, job.attempt, job.problem_count) == ("failed", 1, 1)
+    assert job.failure is not None
+    assert (job.failure.kind, job.failure.message) == (
+        "InvalidInput",
+        "cannot be used; a.wav: unreadable",
+    )
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError("inside"), Died("exit code -9")])
+def test_a_crash_is_tried_again_and_then_told(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """Three times; the training is closed each time, the log is kept."""
     closed = []
 
-    async def worker(*_: Any) -> AsyncGenerator[Progress | Path, None]:
+    async def child(
+        _order: Order, _place: Path, _models: Path, log: Any, _held: int
+    ) -> AsyncGenerator[Told, None]:
         try:
-            yield Progress("a", 1, 2)
-            raise ZeroDivisionError("inside")
+            yield Progress("steps", 5, 10)
+            log.write(b"words before the end\n")
+            raise fault
         finally:
             closed.append(True)
 
-    async def run() -> Job:
-        jobs = quick_jobs(worker)
-        job = await jobs.start(Order("image", "detectors/a", tmp_path))
-        return await jobs.wait(job.id, 5)
+    job = worked(workplace, monkeypatch, child)
+    assert (job.state, job.attempt) == ("failed", 3)
+    assert closed == [True] * 3
+    assert job.failure is not None
+    assert "3 times in a row; its log tells more" in job.failure.message
+    log = JobRecords(workplace.database).log(job.id)
+    assert log.count("words before the end") == 3
+    assert workplace.place(job.id).exists()
 
-    ended = asyncio.run(run())
-    assert ended.state == "failed"
-    assert "the server failed (ZeroDivisionError)" in str(ended.error)
+
+def test_a_full_disk_at_the_publishing_fails_the_job(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
+) -> None:
+    """What it kept stays; resumed once there is room, it ends well."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sweepnet_service.store.durable.write_whole", full)
+        job = worked(workplace, monkeypatch, made)
+    assert job.state == "failed"
+    assert job.failure is not None
+    assert job.failure.message == "the file system refused: No space left on device"
+    assert workplace.place(job.id).exists()
+    JobRecords(workplace.database).resume(job.id)
+    asyncio.run(worker.work(workplace, asyncio.Event(), once=True))
+    assert JobRecords(workplace.database).get(job.id).state == "succeeded"
+
+
+def test_a_cancelled_job_stops_its_process(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+
+    async def child(*_: Any) -> AsyncGenerator[Told, None]:
+        try:
+            yield Progress("steps", 1, 2)
+            job = records.all()[0]
+            await asyncio.to_thread(records.cancel, job.id)
+            await asyncio.sleep(60)
+        finally:
+            closed.append(True)
+
+    records = JobRecords(workplace.database)
+    assert worked(workplace, monkeypatch, child).state == "cancelled"
     assert closed == [True]
 
 
-def test_a_result_stays_what_it_was(
-    quick_jobs: Callable[[Worker], Jobs], tmp_path: Path, tiny_models: Path
+def test_a_worker_that_is_stopped_gives_its_job_back(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
 ) -> None:
-    """Another training of the same name, or the loss of the file, changes nothing of it."""
+    """At once, and the next one takes it up."""
+    stop = asyncio.Event()
 
-    async def worker(*order: Any) -> AsyncGenerator[Progress | Path, None]:
-        made = order[3] / "made.safetensors"
-        shutil.copy(tiny_models / "tiny.safetensors", made)
-        yield made
-
-    async def run() -> list[Any]:
-        jobs = quick_jobs(worker)
-        ids = []
-        for _ in range(2):
-            job = await jobs.start(Order("image", "detectors/a", tmp_path))
-            await jobs.wait(job.id, 5)
-            ids.append(job.id)
-            (tmp_path / "a.safetensors").unlink()
-        return [jobs.get(identity).result for identity in ids]
-
-    assert asyncio.run(run()) == ["detectors/a: first", "detectors/a: second"]
-
-
-def test_no_more_trainings_wait_than_stated(
-    quick_jobs: Callable[[Worker], Jobs], tmp_path: Path
-) -> None:
-    """However many orders come at the same moment."""
-
-    async def worker(*_: Any) -> AsyncGenerator[Progress | Path, None]:
+    async def child(*_: Any) -> AsyncGenerator[Told, None]:
+        yield Progress("steps", 1, 2)
+        stop.set()
         await asyncio.sleep(60)
-        yield tmp_path
 
-    async def run() -> int:
-        jobs = quick_jobs(worker)
-        orders = (jobs.start(Order("image", "detectors/a", tmp_path)) for _ in range(40))
-        answers = await asyncio.gather(*orders, return_exceptions=True)
-        await jobs.close()
-        assert {type(answer) for answer in answers} == {Job, LimitExceeded}
-        return sum(isinstance(answer, Job) for answer in answers)
+    monkeypatch.setattr(worker, "run_child", child)
+    records = JobRecords(workplace.database)
+    job = records.add(order())
+    asyncio.run(worker.work(workplace, stop))
+    assert records.get(job.id).state == "queued"
+    monkeypatch.setattr(worker, "run_child", made)
+    asyncio.run(worker.work(workplace, asyncio.Event(), once=True))
+    assert records.get(job.id).state == "succeeded"
 
-    assert asyncio.run(run()) == jobs_module.MOST_OPEN
+
+def test_a_worker_that_lost_its_lease_lets_go(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process ends, and it writes nothing about the job any more."""
+    records = JobRecords(workplace.database)
+
+    async def child(*_: Any) -> AsyncGenerator[Told, None]:
+        yield Progress("steps", 1, 2)
+        with workplace.database.begin() as connection:
+            connection.exec_driver_sql("UPDATE jobs SET owner = 'another'")
+        await asyncio.sleep(60)
+
+    job = worked(workplace, monkeypatch, child)
+    assert job.state == "running"
+    assert records.beat(job.id, "another", 60.0) == "running"
+
+
+def test_a_folder_in_use_is_not_worked_in(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
+) -> None:
+    """Even where the records say that nobody has the job: its old process may live still."""
+    monkeypatch.setattr(worker, "run_child", made)
+    monkeypatch.setattr(worker, "POLL_S", 0.01)
+    records = JobRecords(workplace.database)
+    job = records.add(order())
+    workplace.place(job.id).mkdir(parents=True)
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        with locked(workplace.place(job.id) / worker.LOCK) as held:
+            assert held is not None
+            task = asyncio.create_task(worker.work(workplace, stop))
+            await asyncio.sleep(0.5)
+            assert records.get(job.id).state in ("queued", "running")
+            stop.set()
+            await task
+        assert records.get(job.id).state == "queued"
+
+    asyncio.run(run())
+
+
+def test_a_comparison_is_remembered(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
+) -> None:
+    """And speaks against the promotion."""
+    for _ in range(2):
+        worked(workplace, monkeypatch, made, order(promotion="never"))
+    versions = [f"{NAME}/versions/{number}" for number in (1, 2)]
+
+    async def child(*_: Any) -> AsyncGenerator[Told, None]:
+        yield Done("", "", {"data_set": "data", "worse": True, "figures": [WORSE]})
+
+    told = Order(
+        "keyword", versions[1], Path("/d"), task="comparison", data_set="d", baseline=versions[0]
+    )
+    job = worked(workplace, monkeypatch, child, told)
+    assert job.result is not None
+    assert job.result["comparison"]["candidate"] == versions[1]
+    from sweepnet_service.records.comparisons import ComparisonRecords
+
+    against = ComparisonRecords(workplace.database).objection(*versions[::-1])
+    assert against.startswith("miss_rate of one 0.5, there 0.1")
+
+
+def test_what_nobody_needs_is_removed(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of jobs that are forgotten or ended long ago; work to go on from is kept."""
+    records = JobRecords(workplace.database)
+    job = records.add(order())
+    records.cancel(job.id)
+    for identity in (job.id, "forgotten"):
+        place = workplace.place(identity)
+        place.mkdir(parents=True)
+        (place / worker.LOCK).touch()
+    worker.tidy(workplace)
+    assert workplace.place(job.id).exists()
+    assert not workplace.place("forgotten").exists()
+    monkeypatch.setattr(worker, "KEPT_S", -1.0)
+    worker.tidy(workplace)
+    assert not workplace.place(job.id).exists()
+
+
+def test_a_result_stays_what_it_was(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child, tmp_path: Path
+) -> None:
+    """Another training of the same name changes nothing of it."""
+    first, second = (worked(workplace, monkeypatch, made) for _ in range(2))
+    assert first.result is not None
+    assert second.result is not None
+    told = [job.result["version"] for job in (first, second) if job.result]
+    assert told == ["detectors/a/versions/1", "detectors/a/versions/2"]
+    from sweepnet_service.records.comparisons import ComparisonRecords
+
+    library, comparisons = Library(workplace.models), ComparisonRecords(workplace.database)
+    again = completed(first, Done("gone.safetensors"), library, comparisons)
+    assert again["version"] == told[0]

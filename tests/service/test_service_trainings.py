@@ -14,12 +14,12 @@ from google.protobuf.duration_pb2 import Duration
 
 from sweepnet_protos.v1 import model_pb2, model_pb2_grpc, trainer_pb2, trainer_pb2_grpc
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
-from sweepnet_service.progress import Progress
-from sweepnet_service.server import convert_models
+from sweepnet_service.server import convert_jobs
 from sweepnet_service.store import Library
-from sweepnet_service.training import process
 from sweepnet_service.training.configs import TRUNK, check_confined, ordered, settings_of
-from sweepnet_service.training.jobs import FOLLOWS, Job, Jobs, Order
+from sweepnet_service.training.jobs import Jobs
+from sweepnet_service.training.keeping import Keeping
+from sweepnet_service.training.order import FOLLOWS, Job, Order
 
 IMAGE = model_pb2.MODEL_KIND_IMAGE
 QUICK = {"pictures": 8, "batch": 4, "aside_share": 0.3, "detect_size_px": 64}
@@ -140,64 +140,78 @@ def test_a_wrong_order_is_refused(
     assert words in caught.value.details()
 
 
-def orders(jobs: Jobs, order: Order) -> Job:
-    return asyncio.run(jobs.start(order))
+def orders(folder: Path | None, roots: tuple[Path, ...], order: Order) -> Job:
+    """The job of an order to a server of these folders, which no worker takes."""
+    keeping = Keeping(folder)
+    try:
+        return asyncio.run(Jobs(Library(folder), roots, keeping).start(order))
+    finally:
+        keeping.close()
 
 
 def test_without_roots_or_a_folder_there_is_no_training(tmp_path: Path) -> None:
     order = Order("image", "detectors/a", tmp_path)
     with pytest.raises(FailedPrecondition, match="start it with --models DIR"):
-        orders(Jobs(Library(None), (tmp_path,)), order)
+        orders(None, (tmp_path,), order)
     with pytest.raises(FailedPrecondition, match="start it with --training-roots DIR"):
-        orders(Jobs(Library(tmp_path), ()), order)
+        orders(tmp_path, (), order)
+    sent = Order("image", "detectors/a", Path(), data_set="datasets/d")
+    with pytest.raises(FailedPrecondition, match="start it with --data-sets DIR"):
+        orders(tmp_path, (), sent)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_shipped_model_is_not_replaced(tmp_path: Path) -> None:
-    shipped = Library(tmp_path)
-    with pytest.raises(FailedPrecondition, match="came with sweepnet"):
-        orders(Jobs(shipped, (tmp_path,)), Order("image", "detectors/flower", tmp_path))
+def test_a_name_belongs_to_one_kind(tmp_path: Path) -> None:
+    """A word cannot take the place of the flower detector."""
+    order = Order("keyword", "detectors/flower", tmp_path)
+    with pytest.raises(InvalidInput, match="detectors/flower is of kind image; choose another"):
+        orders(tmp_path, (tmp_path,), order)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"budget_minutes": -1.0}, "budget_minutes: got -1; expected 0.."),
+        ({"budget_minutes": float("nan")}, "budget_minutes: got nan"),
+        ({"false_alarms_per_hour": 0.5}, "false_alarms_per_hour: is for keyword detectors"),
+        ({"base_model": "detectors/welcome"}, "base_model: is for keyword detectors"),
+        ({"labels": ("a", "b")}, "labels: got .*; expected one kind of object"),
+        ({"data_set": "datasets/d"}, "data_folder: got nothing, or a data_set too"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        orders(tmp_path, (tmp_path,), Order("image", "detectors/a", tmp_path, **given))
+
+
+def test_no_budget_where_steps_are_not_the_measure(tmp_path: Path) -> None:
+    settings = {"tune_trunk": True}
+    order = Order("keyword", "detectors/a", tmp_path, settings, budget_minutes=5.0)
+    with pytest.raises(InvalidInput, match="is for heads on a trunk as it is"):
+        orders(tmp_path, (tmp_path,), order)
+
+
+def test_a_request_that_comes_twice_starts_one_training(tmp_path: Path) -> None:
+    """As after a broken connection; for another order its name is taken."""
+    keeping = Keeping(tmp_path)
+    jobs = Jobs(Library(tmp_path), (tmp_path,), keeping)
+    order = Order("image", "detectors/a", tmp_path, QUICK)
+    first, second = (asyncio.run(jobs.start(order, "mine")) for _ in range(2))
+    assert first.id == second.id
+    with pytest.raises(FailedPrecondition, match="was started with it, for another order"):
+        asyncio.run(jobs.start(Order("image", "detectors/b", tmp_path, QUICK), "mine"))
+    keeping.close()
 
 
 def test_every_open_state_leads_to_an_end() -> None:
-    """And none leads out of one."""
-    ends = {state for state, follows in FOLLOWS.items() if not follows}
-    assert ends == {"succeeded", "failed", "cancelled"}
+    """A failed or cancelled one may be resumed."""
+    ends = {"succeeded", "failed", "cancelled"}
     for state in FOLLOWS:
         reached, front = {state}, [state]
         while front:
             front = [s for each in front for s in FOLLOWS[each] if s not in reached]
             reached |= set(front)
         assert reached & ends
-
-
-def test_a_job_moves_as_drawn() -> None:
-    job = Job("x", Order("image", "detectors/a", Path()), 0.0, 0.0)
-    assert job.moved("running").moved("succeeded").ended
-    with pytest.raises(FailedPrecondition, match="a queued training cannot become succeeded"):
-        job.moved("succeeded")
-
-
-def test_a_killed_worker_is_told_of(
-    flower_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server lives on and says with which code it died."""
-    begin = process._started
-
-    async def doomed(order: dict[str, Any]) -> asyncio.subprocess.Process:
-        started = await begin(order)
-        asyncio.get_running_loop().call_later(0.3, started.kill)
-        return started
-
-    monkeypatch.setattr(process, "_started", doomed)
-
-    async def run() -> None:
-        settings = {**QUICK, "pictures": 1_000_000}
-        arguments = ("image", "detectors/a", flower_data, tmp_path, settings)
-        async for told in process.run_worker(*arguments):
-            assert isinstance(told, Progress)
-
-    with pytest.raises(FailedPrecondition, match=r"the worker died \(exit code -9\)"):
-        asyncio.run(run())
 
 
 @pytest.mark.parametrize("kind", ["image", "keyword"])
@@ -231,7 +245,7 @@ def test_a_setting_leads_to_no_other_folder(tmp_path: Path, setting: str, name: 
     """Names of folders within the data are names, not paths."""
     order = Order("image", "detectors/a", tmp_path, {setting: name})
     with pytest.raises(InvalidInput, match=rf"settings\.{setting}: got .*; expected a folder's"):
-        orders(Jobs(Library(tmp_path), (tmp_path,)), order)
+        orders(tmp_path, (tmp_path,), order)
 
 
 @pytest.mark.parametrize("place", ["flowers", "flowers/train", "flowers/train.json"])
@@ -248,9 +262,9 @@ def test_a_link_leads_to_no_other_folder(tmp_path: Path, place: str) -> None:
 
 def test_nobody_waits_for_ever(channel: grpc.Channel, flower_data: Path) -> None:
     """A timeout beyond all time is a day; the answer comes when there is one."""
-    assert convert_models.seconds(Duration(seconds=2**60)) == 86_400
-    assert convert_models.seconds(Duration(seconds=-(2**60))) == 0
-    assert convert_models.seconds(Duration()) is None
+    assert convert_jobs.seconds(Duration(seconds=2**60)) == 86_400
+    assert convert_jobs.seconds(Duration(seconds=-(2**60))) == 0
+    assert convert_jobs.seconds(Duration()) is None
     empty = flower_data / "nothing-to-wait-for"
     empty.mkdir(exist_ok=True)
     begun = start(channel, empty, "detectors/failed", **QUICK)

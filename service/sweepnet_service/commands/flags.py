@@ -14,7 +14,7 @@ import typer
 class Flag:
     """One flag: the name of its value, its type, its help, and whether it must be given.
 
-    `place`: it stands without a name, as `metavar`.
+    `place`: it stands without a name, as `metavar`. `off`: it holds unless it is switched off.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Flag:
     required: bool = False
     metavar: str | None = None
     place: bool = False
+    off: bool = False
 
     @property
     def key(self) -> str:
@@ -32,7 +33,8 @@ class Flag:
     @property
     def spelled(self) -> str:
         """The name on the command line."""
-        return "--" + self.name.replace("_", "-").replace(".", "-")
+        bare = self.name.replace("_", "-").replace(".", "-")
+        return f"--{bare}/--no-{bare}" if self.off else f"--{bare}"
 
 
 def with_flags(function: Callable[..., None], flags: Iterable[Flag]) -> Callable[..., None]:

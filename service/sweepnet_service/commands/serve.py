@@ -62,7 +62,7 @@ def check_roots(settings: Settings) -> None:
 def _flag(name: str, field: FieldInfo) -> Flag:
     """The flag of a setting; the settings themselves check its value."""
     told = f"{field.description} ({PREFIX}{name.upper()}{_default(field)})"
-    return Flag(name, _plain(field.annotation), told)
+    return Flag(name, _plain(field.annotation), told, off=field.default is True)
 
 
 def _plain(annotation: Any) -> Any:

@@ -10,16 +10,16 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import grpc
 import structlog
-from google.longrunning import operations_pb2, operations_pb2_grpc
+from google.longrunning import operations_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from sweepnet_protos.v1 import (
+    data_set_pb2,
     image_detector_pb2,
     image_detector_pb2_grpc,
     keyword_spotter_pb2,
@@ -27,24 +27,21 @@ from sweepnet_protos.v1 import (
     model_pb2,
     model_pb2_grpc,
     trainer_pb2,
-    trainer_pb2_grpc,
 )
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, SweepnetError
 from sweepnet_service.limits import Limits
 from sweepnet_service.live.batcher import Batcher
 from sweepnet_service.live.load import Load
-from sweepnet_service.server import convert_models
 from sweepnet_service.server.image import ImageDetectors
 from sweepnet_service.server.keyword import KeywordSpotter
 from sweepnet_service.server.models import Models
 from sweepnet_service.server.settings import Settings
 from sweepnet_service.server.statuses import Guard
-from sweepnet_service.server.trainer import Operations, Trainer
+from sweepnet_service.server.trainings import Trainings
 from sweepnet_service.server.upkeep import kept_up
 from sweepnet_service.spotting import Uploads
 from sweepnet_service.store import Library
-from sweepnet_service.training.jobs import Jobs
 
 SERVICES = tuple(
     service.full_name
@@ -53,6 +50,7 @@ SERVICES = tuple(
         image_detector_pb2.DESCRIPTOR.services_by_name["ImageDetectorService"],
         model_pb2.DESCRIPTOR.services_by_name["ModelService"],
         trainer_pb2.DESCRIPTOR.services_by_name["TrainerService"],
+        data_set_pb2.DESCRIPTOR.services_by_name["DataSetService"],
         operations_pb2.DESCRIPTOR.services_by_name["Operations"],
     )
 )
@@ -68,7 +66,7 @@ class Running:
     server: grpc.aio.Server
     health: health.aio.HealthServicer
     engine: Engine
-    jobs: Jobs
+    trainings: Trainings
 
     async def drain(self, grace_s: float) -> None:
         """Say NOT_SERVING, take no new calls, give running ones time, then end them."""
@@ -82,7 +80,7 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     library = Library(settings.models, warn=warn_of_model)
     engine = Engine(library, settings.workers)
     batcher = Batcher(Load(settings.max_latency_ms / 1000))
-    jobs = Jobs(library, settings.training_roots, partial(convert_models.model, library))
+    trainings = Trainings.of(settings, library)
     server = grpc.aio.server(
         options=options(settings.limits),
         # The guard says more clearly that the server is full; this is for health and reflection.
@@ -90,17 +88,18 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     )
     watch = health.aio.HealthServicer()
     uploads = Uploads(settings.limits, checked_folder(settings.spool_dir, "spool-dir"))
-    add_services(server, engine, jobs, watch, settings.limits, uploads, batcher)
+    add_services(server, engine, trainings, watch, settings.limits, uploads, batcher)
     address = bind(server, settings, socket_path)
     await server.start()
     await _serving(watch)
-    app = Running(address, server, watch, engine, jobs)
+    app = Running(address, server, watch, engine, trainings)
     try:
+        await trainings.begin()
         async with kept_up(library):
             yield app
     finally:
         await app.drain(settings.grace_s)
-        await jobs.close()
+        await trainings.close()
         batcher.close()
         engine.close()
 
@@ -135,7 +134,7 @@ def options(limits: Limits) -> list[tuple[str, int]]:
 def add_services(
     server: grpc.aio.Server,
     engine: Engine,
-    jobs: Jobs,
+    trainings: Trainings,
     watch: health.aio.HealthServicer,
     limits: Limits,
     uploads: Uploads,
@@ -149,9 +148,9 @@ def add_services(
     image_detector_pb2_grpc.add_ImageDetectorServiceServicer_to_server(
         ImageDetectors(engine, limits, guard), server
     )
-    model_pb2_grpc.add_ModelServiceServicer_to_server(Models(engine, guard), server)
-    trainer_pb2_grpc.add_TrainerServiceServicer_to_server(Trainer(jobs, guard), server)
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(jobs, guard), server)
+    models = Models(engine, guard, trainings.objection)
+    model_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
+    trainings.add_to(server, guard)
     health_pb2_grpc.add_HealthServicer_to_server(watch, server)
     named = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(named, server)

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from google.longrunning import operations_pb2
 from google.protobuf import json_format
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import code_pb2, status_pb2
 
 from cnn_core.errors import CoreError
 from cnn_core.summary import Summary, summary
-from sweepnet_protos.v1 import model_pb2, trainer_pb2
-from sweepnet_service.errors import InvalidInput, SweepnetError, shown
+from sweepnet_protos.v1 import model_pb2
+from sweepnet_service.errors import SweepnetError
 from sweepnet_service.server import convert_versions
-from sweepnet_service.server.statuses import status_of
 from sweepnet_service.store import Library, ModelEntry
 from sweepnet_service.store.entries import HEARING
-from sweepnet_service.training.jobs import Job, Order
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword import KeywordDetector
@@ -32,16 +24,6 @@ KINDS = {
     "image": model_pb2.MODEL_KIND_IMAGE,
     "phones": model_pb2.MODEL_KIND_KEYWORD,
 }
-STATES = {
-    "queued": trainer_pb2.TRAINING_STATE_QUEUED,
-    "running": trainer_pb2.TRAINING_STATE_RUNNING,
-    "cancelling": trainer_pb2.TRAINING_STATE_CANCELLING,
-    "succeeded": trainer_pb2.TRAINING_STATE_SUCCEEDED,
-    "failed": trainer_pb2.TRAINING_STATE_FAILED,
-    "cancelled": trainer_pb2.TRAINING_STATE_CANCELLED,
-}
-OPERATIONS = "operations/"
-LONGEST_WAIT_S = 86_400.0
 
 
 def model(library: Library, name: str) -> model_pb2.Model:
@@ -136,64 +118,3 @@ def _operating_point(label: str, point: Any) -> model_pb2.OperatingPoint:
 def kind_filter(kind: int) -> str | None:
     """The kind asked for, None for all."""
     return next((name for name, number in KINDS.items() if number == kind), None)
-
-
-def order(request: trainer_pb2.StartTrainingRequest) -> Order:
-    """What to train."""
-    kind = kind_filter(request.kind)
-    if kind is None:
-        raise InvalidInput("kind", f"got {request.kind}; expected KEYWORD or IMAGE")
-    if not request.data_folder:
-        raise InvalidInput("data_folder", "got nothing; expected a folder on the server")
-    settings: Mapping[str, Any] = json_format.MessageToDict(request.settings)
-    return Order(kind, request.model, Path(request.data_folder), settings)
-
-
-def operation(job: Job) -> operations_pb2.Operation:
-    """A training as the long-running operation it is on the wire."""
-    told = operations_pb2.Operation(name=OPERATIONS + job.id, done=job.ended)
-    told.metadata.Pack(_metadata(job))
-    if job.state == "succeeded":
-        told.response.Pack(trainer_pb2.TrainingResult(model=job.result))
-    elif job.state == "failed" and job.error is not None:
-        told.error.CopyFrom(status_of(job.error))
-    elif job.state == "cancelled":
-        told.error.CopyFrom(
-            status_pb2.Status(code=code_pb2.CANCELLED, message="the training was cancelled")
-        )
-    return told
-
-
-def _metadata(job: Job) -> trainer_pb2.TrainingMetadata:
-    progress = job.progress
-    return trainer_pb2.TrainingMetadata(
-        state=STATES[job.state],
-        kind=KINDS[job.order.kind],
-        model=job.order.model,
-        stage=progress.stage,
-        done_count=progress.done,
-        total_count=progress.total,
-        progress=min(progress.done / progress.total, 1.0) if progress.total else 0.0,
-        seconds_left=progress.seconds_left,
-        message=progress.message,
-        create_time=_time(job.created_s),
-        update_time=_time(job.updated_s),
-    )
-
-
-def _time(seconds: float) -> Timestamp:
-    return Timestamp(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
-
-
-def identity(name: str) -> str:
-    """The job's id in the name of an operation."""
-    if not name.startswith(OPERATIONS):
-        raise InvalidInput("name", f"got {shown(name)}; expected a name such as 'operations/1f3a'")
-    return name.removeprefix(OPERATIONS)
-
-
-def seconds(duration: Duration) -> float | None:
-    """A duration in seconds, at most a day; None where none is set."""
-    if not duration.seconds and not duration.nanos:
-        return None
-    return min(max(duration.seconds + duration.nanos / 1e9, 0.0), LONGEST_WAIT_S)

@@ -49,6 +49,22 @@ class Settings(BaseSettings):
         description="Folders whose content may be trained on, separated by "
         f"'{os.pathsep}'; none: no training.",
     )
+    with_worker: bool = Field(
+        True,
+        description="Carry out trainings in a worker process that the server starts when there "
+        "are any; otherwise `sweepnet worker` does.",
+    )
+    records: str = Field(
+        "",
+        description="Database that remembers trainings and data sets, as a URL; a file in the "
+        "folder of models by default.",
+    )
+    data_sets: Path | None = Field(
+        None, description="Folder for data sets that clients send to train on; none: they cannot."
+    )
+    max_data_set_bytes: int = Field(
+        16 * 1024 * MIB, ge=1, description="Most bytes of data sets kept, all together."
+    )
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,

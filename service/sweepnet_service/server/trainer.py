@@ -1,4 +1,4 @@
-"""TrainerService and google.longrunning.Operations: start, watch, wait for and cancel trainings."""
+"""TrainerService and google.longrunning.Operations: start, watch, cancel and resume trainings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from sweepnet_protos.v1 import trainer_pb2, trainer_pb2_grpc
 from sweepnet_service.errors import InvalidInput, shown
-from sweepnet_service.server import convert_models as convert
+from sweepnet_service.server import convert_jobs as convert
 from sweepnet_service.server.paging import page
 from sweepnet_service.server.statuses import Guard
 from sweepnet_service.training.jobs import Jobs
@@ -19,7 +19,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
-    """Starts trainings."""
+    """Takes orders for trainings and comparisons; workers carry them out."""
 
     def __init__(self, jobs: Jobs, guard: Guard) -> None:
         self._jobs, self._guard = jobs, guard
@@ -29,12 +29,36 @@ class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
     ) -> operations_pb2.Operation:
         """The operation of a new training."""
         async with self._guard.reported(context, "StartTraining"):
-            job = await self._jobs.start(convert.order(request))
-            return convert.operation(job)
+            job = await self._jobs.start(convert.order(request), request.request_id)
+            return convert.operation(self._jobs.library, job)
+
+    async def ResumeTraining(
+        self, request: trainer_pb2.ResumeTrainingRequest, context: Context
+    ) -> operations_pb2.Operation:
+        """The operation of a training that goes on."""
+        async with self._guard.reported(context, "ResumeTraining"):
+            job = await self._jobs.resume(convert.identity(request.name))
+            return convert.operation(self._jobs.library, job)
+
+    async def GetTrainingLog(
+        self, request: trainer_pb2.GetTrainingLogRequest, context: Context
+    ) -> trainer_pb2.GetTrainingLogResponse:
+        """The last lines that a training wrote."""
+        async with self._guard.reported(context, "GetTrainingLog"):
+            text = await self._jobs.log(convert.identity(request.name))
+            return trainer_pb2.GetTrainingLogResponse(text=text)
+
+    async def StartComparison(
+        self, request: trainer_pb2.StartComparisonRequest, context: Context
+    ) -> operations_pb2.Operation:
+        """The operation of a new comparison."""
+        async with self._guard.reported(context, "StartComparison"):
+            job = await self._jobs.start(convert.comparison_order(request))
+            return convert.operation(self._jobs.library, job)
 
 
 class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
-    """Trainings as long-running operations."""
+    """Trainings and comparisons as long-running operations."""
 
     def __init__(self, jobs: Jobs, guard: Guard) -> None:
         self._jobs, self._guard = jobs, guard
@@ -44,8 +68,8 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
     ) -> operations_pb2.Operation:
         """The operation as it is."""
         async with self._guard.reported(context, "GetOperation"):
-            job = self._jobs.get(convert.identity(request.name))
-            return convert.operation(job)
+            job = await self._jobs.get(convert.identity(request.name))
+            return convert.operation(self._jobs.library, job)
 
     async def ListOperations(
         self, request: operations_pb2.ListOperationsRequest, context: Context
@@ -56,9 +80,9 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
                 raise InvalidInput(
                     "filter", f"got {shown(request.filter)}; filters are not supported"
                 )
-            named = {job.id: job for job in self._jobs.all()}
+            named = {job.id: job for job in await self._jobs.all()}
             keys, following = page(sorted(named), request.page_size, request.page_token)
-            told = [convert.operation(named[key]) for key in keys]
+            told = [convert.operation(self._jobs.library, named[key]) for key in keys]
             return operations_pb2.ListOperationsResponse(operations=told, next_page_token=following)
 
     async def CancelOperation(
@@ -74,7 +98,7 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
     ) -> Empty:
         """Forgets a training that has ended."""
         async with self._guard.reported(context, "DeleteOperation"):
-            self._jobs.forget(convert.identity(request.name))
+            await self._jobs.forget(convert.identity(request.name))
             return Empty()
 
     async def WaitOperation(
@@ -84,4 +108,4 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
         async with self._guard.reported(context, "WaitOperation"):
             timeout_s = convert.seconds(request.timeout)
             job = await self._jobs.wait(convert.identity(request.name), timeout_s)
-            return convert.operation(job)
+            return convert.operation(self._jobs.library, job)

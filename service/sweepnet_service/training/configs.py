@@ -115,20 +115,30 @@ def checked(name: str, value: Any, known: Mapping[str, Setting]) -> Any:
 
 
 def ordered(
-    kind: str, label: str, data: Path, place: Path, settings: Mapping[str, Any]
+    kind: str,
+    label: str,
+    data: Path,
+    place: Path,
+    settings: Mapping[str, Any],
+    labels: Sequence[str] = (),
+    trunk: Path = TRUNK,
 ) -> tuple[Any, Path]:
     """The `TrainConfig` of an order to the server, and where the model will be.
 
-    A keyword's data may have any form that a training reads; the shipped model's trunk hears it
-    unless `train_trunk` is set.
+    `labels` are the words, or the one object, to find; by default the model's name. A keyword's
+    data may have any form that a training reads; the trunk, by default the shipped model's, hears
+    it unless `train_trunk` is set.
     """
     made = place / f"{label}.safetensors"
     places = {"data": data, "work_dir": place / "work", "out": made}
     check_groups(settings)
     if kind == "image":
-        return configured(kind, places, {"label": label, **settings}), made
-    keyword = label.replace("_", " ").replace("-", " ")
-    return configured(kind, {**places, "trunk": TRUNK}, {"keyword": keyword, **settings}), made
+        if len(labels) > 1:
+            raise InvalidInput("labels", f"got {shown(list(labels))}; expected one kind of object")
+        return configured(kind, places, {"label": [*labels, label][0], **settings}), made
+    first, *also = labels or (label.replace("_", " ").replace("-", " "),)
+    named = {"keyword": first, **({"also": also} if also else {})}
+    return configured(kind, {**places, "trunk": trunk}, {**named, **settings}), made
 
 
 def check_groups(settings: Mapping[str, Any]) -> None:

@@ -1,97 +1,218 @@
-"""The worker process: reads an order from stdin, trains, and tells of it in JSON lines on stdout.
+"""The worker: takes jobs from the records, one at a time, and gives each a process of its own.
 
-    {"event": "progress", "stage", "done", "total", "seconds_left", "message"}
-    {"event": "alive"}
-    {"event": "done", "path"}
-    {"event": "error", "kind", "where", "message"}
-
-It dies with its parent, whose end closes stdin.
+The lease in the records says whose a job is; beside it a lock on the job's folder, which only the
+end of every process that holds it frees, keeps two from writing there, even where one was
+suspended for longer than its lease.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
+import fcntl
 import os
-import sys
-import threading
+import shutil
+import socket
 import time
-from dataclasses import asdict
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeVar
 
 from sweepnet_service.errors import SweepnetError
 from sweepnet_service.progress import Progress
-from sweepnet_service.store import name_alone
-from sweepnet_service.training.configs import ordered, train
+from sweepnet_service.records import Database
+from sweepnet_service.records.comparisons import ComparisonRecords
+from sweepnet_service.records.jobs import JobRecords
+from sweepnet_service.store import Library, publishing
+from sweepnet_service.training.completing import completed
+from sweepnet_service.training.order import Failure, Job, State
+from sweepnet_service.training.places import LOG, LONGEST_LOG, PLACES, log_of, place_of
+from sweepnet_service.training.process import Budget, Died, Done, Found, Told, run_child
 
-BEAT_S = 5.0
-POLITENESS = 10
-
-
-class Voice:
-    """Lines for the parent; several threads may speak."""
-
-    def __init__(self, out: IO[str]) -> None:
-        self._out, self._lock = out, threading.Lock()
-
-    def say(self, event: str, **content: Any) -> None:
-        """One line."""
-        with self._lock:
-            self._out.write(json.dumps({"event": event, **content}) + "\n")
-            self._out.flush()
-
-    def progress(self, progress: Progress) -> None:
-        """Where the training is."""
-        self.say("progress", **asdict(progress))
+R = TypeVar("R")
+LEASE_S, BEAT_S, POLL_S = 20.0, 1.0, 0.5
+LOCK = "lock"
+MOST_LOG_BYTES = 1 << 20
+KEPT_S = 7 * 86_400.0
+"""How long the work of a job that failed or was cancelled is kept to go on from."""
 
 
-def work(order: dict[str, Any], voice: Voice) -> None:
-    """Train as ordered and tell how it went."""
+@dataclass(frozen=True)
+class Workplace:
+    """Where a worker works: a folder of models, and the records of its jobs."""
+
+    models: Path
+    database: Database
+    owner: str = field(
+        default_factory=lambda: f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    )
+
+    @property
+    def jobs(self) -> JobRecords:
+        """The jobs."""
+        return JobRecords(self.database)
+
+    def place(self, identity: str) -> Path:
+        """The folder of a job."""
+        return place_of(self.models, identity)
+
+
+async def work(workplace: Workplace, stop: asyncio.Event, once: bool = False) -> None:
+    """Do job after job until `stop` is set; with `once` until none is left."""
+    tidy(workplace)
+    while not stop.is_set():
+        job = await asyncio.to_thread(workplace.jobs.take, workplace.owner, LEASE_S)
+        if job is not None:
+            await perform(workplace, job, stop)
+        elif once:
+            return
+        else:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), POLL_S)
+
+
+def tidy(workplace: Workplace) -> None:
+    """Remove what nobody needs: work of jobs that are gone or ended long ago, crashed versions."""
+    publishing.versions_of(Library(workplace.models)).tidy()
+    folder, now_s = workplace.models / PLACES, time.time()
+    known = {job.id: job for job in workplace.jobs.all()}
+    for place in (path for path in folder.glob("*/") if (path / LOCK).exists()):
+        job = known.get(place.name)
+        if job is None or (job.ended and now_s - job.updated_s > KEPT_S):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+async def perform(workplace: Workplace, job: Job, stop: asyncio.Event) -> None:
+    """One job from its lease to its end, or to the loss of the lease."""
+    place = workplace.place(job.id)
+    place.mkdir(parents=True, exist_ok=True)
+    with locked(place / LOCK) as held, opened_log(place / LOG) as log:
+        if held is None:
+            await asyncio.to_thread(workplace.jobs.give_back, job.id, workplace.owner)
+            await asyncio.sleep(POLL_S)
+            return
+        ended = await Attempt(workplace, job, stop).run(log, held)
+    if ended == "succeeded":
+        shutil.rmtree(place, ignore_errors=True)
+
+
+class Attempt:
+    """One attempt at a job."""
+
+    def __init__(self, workplace: Workplace, job: Job, stop: asyncio.Event) -> None:
+        self._workplace, self._job, self._stop = workplace, job, stop
+        self._records, self._owner = workplace.jobs, workplace.owner
+        self._progress: Progress | None = None
+        self._state: State | None = "running"
+
+    async def run(self, log: IO[bytes], held: int) -> State | None:
+        """How the job ended; None where it has not, or is another's."""
+        labour = asyncio.create_task(self._labour(log, held))
+        try:
+            while not labour.done():
+                await asyncio.wait({labour}, timeout=BEAT_S)
+                if not await self._beat() or self._stop.is_set():
+                    break
+            if not labour.done():
+                return await self._broken_off(labour)
+            return await self._ended(labour, log)
+        finally:
+            labour.cancel()
+            await asyncio.gather(labour, return_exceptions=True)
+
+    async def _labour(self, log: IO[bytes], held: int) -> Done:
+        place = self._workplace.place(self._job.id)
+        child = run_child(self._job.order, place, self._workplace.models, log, held)
+        # Closed here and now: whatever happens, no process outlives its job.
+        async with aclosing(child) as news:
+            async for told in news:
+                if isinstance(told, Done):
+                    return told
+                await self._note(told)
+        raise Died("the training process ended without a model")
+
+    async def _note(self, told: Told) -> None:
+        if isinstance(told, Progress):
+            self._progress = told
+        elif isinstance(told, Found):
+            await self._record(self._records.note, problems=told.problems)
+        elif isinstance(told, Budget):
+            await self._record(self._records.note, budget_steps=told.steps)
+
+    async def _beat(self) -> bool:
+        """A sign of life; whether to go on."""
+        progress, self._progress = self._progress, None
+        self._state = await self._record(self._records.beat, LEASE_S, progress)
+        return self._state == "running"
+
+    async def _broken_off(self, labour: asyncio.Task[Done]) -> State | None:
+        """Somebody wants it to stop, or has taken it over; its process ends first."""
+        labour.cancel()
+        await asyncio.gather(labour, return_exceptions=True)
+        if self._state == "cancelling":
+            await self._end("cancelled")
+            return "cancelled"
+        if self._state == "running":
+            await self._record(self._records.give_back)
+        return None
+
+    async def _ended(self, labour: asyncio.Task[Done], log: IO[bytes]) -> State | None:
+        try:
+            result = await asyncio.to_thread(self._completed, labour.result())
+        except SweepnetError as error:
+            return await self._end(
+                "failed", Failure(type(error).__name__, error.where, error.message)
+            )
+        except OSError as error:
+            told = f"the file system refused: {error.strerror}"
+            return await self._end("failed", Failure("FailedPrecondition", "training", told))
+        except Exception as error:
+            why = str(error) if isinstance(error, Died) else f"{type(error).__name__}: {error}"
+            log.write(f"{why}\n".encode())
+            await self._record(self._records.crashed, why, self._log())
+            return None
+        return await self._end("succeeded", result=result)
+
+    def _completed(self, told: Done) -> object:
+        library = Library(self._workplace.models)
+        return completed(self._job, told, library, ComparisonRecords(self._workplace.database))
+
+    async def _end(
+        self, state: State, failure: Failure | None = None, result: object = None
+    ) -> State:
+        if self._progress is not None:
+            await self._record(self._records.beat, LEASE_S, self._progress)
+        await self._record(self._records.end, state, failure, result, self._log())
+        return state
+
+    def _log(self) -> str:
+        return log_of(self._workplace.models, self._job.id)
+
+    async def _record(self, write: Callable[..., R], *values: object, **named: object) -> R:
+        return await asyncio.to_thread(write, self._job.id, self._owner, *values, **named)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[int | None]:
+    """The handle of a file that this process has locked; None where another one has."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        place = Path(order["place"])
-        label = name_alone(order["model"])
-        data, kind = Path(order["data"]), order["kind"]
-        config, _ = ordered(kind, label, data, place, order["settings"])
-        voice.say("done", path=str(train(kind, config, voice.progress)))
-    except SweepnetError as error:
-        voice.say("error", kind=type(error).__name__, where=error.where, message=error.message)
-    except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        voice.say("error", kind="FailedPrecondition", where="training", message=said)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield handle
+    finally:
+        os.close(handle)
 
 
-def _beat(voice: Voice) -> None:
-    while True:
-        time.sleep(BEAT_S)
-        voice.say("alive")
-
-
-def _die_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(3)
-
-
-def own_stdout() -> IO[str]:
-    """Standard output for the lines alone.
-
-    Whatever else is printed, by Python, a library in C or a program that the training starts,
-    belongs to the log.
-    """
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    return out
-
-
-def main() -> None:
-    """Do one order."""
-    os.nice(POLITENESS)
-    order = json.loads(sys.stdin.readline())
-    voice = Voice(own_stdout())
-    for target, arguments in ((_beat, (voice,)), (_die_with_parent, ())):
-        threading.Thread(target=target, args=arguments, daemon=True).start()
-    work(order, voice)
-
-
-if __name__ == "__main__":
-    main()
+@contextmanager
+def opened_log(path: Path) -> Iterator[IO[bytes]]:
+    """The log, to be added to; what was too much of it is dropped first."""
+    if path.exists() and path.stat().st_size > MOST_LOG_BYTES:
+        path.write_bytes(path.read_bytes()[-LONGEST_LOG:])
+    with path.open("ab", buffering=0) as file:
+        yield file
