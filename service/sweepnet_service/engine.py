@@ -7,9 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, shown
+from sweepnet_service import metrics
+from sweepnet_service.errors import (
+    FailedPrecondition,
+    InvalidInput,
+    ModelUnreadable,
+    Overloaded,
+    shown,
+)
 from sweepnet_service.live.request import check_labels, require
 from sweepnet_service.store import Library, reference
 from sweepnet_service.store.entries import HEARING
@@ -48,21 +56,35 @@ class DetectRequest:
 class Engine:
     """Immutable detectors shared by all requests; `run` keeps work off the event loop."""
 
-    def __init__(self, library: Library, workers: int) -> None:
-        self.library = library
+    def __init__(self, library: Library, workers: int, most_waiting: int = 256) -> None:
+        self.library, self._most_waiting = library, most_waiting
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="engine")
+        self._jobs = 0
+
+    def admit(self) -> None:
+        """Raises Overloaded where so much work waits that one more call would wait too long."""
+        if self._jobs >= self._most_waiting:
+            with metrics.refused():
+                raise Overloaded(
+                    "server", f"{self._jobs} pieces of work wait already (--max-waiting); try later"
+                )
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of work done in the pool; it waits its turn when the pool is busy.
 
         Cancelled, it still waits for work under way: nothing may be closed beneath a thread.
         """
-        job = self._pool.submit(work, *args, **kwargs)
+        job = self._pool.submit(partial(timed, work, *args, **kwargs))
+        self._jobs += 1
+        metrics.WAITING.inc()
         try:
             return await asyncio.wrap_future(job)
         except asyncio.CancelledError:
             await _ended(job)
             raise
+        finally:
+            self._jobs -= 1
+            metrics.WAITING.dec()
 
     def close(self) -> None:
         """Take no more work; what runs ends by itself."""
@@ -99,6 +121,8 @@ class Engine:
                 found.append((name, detector.detect(picture, options)))
             else:
                 found.append((name, detect_within(detector, picture, request.region, options)))
+            metrics.PICTURES.labels(name).inc()
+            metrics.DETECTIONS.labels(name).inc(len(found[-1][1].boxes))
         return found
 
     def _loaded(self, names: Sequence[str], kind: str) -> list[tuple[str, Detector]]:
@@ -136,6 +160,12 @@ class Engine:
             raise InvalidInput(
                 "detectors", f"{name} finds another kind; {kind} detectors here: {there}"
             )
+
+
+def timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What the work gives; how long it took is counted."""
+    with metrics.WORK_S.time():
+        return work(*args, **kwargs)
 
 
 async def _ended(job: Future[Any]) -> None:

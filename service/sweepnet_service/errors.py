@@ -5,6 +5,8 @@
     ├── NotFound             no such model, operation or file          NOT_FOUND
     ├── LimitExceeded        too large, too long, too many             RESOURCE_EXHAUSTED
     │   └── Overloaded       the server is full; later it may not be   RESOURCE_EXHAUSTED
+    ├── Unauthenticated      no token, or none that is known           UNAUTHENTICATED
+    ├── Unavailable          the server is about to end                UNAVAILABLE
     ├── FailedPrecondition   right request, wrong moment or set-up     FAILED_PRECONDITION
     └── ModelUnreadable      a model file is damaged or too new        DATA_LOSS
 
@@ -46,7 +48,13 @@ class LimitExceeded(SweepnetError):
 class Overloaded(LimitExceeded):
     """The server has no room now; the same request may be served a little later."""
 
-    retry_s = 1.0
+
+class Unauthenticated(SweepnetError):
+    """The caller did not say who it is, or nobody knows it."""
+
+
+class Unavailable(SweepnetError):
+    """The server ends; another one, or the same one later, may serve the request."""
 
 
 class FailedPrecondition(SweepnetError):

@@ -17,3 +17,5 @@ class Limits:
     """Audio of one unary call, each channel under each detector counted by itself."""
     spool_bytes: int = 4 * 1024 * 1024 * 1024
     """Uploaded files of all clients together."""
+    stream_s: float | None = None
+    """How long a stream may stay open; None: for ever."""

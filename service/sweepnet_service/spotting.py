@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from sweepnet_service import metrics
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import InvalidInput, LimitExceeded
 from sweepnet_service.limits import Limits
@@ -50,12 +51,14 @@ async def spot_live(
 
     Raises Overloaded where the streams there are would suffer from one more.
     """
-    batcher.load.admit(id(request))
+    with metrics.refused():
+        batcher.load.admit(id(request))
     try:
         stream = await engine.run(_open, engine, request, batcher.batch_of)
         longest = round(LIVE_PIECE_S * request.rate_hz / max(1, stream.lane_count))
-        async for reply in _replies(stream, messages, partial(batcher.news, stream), longest):
-            yield reply
+        with metrics.LIVE.track_inprogress():
+            async for reply in _replies(stream, messages, partial(batcher.news, stream), longest):
+                yield reply
     finally:
         batcher.load.gone(id(request))
 

@@ -13,7 +13,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from weakref import WeakKeyDictionary
 from cnn_core.arrays import Array
 from cnn_core.errors import CoreError
 from cnn_core.stream import Stream, StreamBatch
+from sweepnet_service import metrics
 from sweepnet_service.live.load import Load
 from sweepnet_service.live.replies import ChannelNews, News
 from sweepnet_service.live.stream import SpotStream, Step
@@ -79,14 +80,10 @@ class Run:
 
 
 class Batcher:
-    """One thread for all live streams. `observe` is told of each step: works, seconds."""
+    """One thread for all live streams."""
 
-    def __init__(
-        self,
-        load: Load,
-        observe: Callable[[Sequence[Work], float], None] = lambda works, took_s: None,
-    ) -> None:
-        self.load, self._observe = load, observe
+    def __init__(self, load: Load) -> None:
+        self.load = load
         self._batches: WeakKeyDictionary[KeywordDetector, StreamBatch] = WeakKeyDictionary()
         self._opening = threading.Lock()
         self._waiting: deque[Work] = deque()
@@ -162,7 +159,10 @@ class Batcher:
         heard_s = sum(work.heard_s for work in works)
         self._cost += LEARNING * ((ended - begun) / heard_s - self._cost)
         self.load.heard((id(w.stream.request) for w in works), (ended - w.since for w in works))
-        self._observe(works, ended - begun)
+        metrics.STEP_S.observe(ended - begun)
+        metrics.STEP_PIECES.observe(len(works))
+        for work in works:
+            metrics.QUEUE_S.observe(begun - work.since)
 
 
 def score(works: Iterable[Work]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from cnn_core.arrays import Array
+from sweepnet_service import metrics
 from sweepnet_service.live.replies import ChannelNews, ChannelSummary, OpenedDetector, only, shifted
 from sweepnet_service.live.request import LAST_SAMPLE, SpotRequest, require
 
@@ -52,6 +53,8 @@ class Lane:
         self._aggregates: tuple[Aggregate, ...] = ()
         self._events: deque[KeywordEvent] = deque(maxlen=EVENTS_KEPT)
         self._window_count = self._explained = 0
+        self._windows_metric = metrics.WINDOWS.labels(name)
+        self._events_metric = metrics.DETECTIONS.labels(name)
 
     def push(self, samples: Array) -> Hearing[ChannelNews]:
         """News of float32 (n,) samples."""
@@ -89,6 +92,8 @@ class Lane:
         self._aggregates = moved.aggregates or self._aggregates
         self._events.extend(moved.events)
         self._window_count += len(moved.windows)
+        self._windows_metric.inc(len(moved.windows))
+        self._events_metric.inc(len(moved.events))
         self._explained += len(moved.explanations)
         start = self._zero + self._frames * self._hop_samples
         self._frames += 0 if moved.features is None else len(moved.features)

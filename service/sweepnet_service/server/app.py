@@ -33,13 +33,16 @@ from sweepnet_service.errors import FailedPrecondition, InvalidInput, SweepnetEr
 from sweepnet_service.limits import Limits
 from sweepnet_service.live.batcher import Batcher
 from sweepnet_service.live.load import Load
+from sweepnet_service.metrics import served
 from sweepnet_service.server.image import ImageDetectors
 from sweepnet_service.server.keyword import KeywordSpotter
 from sweepnet_service.server.models import Models
+from sweepnet_service.server.security import check_exposed, credentials
 from sweepnet_service.server.settings import Settings
 from sweepnet_service.server.statuses import Guard
 from sweepnet_service.server.trainings import Trainings
 from sweepnet_service.server.upkeep import kept_up
+from sweepnet_service.server.tokens import read_tokens
 from sweepnet_service.spotting import Uploads
 from sweepnet_service.store import Library
 
@@ -55,6 +58,8 @@ SERVICES = tuple(
     )
 )
 SPARE_CALLS = 64
+FAREWELL_S = 0.5
+"""For last words to reach their clients."""
 log = structlog.get_logger("sweepnet")
 
 
@@ -66,19 +71,30 @@ class Running:
     server: grpc.aio.Server
     health: health.aio.HealthServicer
     engine: Engine
+    guard: Guard
     trainings: Trainings
 
     async def drain(self, grace_s: float) -> None:
-        """Say NOT_SERVING, take no new calls, give running ones time, then end them."""
+        """Say NOT_SERVING, take no new calls, give running ones time, then end them.
+
+        Those ended hear UNAVAILABLE, so that they may go on elsewhere.
+        """
         await self.health.enter_graceful_shutdown()
-        await self.server.stop(grace_s)
+        stopping = asyncio.ensure_future(self.server.stop(grace_s + FAREWELL_S))
+        await self.guard.end(grace_s)
+        await self.server.stop(FAREWELL_S)
+        await stopping
 
 
 @asynccontextmanager
 async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Running]:
     """A server at the settings' host and port, or at a Unix socket; it is drained at the end."""
+    tokens = read_tokens(settings.tokens) if settings.tokens else None
+    guard = Guard(settings.max_concurrent_calls, tokens)
+    if not socket_path:
+        check_exposed(settings)
     library = Library(settings.models, warn=warn_of_model)
-    engine = Engine(library, settings.workers)
+    engine = Engine(library, settings.workers, settings.max_waiting)
     batcher = Batcher(Load(settings.max_latency_ms / 1000))
     trainings = Trainings.of(settings, library)
     server = grpc.aio.server(
@@ -88,11 +104,11 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     )
     watch = health.aio.HealthServicer()
     uploads = Uploads(settings.limits, checked_folder(settings.spool_dir, "spool-dir"))
-    add_services(server, engine, trainings, watch, settings.limits, uploads, batcher)
+    add_services(server, engine, trainings, watch, settings.limits, uploads, batcher, guard)
     address = bind(server, settings, socket_path)
     await server.start()
     await _serving(watch)
-    app = Running(address, server, watch, engine, trainings)
+    app = Running(address, server, watch, engine, guard, trainings)
     try:
         await trainings.begin()
         async with kept_up(library):
@@ -139,9 +155,9 @@ def add_services(
     limits: Limits,
     uploads: Uploads,
     batcher: Batcher,
+    guard: Guard,
 ) -> None:
     """All services of the contract, with health and reflection."""
-    guard = Guard(limits.concurrent_calls)
     keyword_spotter_pb2_grpc.add_KeywordSpotterServiceServicer_to_server(
         KeywordSpotter(engine, limits, guard, uploads, batcher), server
     )
@@ -163,7 +179,9 @@ def bind(server: grpc.aio.Server, settings: Settings, socket_path: str) -> str:
         return f"unix:{socket_path}"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     check_free(settings.host, settings.port)
-    port = server.add_insecure_port(f"{host}:{settings.port}")
+    secret = credentials(settings)
+    wanted = f"{host}:{settings.port}"
+    port = server.add_secure_port(wanted, secret) if secret else server.add_insecure_port(wanted)
     return f"{host}:{port}"
 
 
@@ -207,6 +225,15 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
+    with served(settings.metrics_host, settings.metrics_port) as place:
+        if place:
+            log.info("metrics", at=place)
+        await _serve(settings, announce, stop, socket_path)
+
+
+async def _serve(
+    settings: Settings, announce: Callable[[str], None], stop: asyncio.Event, socket_path: str
+) -> None:
     async with running(settings, socket_path) as app:
         announce(app.address)
         warming = asyncio.create_task(warm_up(app.engine))

@@ -27,6 +27,7 @@ class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
     async def Detect(self, request: pb2.DetectRequest, context: Context) -> pb2.DetectResponse:
         """Finds objects in one picture."""
         async with self._guard.reported(context, "Detect"):
+            self._engine.admit()
             wanted = convert.detect_config(request.config)
             found = await self._engine.run(self._engine.detect, wanted, request.image)
             return pb2.DetectResponse(results=convert.picture_results(found))
@@ -36,6 +37,7 @@ class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
     ) -> pb2.BatchDetectResponse:
         """Finds objects in several pictures; one that cannot be read spoils no other's answer."""
         async with self._guard.reported(context, "BatchDetect"):
+            self._engine.admit()
             wanted = convert.detect_config(request.config)
             pictures = convert.batch(request)
             await self._engine.run(self._engine.image_detectors, wanted.detectors)
@@ -47,7 +49,8 @@ class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
     ) -> None:
         """Finds objects in many pictures; one that cannot be read does not end the stream."""
         async with self._guard.reported(context, "StreamingDetect"):
-            incoming = patient(requests, self._limits.idle_s)
+            self._engine.admit()
+            incoming = patient(requests, self._limits.idle_s, self._limits.stream_s)
             wanted = convert.first_detect_config(await anext(incoming, None))
             await self._engine.run(self._engine.image_detectors, wanted.detectors)
             index = 0

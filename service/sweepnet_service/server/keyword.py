@@ -35,10 +35,11 @@ class KeywordSpotter(pb2_grpc.KeywordSpotterServiceServicer):
     ) -> None:
         """Scores audio as it comes."""
         async with self._guard.reported(context, "StreamingSpot"):
-            incoming = patient(requests, self._limits.idle_s)
+            incoming = patient(requests, self._limits.idle_s, self._limits.stream_s)
             wanted = convert.spot_config(await anext(incoming, None))
             audio = convert.audio_messages(incoming)
             if wanted.encoding == "CONTAINER":
+                self._engine.admit()
                 told = spot(self._engine, wanted, audio, self._uploads)
             else:
                 told = spot_live(self._engine, wanted, audio, self._batcher)
@@ -49,6 +50,7 @@ class KeywordSpotter(pb2_grpc.KeywordSpotterServiceServicer):
     async def Spot(self, request: pb2.SpotRequest, context: Context) -> pb2.SpotResponse:
         """Scores one short recording."""
         async with self._guard.reported(context, "Spot"):
+            self._engine.admit()
             wanted = convert.whole_spot_config(request.config)
             audio = convert.one_message(request.audio)
             async with aclosing(spot(self._engine, wanted, audio, self._uploads)) as replies:

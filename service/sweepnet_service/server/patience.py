@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
@@ -11,12 +12,20 @@ import grpc
 T = TypeVar("T")
 
 
-async def patient(requests: AsyncIterator[T], idle_s: float) -> AsyncIterator[T]:
-    """The same messages; raises TimeoutError when the client is silent for longer than `idle_s`.
+async def patient(
+    requests: AsyncIterator[T], idle_s: float, longest_s: float | None = None
+) -> AsyncIterator[T]:
+    """The same messages; raises TimeoutError when the client is silent for longer than `idle_s`,
+    or speaks for longer than `longest_s` in all.
 
     grpc.aio never cancels the call of a client that forgot it, so this is what frees its state.
     """
+    begun = time.monotonic()
     while True:
+        if longest_s is not None and time.monotonic() - begun > longest_s:
+            raise TimeoutError(
+                f"stream: open for more than {longest_s:g} s (--max-stream-s); open another"
+            )
         try:
             async with asyncio.timeout(idle_s):
                 message = await anext(requests, None)

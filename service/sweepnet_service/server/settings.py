@@ -35,10 +35,33 @@ class Settings(BaseSettings):
     )
     host: str = Field(
         "127.0.0.1",
-        description="Address to listen at. Anything but loopback lets "
-        "other machines in, unencrypted.",
+        description="Address to listen at. Anything but loopback lets other machines in, and needs "
+        "--tls-cert or --allow-plain-text.",
     )
     port: int = Field(50051, ge=0, le=65535, description="Port to listen at; 0 takes a free one.")
+    tls_cert: Path | None = Field(
+        None, description="PEM file with the server's certificate chain: calls are encrypted."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with that certificate's key.")
+    tls_client_ca: Path | None = Field(
+        None,
+        description="PEM file with authorities; clients need a certificate of theirs.",
+    )
+    allow_plain_text: bool = Field(
+        False, description="Listen at an address that others reach although nothing is encrypted."
+    )
+    tokens: Path | None = Field(
+        None,
+        description="TOML file with a table for each bearer token: token, max_calls, "
+        "calls_per_minute. Without one, nobody may call; health and reflection stay open.",
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port for Prometheus metrics at /metrics; none: no metrics.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address for metrics.")
     models: Path | None = Field(
         None,
         description="Folder with more model files (*.safetensors); "
@@ -96,6 +119,15 @@ class Settings(BaseSettings):
         description="Once pieces of live streams wait so long for their scores, counted on the "
         "server, further live streams are refused.",
     )
+    max_waiting: int = Field(
+        256,
+        ge=1,
+        description="Pieces of work on files and pictures that may wait for a thread; beyond it "
+        "further calls are refused.",
+    )
+    max_stream_s: float | None = Field(
+        None, gt=0, description="A stream open for so long is ended; none: never."
+    )
     idle_timeout_s: float = Field(
         60.0, gt=0, description="A stream without a message for so long is ended."
     )
@@ -125,6 +157,7 @@ class Settings(BaseSettings):
             self.max_concurrent_calls,
             self.max_spot_s,
             self.max_spool_bytes,
+            self.max_stream_s,
         )
 
     @classmethod

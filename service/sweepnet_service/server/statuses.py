@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
-    AbstractContextManager,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
     suppress,
@@ -22,6 +23,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from cnn_core.errors import ModelFileError
+from sweepnet_service import metrics
 from sweepnet_service.errors import (
     FailedPrecondition,
     InvalidInput,
@@ -29,9 +31,14 @@ from sweepnet_service.errors import (
     ModelUnreadable,
     NotFound,
     Overloaded,
+    Unauthenticated,
+    Unavailable,
 )
+from sweepnet_service.server.tokens import Tokens
 
+Context = grpc.aio.ServicerContext[Any, Any]
 DOMAIN = "sweepnet"
+RETRY_S = 1.0
 LONGEST_MESSAGE, LONGEST_WHERE = 500, 80
 _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/:'\"]+/)+")
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
@@ -39,6 +46,8 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (NotFound, code_pb2.NOT_FOUND, "NOT_FOUND"),
     (Overloaded, code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED"),
     (LimitExceeded, code_pb2.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"),
+    (Unauthenticated, code_pb2.UNAUTHENTICATED, "UNAUTHENTICATED"),
+    (Unavailable, code_pb2.UNAVAILABLE, "DRAINING"),
     (FailedPrecondition, code_pb2.FAILED_PRECONDITION, "FAILED_PRECONDITION"),
     (ModelUnreadable, code_pb2.DATA_LOSS, "MODEL_UNREADABLE"),
     (ModelFileError, code_pb2.DATA_LOSS, "MODEL_UNREADABLE"),
@@ -52,8 +61,8 @@ def status_of(error: Exception) -> status_pb2.Status:
     for kind, code, reason in TABLE:
         if isinstance(error, kind):
             status = _status(code, str(error), reason, getattr(error, "where", ""))
-            if isinstance(error, Overloaded):
-                status.details.append(_packed(_retry(error.retry_s)))
+            if isinstance(error, Overloaded | Unavailable):
+                status.details.append(_packed(_retry(RETRY_S)))
             return status
     message = "the server failed; its log tells more"
     return _status(code_pb2.INTERNAL, message, "INTERNAL", "")
@@ -98,58 +107,79 @@ def _packed(message: Any) -> AnyMessage:
 
 
 class Guard:
-    """Stands before every handler; `most` calls are let in at once.
+    """Stands before every handler: `most` calls are let in at once, and where there are tokens
+    only those that bring one.
 
     Health and reflection have none, so that a full server is not taken for a dead one.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most, self._running = most, 0
+    def __init__(self, most: int, tokens: Tokens | None = None) -> None:
+        self._most, self._tokens = most, tokens
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ending = False
 
-    def reported(
-        self, context: grpc.aio.ServicerContext[Any, Any], method: str
-    ) -> AbstractAsyncContextManager[None, None]:
+    def reported(self, context: Context, method: str) -> AbstractAsyncContextManager[None, None]:
         """Run a handler's body: its errors become statuses, and one line is logged at its end."""
         # The second None tells type checkers that no error is swallowed.
-        told = _reported(context, method, self._place)
-        return cast("AbstractAsyncContextManager[None, None]", told)
+        return cast("AbstractAsyncContextManager[None, None]", self._reported(context, method))
+
+    async def end(self, grace_s: float) -> None:
+        """Returns when all calls have ended; those that have not by then are ended."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        self._ending = True
+        for task in self._tasks:
+            task.cancel()
+
+    @asynccontextmanager
+    async def _reported(self, context: Context, method: str) -> AsyncIterator[None]:
+        start, code = time.monotonic(), "CANCELLED"
+        try:
+            with self._place(context, method):
+                yield
+            code = "OK"
+        except asyncio.CancelledError:
+            # Passed on unless it is ours: swallowing it makes grpc.aio keep memory for ever.
+            if not self._ending:
+                raise
+            code = "UNAVAILABLE"
+            await _abort(context, status_of(Unavailable("server", "it ends now; try another")))
+        except Exception as error:
+            status = status_of(error)
+            code = code_pb2.Code.Name(status.code)
+            log_fault(error, method)
+            await _abort(context, status)
+        finally:
+            took_s = time.monotonic() - start
+            metrics.CALLS.labels(method, code).inc()
+            metrics.CALL_S.labels(method).observe(took_s)
+            with suppress(OSError, ValueError):
+                log.info("call", method=method, code=code, duration_s=round(took_s, 4))
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        if self._running >= self._most:
+    def _place(self, context: Context, method: str) -> Iterator[None]:
+        with ExitStack() as stack:
+            with metrics.refused():
+                self._check_room()
+                if self._tokens is not None:
+                    stack.enter_context(self._tokens.place(context.invocation_metadata() or ()))
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.add(task)
+            stack.callback(self._tasks.discard, task)
+            stack.enter_context(metrics.RUNNING.labels(method).track_inprogress())
+            yield
+
+    def _check_room(self) -> None:
+        if len(self._tasks) >= self._most:
             raise Overloaded(
                 "server", f"{self._most} calls run already (--max-concurrent-calls); try later"
             )
-        self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
 
 
-@asynccontextmanager
-async def _reported(
-    context: grpc.aio.ServicerContext[Any, Any],
-    method: str,
-    place: Callable[[], AbstractContextManager[None]],
-) -> AsyncIterator[None]:
-    """CancelledError passes through: swallowing it makes grpc.aio keep memory for ever."""
-    start, code = time.monotonic(), "CANCELLED"
-    try:
-        with place():
-            yield
-        code = "OK"
-    except Exception as error:
-        status = status_of(error)
-        code = code_pb2.Code.Name(status.code)
-        log_fault(error, method)
-        sent = rpc_status.to_status(status)
-        await context.abort(sent.code, sent.details, sent.trailing_metadata)
-    finally:
-        with suppress(OSError, ValueError):
-            log.info(
-                "call", method=method, code=code, duration_s=round(time.monotonic() - start, 4)
-            )
+async def _abort(context: Context, status: status_pb2.Status) -> None:
+    sent = rpc_status.to_status(status)
+    await context.abort(sent.code, sent.details, sent.trailing_metadata)
 
 
 def log_fault(error: Exception, method: str) -> None:
