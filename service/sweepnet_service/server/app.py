@@ -40,9 +40,9 @@ from sweepnet_service.server.models import Models
 from sweepnet_service.server.security import check_exposed, credentials
 from sweepnet_service.server.settings import Settings
 from sweepnet_service.server.statuses import Guard
+from sweepnet_service.server.tokens import read_tokens
 from sweepnet_service.server.trainings import Trainings
 from sweepnet_service.server.upkeep import kept_up
-from sweepnet_service.server.tokens import read_tokens
 from sweepnet_service.spotting import Uploads
 from sweepnet_service.store import Library
 
