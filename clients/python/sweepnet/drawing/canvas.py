@@ -47,15 +47,6 @@ def title(axes: Axes, text: str, color: str = INK) -> None:
     axes.set_title(text, fontsize=13, weight="bold", color=color, loc="left")
 
 
-def photo_of(path: Path) -> Image.Image:
-    """The picture after its EXIF turn, in colour: what the server's pixels count in."""
-    from PIL import ImageOps
-
-    with Image.open(path) as picture:
-        turned = ImageOps.exif_transpose(picture)
-        return turned.convert("RGB")
-
-
 def framed(axes: Axes, box: Box) -> None:
     """A found box with its label and score."""
     corner = (box.x_min_px, box.y_min_px)

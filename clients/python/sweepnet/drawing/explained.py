@@ -13,6 +13,7 @@ from PIL import Image
 
 from sweepnet import Detections, Event, PictureExplanation, SpotExplanation, SpotResult, WindowScore
 
+from .boxed import photo_of
 from .canvas import (
     ALERT,
     FAINT,
@@ -23,7 +24,6 @@ from .canvas import (
     framed,
     heat,
     outlined,
-    photo_of,
     plain,
     save,
     title,
