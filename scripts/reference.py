@@ -21,6 +21,7 @@ HEAD = """# Commands
 
 `scripts/reference.py` writes this page from the command line's own help.
 A setting of `serve` is a flag, an environment variable and a key of the `--config` file (TOML); a flag counts before the variable, that before the file, and that before the default.
+A server that wants a token or encryption is reached with the variables `SWEEPNET_TOKEN`, `SWEEPNET_TLS_CA` (a PEM file with authorities, or `system`) and, where it asks for a certificate of the client, `SWEEPNET_TLS_CERT` and `SWEEPNET_TLS_KEY`.
 `SWEEPNET_CACHE` names the folder where `demo` keeps what it fetched (default: `sweepnet` in the user's cache folder).
 """  # noqa: E501
 
@@ -46,8 +47,9 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 def _section(path: str, command: Any) -> str:
     rows = [_row(parameter) for parameter in command.params if not getattr(parameter, "hidden", 0)]
     table = ["| option | |", "|---|---|", *rows] if rows else []
-    told = inspect.cleandoc(command.help or "")
-    return "\n".join(["", f"## {path}", "", told, "", *table]) + "\n"
+    told = [inspect.cleandoc(command.help or ""), ""]
+    told += [command.epilog, ""] if command.epilog else []
+    return "\n".join(["", f"## {path}", "", *told, *table]) + "\n"
 
 
 def _row(parameter: Any) -> str:

@@ -7,9 +7,10 @@ with embedded_server() as address, Client(address) as client:
     print(client.detect("garden.jpg").boxes)
 """
 
-from sweepnet._channel import DEFAULT_ADDRESS
+from sweepnet._channel import DEFAULT_ADDRESS, Tls
 from sweepnet._embedded import embedded_server
 from sweepnet.aio import AsyncClient, AsyncSpotStream
+from sweepnet.aio_listening import AsyncListening
 from sweepnet.client import Client, SpotStream
 from sweepnet.errors import (
     Cancelled,
@@ -19,17 +20,20 @@ from sweepnet.errors import (
     MissingPackage,
     ModelUnreadable,
     NoServerPackage,
+    NotAllowed,
     NotFound,
     ServerFault,
     ServerUnavailable,
     SweepnetError,
     TimedOut,
 )
+from sweepnet.listening import Listening
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
 from sweepnet.results import (
     Aggregate,
     Area,
     Box,
+    ChannelChunk,
     ChannelSummary,
     ChannelUpdate,
     Detections,
@@ -58,9 +62,11 @@ __all__ = [
     "Aggregate",
     "Area",
     "AsyncClient",
+    "AsyncListening",
     "AsyncSpotStream",
     "Box",
     "Cancelled",
+    "ChannelChunk",
     "ChannelSummary",
     "ChannelUpdate",
     "Client",
@@ -72,12 +78,14 @@ __all__ = [
     "Gap",
     "InvalidInput",
     "LimitExceeded",
+    "Listening",
     "MissingPackage",
     "Model",
     "ModelUnreadable",
     "Network",
     "NetworkLayer",
     "NoServerPackage",
+    "NotAllowed",
     "NotFound",
     "OpenedDetector",
     "OperatingPoint",
@@ -96,6 +104,7 @@ __all__ = [
     "StreamOptions",
     "SweepnetError",
     "TimedOut",
+    "Tls",
     "Training",
     "WindowScore",
     "embedded_server",

@@ -1,8 +1,19 @@
-"""Channels to a server: address and options."""
+"""Channels to a server: address, options, encryption and a token."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+
 from sweepnet.errors import InvalidInput
+
+C = TypeVar("C")
+LOOPBACK = ("127.", "localhost", "[::1]", "unix:")
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 LARGEST_REPLY = 64 * 1024 * 1024
@@ -13,6 +24,9 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     # A stream learns within these times that the server's machine is gone.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # gRPC would come back to wait two minutes between attempts at a server that is away.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
     # A proxy of the environment would be asked for loopback addresses too.
     ("grpc.enable_http_proxy", 0),
 )
@@ -39,3 +53,61 @@ def target(address: str) -> str:
             f"got address {address!r}; expected host:port, such as {DEFAULT_ADDRESS}"
         )
     return address
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How a connection is encrypted: PEM files.
+
+    `authorities` are those whose servers are trusted, by default the system's; `certificate` and
+    `key` are this client's own, where the server asks for one.
+    """
+
+    authorities: str | os.PathLike[str] | None = None
+    certificate: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """As gRPC takes them; raises InvalidInput for a file that cannot be used."""
+        if (self.certificate is None) != (self.key is None):
+            raise InvalidInput("tls: got one of certificate and key; expected both or none")
+        parts = (_pem(self.authorities), _pem(self.key), _pem(self.certificate))
+        return grpc.ssl_channel_credentials(*parts)
+
+
+def _pem(path: str | os.PathLike[str] | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"tls: {os.fspath(path)} cannot be read: {error.strerror}") from None
+    if b"-----BEGIN " not in data:
+        raise InvalidInput(f"tls: {os.fspath(path)} is no PEM file")
+    return data
+
+
+def opened(
+    address: str,
+    tls: Tls | None,
+    insecure: Callable[..., C],
+    secure: Callable[..., C],
+) -> C:
+    """A channel by one of gRPC's two functions."""
+    place = target(address)
+    if tls is None:
+        return insecure(place, options=OPTIONS)
+    return secure(place, tls.credentials(), options=OPTIONS)
+
+
+def metadata(address: str, tls: Tls | None, token: str | None) -> tuple[tuple[str, str], ...]:
+    """What every call carries; a token goes to another machine over an encrypted line only."""
+    if token is None:
+        return ()
+    if not token.isascii() or not token.isprintable() or not token.strip():
+        raise InvalidInput("token: expected printable ASCII characters")
+    if tls is None and not address.startswith(LOOPBACK):
+        raise InvalidInput(
+            f"token: {address} is another machine and the line is not encrypted; give tls too"
+        )
+    return (("authorization", f"Bearer {token.strip()}"),)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from numbers import Integral, Real
 from typing import Any
 
 from sweepnet.errors import InvalidInput
+from sweepnet.results import Area
 
 LARGEST = 2**31 - 1
 
@@ -48,6 +50,10 @@ def _word(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _zoned(value: Any) -> bool:
+    return isinstance(value, datetime) and value.utcoffset() is not None
+
+
 def _time_limit(value: Any) -> bool:
     return value is None or _number(value)
 
@@ -64,6 +70,7 @@ _SECONDS = (_number, "seconds, a number")
 _YES_NO = (_flag, "True or False")
 EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "detectors": (lambda value: _all(value, _word), "a list of names, such as ['welcome']"),
+    "labels": (lambda value: _all(value, _word), "a list of labels, such as ['welcome']"),
     "channels": (lambda value: _all(value, _whole), "a list of channels, such as [0]"),
     "thresholds": (_thresholds, "a score for each label, such as {'welcome': 0.7}"),
     "false_alarms_per_hour": (_rate, "false alarms of a label in an hour, a number above 0"),
@@ -71,6 +78,9 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "softmax_temperature": (_number, "a number"),
     "features": _YES_NO,
     "explanations": _YES_NO,
+    "reply_interval_s": _SECONDS,
+    "capture_time": (_zoned, "a datetime with a time zone"),
+    "region": (lambda value: isinstance(value, Area), "an Area"),
     "replies": (_word, "'windows', 'aggregates' or 'events'"),
     "timeout_s": (_time_limit, "seconds, a number, or None"),
     "encoding": (_word, "one of LINEAR16, FLOAT32, MULAW, ALAW, CONTAINER"),

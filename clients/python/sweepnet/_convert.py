@@ -6,6 +6,7 @@ Only this module, `_convert_models` and `_calls` see the contract's classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 
 from sweepnet._checks import checked
@@ -15,6 +16,7 @@ from sweepnet.results import (
     Aggregate,
     Area,
     Box,
+    ChannelChunk,
     ChannelSummary,
     ChannelUpdate,
     Detections,
@@ -67,7 +69,11 @@ def spot_config(options: StreamOptions) -> keyword_spotter_pb2.StreamingSpotRequ
         ),
         start_sample=options.get("start_sample", 0),
         false_alarms_per_hour=options.get("false_alarms_per_hour", 0.0),
+        labels=options.get("labels", ()),
+        reply_interval_s=options.get("reply_interval_s", 0.0),
     )
+    if "capture_time" in options:
+        config.capture_time.FromDatetime(options["capture_time"])
     return keyword_spotter_pb2.StreamingSpotRequest(config=config)
 
 
@@ -86,17 +92,32 @@ def _aggregation(options: SpotOptions) -> keyword_spotter_pb2.Aggregation:
     )
 
 
-def audio_request(chunk: bytes | Gap) -> keyword_spotter_pb2.StreamingSpotRequest:
+def audio_request(
+    chunk: bytes | Gap | ChannelChunk | Sequence[ChannelChunk],
+) -> keyword_spotter_pb2.StreamingSpotRequest:
     """A later message of a stream."""
     if isinstance(chunk, Gap):
-        gap = audio_pb2.AudioGap(sample_count=chunk.sample_count)
-        return keyword_spotter_pb2.StreamingSpotRequest(gap=gap)
-    if not isinstance(chunk, bytes | bytearray | memoryview):
-        raise TypeError(
-            f"a chunk of audio is {type(chunk).__name__}; expected bytes: samples.tobytes(), "
-            "in the stream's encoding (16-bit by default)"
-        )
-    return keyword_spotter_pb2.StreamingSpotRequest(audio=bytes(chunk))
+        return keyword_spotter_pb2.StreamingSpotRequest(gap=_gap(chunk))
+    if isinstance(chunk, bytes | bytearray | memoryview):
+        return keyword_spotter_pb2.StreamingSpotRequest(audio=bytes(chunk))
+    chunks = [chunk] if isinstance(chunk, ChannelChunk) else chunk
+    if isinstance(chunks, list | tuple) and all(isinstance(c, ChannelChunk) for c in chunks):
+        told = audio_pb2.ChannelChunks(chunks=map(_channel_chunk, chunks))
+        return keyword_spotter_pb2.StreamingSpotRequest(chunks=told)
+    raise TypeError(
+        f"a chunk of audio is {type(chunk).__name__}; expected bytes: samples.tobytes(), "
+        "in the stream's encoding (16-bit by default), Gap, or ChannelChunk, one or a list"
+    )
+
+
+def _channel_chunk(chunk: ChannelChunk) -> audio_pb2.ChannelChunk:
+    if isinstance(chunk.content, Gap):
+        return audio_pb2.ChannelChunk(channel=chunk.channel, gap=_gap(chunk.content))
+    return audio_pb2.ChannelChunk(channel=chunk.channel, audio=bytes(chunk.content))
+
+
+def _gap(gap: Gap) -> audio_pb2.AudioGap:
+    return audio_pb2.AudioGap(sample_count=gap.sample_count)
 
 
 def opened(told: keyword_spotter_pb2.SpotOpened) -> SpotOpened:
@@ -190,6 +211,7 @@ def _events(
             each.peak_sample,
             channel,
             detector,
+            each.start_time.ToDatetime(UTC) if each.HasField("start_time") else None,
         )
         for each in told
     )
@@ -222,6 +244,9 @@ def detect_request(image: bytes, options: DetectOptions) -> image_detector_pb2.D
         include_score_map=options.get("score_map", False),
         include_explanations=options.get("explanations", False),
     )
+    region = options.get("region")
+    if region is not None:
+        config.region_of_interest.CopyFrom(image_detector_pb2.Area(**vars(region)))
     return image_detector_pb2.DetectRequest(config=config, image=image)
 
 

@@ -16,6 +16,7 @@ from sweepnet.errors import (
     InvalidInput,
     LimitExceeded,
     ModelUnreadable,
+    NotAllowed,
     NotFound,
     ServerFault,
     ServerUnavailable,
@@ -31,6 +32,8 @@ TABLE: dict[grpc.StatusCode, type[SweepnetError]] = {
     grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
     grpc.StatusCode.ABORTED: FailedPrecondition,
     grpc.StatusCode.DATA_LOSS: ModelUnreadable,
+    grpc.StatusCode.UNAUTHENTICATED: NotAllowed,
+    grpc.StatusCode.PERMISSION_DENIED: NotAllowed,
     grpc.StatusCode.DEADLINE_EXCEEDED: TimedOut,
     grpc.StatusCode.CANCELLED: Cancelled,
     grpc.StatusCode.UNAVAILABLE: ServerUnavailable,
@@ -38,6 +41,8 @@ TABLE: dict[grpc.StatusCode, type[SweepnetError]] = {
 
 # gRPC's words for a call above the most that a server takes at once.
 FULL = "Concurrent RPC limit exceeded"
+# What grpc.aio says where the connection broke while it was sending, with status INTERNAL.
+LOST_WHILE_SENDING = "Internal error from Core"
 CLOSED = ("channel closed", "channel is closed", "closed channel")
 # gRPC's words where there was no connection yet.
 UNREACHED = (
@@ -64,6 +69,8 @@ def failure(error: Any, address: str) -> SweepnetError:
     """The client's error for one of gRPC's."""
     code, words = error.code(), error.details() or ""
     kind = TABLE.get(code, ServerFault)
+    if words == LOST_WHILE_SENDING:
+        kind = ServerUnavailable
     if kind is ServerUnavailable:
         return kind(_unavailable(address, words))
     if code is grpc.StatusCode.UNIMPLEMENTED:

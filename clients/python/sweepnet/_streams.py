@@ -9,9 +9,11 @@ from sweepnet import _convert
 from sweepnet._checks import checked
 from sweepnet.errors import InvalidInput, ServerFault
 from sweepnet.options import SpotOptions, StreamOptions
-from sweepnet.results import Gap, SpotOpened, SpotResult, SpotSummary, SpotUpdate
+from sweepnet.results import ChannelChunk, Gap, SpotOpened, SpotResult, SpotSummary, SpotUpdate
 
-Chunk = bytes | Gap
+Piece = bytes | Gap
+"""All channels together."""
+Chunk = Piece | ChannelChunk | Sequence[ChannelChunk]
 
 
 class Replies:

@@ -11,11 +11,12 @@ from typing import Any, TypeVar, Unpack
 import grpc
 
 from sweepnet import _calls, _convert, _flows, _many, _sources, _streams
-from sweepnet._channel import DEFAULT_ADDRESS, OPTIONS, target
+from sweepnet._channel import DEFAULT_ADDRESS, Tls, metadata, opened
 from sweepnet._failures import failure, translated
 from sweepnet._flows import Flow, Step
 from sweepnet._sources import Source, SourceKind
-from sweepnet._streams import Chunk, Replies
+from sweepnet._streams import Chunk, Piece, Replies
+from sweepnet.aio_listening import AsyncListening, awaited
 from sweepnet.client import Client
 from sweepnet.errors import SweepnetError
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
@@ -41,15 +42,20 @@ class AsyncClient:
     Use it in an `async with` statement, or close it. Its methods are documented at `Client`.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS) -> None:
+    def __init__(
+        self, address: str = DEFAULT_ADDRESS, *, tls: Tls | None = None, token: str | None = None
+    ) -> None:
         self.address = address
-        self._channel = grpc.aio.insecure_channel(target(address), options=OPTIONS)
+        self._metadata = metadata(address, tls, token)
+        self._channel = opened(address, tls, grpc.aio.insecure_channel, grpc.aio.secure_channel)
 
     async def spot(self, source: Source, **options: Unpack[SpotOptions]) -> SpotResult:
         with _sources.opened(source) as file:
             whole = _streams.of_file(options)
             chunks = _sources.chunks(file, whole.get("channel_count", 1))
-            async with AsyncSpotStream(self._channel, self.address, whole, chunks) as stream:
+            async with AsyncSpotStream(
+                self._channel, self.address, whole, chunks, self._metadata
+            ) as stream:
                 return _streams.result(stream.replies, [update async for update in stream])
 
     def stream(
@@ -57,7 +63,21 @@ class AsyncClient:
         chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None = None,
         **options: Unpack[StreamOptions],
     ) -> AsyncSpotStream:
-        return AsyncSpotStream(self._channel, self.address, options, chunks)
+        return AsyncSpotStream(self._channel, self.address, options, chunks, self._metadata)
+
+    def listen(
+        self,
+        chunks: Iterable[Piece] | AsyncIterable[Piece],
+        *,
+        patience_s: float = 60.0,
+        **options: Unpack[StreamOptions],
+    ) -> AsyncListening:
+        return AsyncListening(
+            lambda recorded, settings: self.stream(recorded, **settings),
+            awaited(chunks),
+            options,
+            patience_s,
+        )
 
     async def detect(self, source: Source, **options: Unpack[DetectOptions]) -> Detections:
         return await self._run(_flows.detect(source, options))
@@ -153,7 +173,7 @@ class AsyncClient:
         call, request, timeout_s = step
         with translated(self.address):
             method = self._channel.unary_unary(call.path, call.encode, call.decode)
-            return await method(request, timeout=timeout_s)
+            return await method(request, timeout=timeout_s, metadata=self._metadata)
 
 
 class AsyncSpotStream:
@@ -165,9 +185,10 @@ class AsyncSpotStream:
         address: str,
         options: StreamOptions,
         chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None,
+        metadata: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.replies = Replies()
-        self._address = address
+        self._address, self._metadata = address, metadata
         self._waiting: asyncio.Queue[Chunk | None] = asyncio.Queue(WAITING_CHUNKS)
         self._ended = chunks is not None
         # At once: in the sending thread its errors would be the server's.
@@ -201,7 +222,7 @@ class AsyncSpotStream:
         call = _calls.STREAMING_SPOT
         method = self._channel.stream_stream(call.path, call.encode, call.decode)
         with translated(self._address):
-            self._call = method(self._requests, timeout=self._timeout_s)
+            self._call = method(self._requests, timeout=self._timeout_s, metadata=self._metadata)
         return self
 
     async def __aexit__(
@@ -227,7 +248,7 @@ class AsyncSpotStream:
     ) -> AsyncIterator[Any]:
         yield config
         try:
-            async for chunk in self._sent() if chunks is None else _awaited(chunks):
+            async for chunk in self._sent() if chunks is None else awaited(chunks):
                 yield _convert.audio_request(chunk)
         except Exception as error:
             self.replies.failure = error
@@ -254,15 +275,6 @@ class AsyncSpotStream:
         except grpc.RpcError as error:
             return failure(error, self._address)
         return ValueError("the stream has ended")
-
-
-async def _awaited(chunks: Iterable[Chunk] | AsyncIterable[Chunk]) -> AsyncIterator[Chunk]:
-    if isinstance(chunks, AsyncIterable):
-        async for chunk in chunks:
-            yield chunk
-    else:
-        for chunk in chunks:
-            yield chunk
 
 
 def _inherit_documentation() -> None:

@@ -13,12 +13,13 @@ from typing import Any, TypeVar, Unpack
 import grpc
 
 from sweepnet import _calls, _convert, _flows, _many, _sources, _streams
-from sweepnet._channel import DEFAULT_ADDRESS, OPTIONS, target
+from sweepnet._channel import DEFAULT_ADDRESS, Tls, metadata, opened
 from sweepnet._failures import failure, translated
 from sweepnet._flows import Flow, Step
 from sweepnet._sources import Source, SourceKind
-from sweepnet._streams import Chunk, Replies
+from sweepnet._streams import Chunk, Piece, Replies
 from sweepnet.errors import SweepnetError
+from sweepnet.listening import Listening
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
 from sweepnet.results import (
     Detections,
@@ -40,11 +41,16 @@ class Client:
     """Finds words in audio and objects in pictures, by a server at `address`.
 
     Use it in a `with` statement, or close it. All methods raise the errors of `sweepnet.errors`.
+    Any number of threads may use one client at once; a stream belongs to one that reads it and
+    one that sends. `tls` encrypts the connection, `token` says who calls.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS) -> None:
+    def __init__(
+        self, address: str = DEFAULT_ADDRESS, *, tls: Tls | None = None, token: str | None = None
+    ) -> None:
         self.address = address
-        self._channel = grpc.insecure_channel(target(address), options=OPTIONS)
+        self._metadata = metadata(address, tls, token)
+        self._channel = opened(address, tls, grpc.insecure_channel, grpc.secure_channel)
 
     def spot(self, source: Source, **options: Unpack[SpotOptions]) -> SpotResult:
         """Words in a recording: a path, the bytes of an audio file, or an open one.
@@ -54,7 +60,7 @@ class Client:
         with _sources.opened(source) as file:
             whole = _streams.of_file(options)
             chunks = _sources.chunks(file, whole.get("channel_count", 1))
-            with SpotStream(self._channel, self.address, whole, chunks) as stream:
+            with SpotStream(self._channel, self.address, whole, chunks, self._metadata) as stream:
                 return _streams.result(stream.replies, list(stream))
 
     def stream(
@@ -69,7 +75,27 @@ class Client:
                 for update in stream:
                     print(update.read_until_s)
         """
-        return SpotStream(self._channel, self.address, options, chunks)
+        return SpotStream(self._channel, self.address, options, chunks, self._metadata)
+
+    def listen(
+        self,
+        chunks: Iterable[Piece],
+        *,
+        patience_s: float = 60.0,
+        **options: Unpack[StreamOptions],
+    ) -> Listening:
+        """Endless audio: a live stream that goes on when its connection or its server is lost.
+
+        Chunks are samples, or `Gap`. The server is waited for up to `patience_s`; then audio that
+        the next answers may hang on is sent again. No window and no event is lost or told twice;
+        aggregates over more than a minute begin afresh. Use it in a `with` statement.
+        """
+        return Listening(
+            lambda recorded, settings: self.stream(recorded, **settings),
+            chunks,
+            options,
+            patience_s,
+        )
 
     def detect(self, source: Source, **options: Unpack[DetectOptions]) -> Detections:
         """Objects in a picture: a path, the bytes of a picture file, or an open one."""
@@ -170,7 +196,7 @@ class Client:
         call, request, timeout_s = step
         with translated(self.address):
             method = self._channel.unary_unary(call.path, call.encode, call.decode)
-            return method(request, timeout=timeout_s)
+            return method(request, timeout=timeout_s, metadata=self._metadata)
 
 
 def _finished(source: Source, work: Future[SpotResult | Detections]) -> Scored:
@@ -190,9 +216,10 @@ class SpotStream:
         address: str,
         options: StreamOptions,
         chunks: Iterable[Chunk] | None,
+        metadata: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.replies = Replies()
-        self._address = address
+        self._address, self._metadata = address, metadata
         self._waiting: queue.Queue[Chunk | None] = queue.Queue(WAITING_CHUNKS)
         self._ended = chunks is not None
         # At once: in the sending thread its errors would be the server's.
@@ -236,7 +263,7 @@ class SpotStream:
         call = _calls.STREAMING_SPOT
         method = self._channel.stream_stream(call.path, call.encode, call.decode)
         with translated(self._address):
-            self._call = method(self._requests, timeout=self._timeout_s)
+            self._call = method(self._requests, timeout=self._timeout_s, metadata=self._metadata)
         return self
 
     def __exit__(

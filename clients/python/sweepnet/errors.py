@@ -6,6 +6,7 @@
     ├── LimitExceeded         too large, too long, or the server is full
     ├── FailedPrecondition    right request, wrong moment or set-up
     ├── ModelUnreadable       a model file on the server is damaged or too new
+    ├── NotAllowed            the token is missing, unknown, or not good for this
     ├── TimedOut              no answer in time, or a stream was idle for too long
     ├── Cancelled             the call was cancelled
     ├── ServerUnavailable     no server at the address, or it went away
@@ -50,6 +51,10 @@ class FailedPrecondition(SweepnetError):
 
 class ModelUnreadable(SweepnetError):
     """A model file on the server is damaged, incomplete, or too new for it."""
+
+
+class NotAllowed(SweepnetError):
+    """The server wants a token, another one, or a certificate."""
 
 
 class TimedOut(SweepnetError):

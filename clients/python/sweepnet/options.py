@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal, TypedDict
+
+from sweepnet.results import Area
 
 Encoding = Literal["LINEAR16", "FLOAT32", "MULAW", "ALAW", "CONTAINER"]
 Replies = Literal["windows", "aggregates", "events"]
@@ -14,6 +17,8 @@ class SpotOptions(TypedDict, total=False):
 
     detectors: Sequence[str]
     """Names such as "detectors/welcome" or "welcome"; all keyword detectors by default."""
+    labels: Sequence[str]
+    """Only these are scored and told; all that the detectors know by default."""
     channels: Sequence[int]
     """Channels to score, from 0; all by default."""
     thresholds: Mapping[str, float]
@@ -31,6 +36,9 @@ class SpotOptions(TypedDict, total=False):
     """Whether it is told what scores were made from."""
     replies: Replies
     """What is told of: every window ("windows"), running aggregates, or events only."""
+    reply_interval_s: float
+    """Seconds of audio between replies at least; events come at once. By default each chunk is
+    answered by what it brought."""
     encoding: Encoding
     """What the bytes hold: by default samples of 16 bits, little-endian, in a stream, and in a
     recording an audio file whose header names rate and channels ("CONTAINER")."""
@@ -47,6 +55,8 @@ class StreamOptions(SpotOptions, total=False):
 
     start_sample: int
     """The number of the first sample, where a stream goes on after a lost connection."""
+    capture_time: datetime
+    """When the first sample was captured, with its time zone; events then tell when they began."""
 
 
 class DetectOptions(TypedDict, total=False):
@@ -60,6 +70,8 @@ class DetectOptions(TypedDict, total=False):
     """Boxes that overlap a better one by more are dropped; 0.5 by default."""
     max_boxes: int
     """Most boxes reported; 100 by default."""
+    region: Area
+    """Look only here, in pixels of the picture after its EXIF turn; everywhere by default."""
     score_map: bool
     """Whether the map of scores by place comes too."""
     explanations: bool

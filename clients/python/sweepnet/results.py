@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 Kind = Literal["keyword", "image"]
@@ -14,6 +15,16 @@ class Gap:
     """Samples per channel that were lost, in place of a chunk of a live stream."""
 
     sample_count: int
+
+
+@dataclass(frozen=True)
+class ChannelChunk:
+    """Samples of one channel, or a gap in it, of a stream whose channels do not tick together:
+    many microphones or calls on one connection, each on its own time line.
+    """
+
+    channel: int
+    content: bytes | Gap
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,8 @@ class Event(Span):
     peak_sample: int
     channel: int = 0
     detector: str = ""
+    start_time: datetime | None = None
+    """When it began, where the stream's `capture_time` was given."""
 
     @property
     def peak_s(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from sweepnet.cli.ending import clear_ending
+from sweepnet.cli.examples import add_examples, example
 
 GROUP = "sweepnet.commands"
 HELP = """Find spoken words in audio and objects in pictures.
@@ -47,11 +48,21 @@ def client_verbs() -> dict[str, Callable[..., None] | typer.Typer]:
     """Verbs that need the client only; a group is a `Typer`."""
     from sweepnet.cli.batch import batch
     from sweepnet.cli.detect import detect
+    from sweepnet.cli.doctor import doctor
+    from sweepnet.cli.listen import listen
     from sweepnet.cli.models import app as models
     from sweepnet.cli.spot import spot
     from sweepnet.demo import demo
 
-    return {"spot": spot, "detect": detect, "batch": batch, "models": models, "demo": demo}
+    return {
+        "spot": spot,
+        "detect": detect,
+        "batch": batch,
+        "listen": listen,
+        "models": models,
+        "demo": demo,
+        "doctor": doctor,
+    }
 
 
 def _version(
@@ -76,9 +87,10 @@ def _join(app: typer.Typer, entry: EntryPoint) -> None:
 
 def _add(app: typer.Typer, name: str, verb: Callable[..., None] | typer.Typer) -> None:
     if isinstance(verb, typer.Typer):
-        app.add_typer(verb, name=name)
+        add_examples(name, verb)
+        app.add_typer(verb, name=name, epilog=example(name))
     else:
-        app.command(name)(clear_ending(verb))
+        app.command(name, epilog=example(name))(clear_ending(verb))
 
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}

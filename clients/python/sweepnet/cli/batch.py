@@ -113,8 +113,6 @@ def batch(
     Ends with 0 where every file was scored, 1 where some failed (they are listed, and stand in
     the results with their error), 2 for wrong use, 3 where the server went away for longer than
     --patience, 130 for Ctrl-C; after 3 and 130 the same command goes on.
-
-    Example: sweepnet batch calls/ --out words.csv --rows finds
     """
     wanted, samples = thresholds(threshold), parsed(raw)
     only = _kind(kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from sweepnet import Client, embedded_server
+from sweepnet import Client, Tls, embedded_server
 from sweepnet.errors import InvalidInput, ServerUnavailable
 
 Server = Annotated[
@@ -55,11 +56,23 @@ def connected(
     if server is not None:
         if models is not None:
             raise InvalidInput("--models is for a server started here; leave --server out")
-        with Client(server) as client:
+        with Client(server, tls=encryption(), token=os.environ.get("SWEEPNET_TOKEN")) as client:
             yield _reached(client, detectors)
         return
     with embedded_server(models) as address, Client(address) as client:
         yield _checked(client, detectors)
+
+
+def encryption() -> Tls | None:
+    """How `--server` is to be reached: encrypted where SWEEPNET_TLS_CA names a PEM file with
+    authorities, or `system` for the system's; with SWEEPNET_TLS_CERT and _KEY as oneself.
+    """
+    authorities, certificate, key = (
+        os.environ.get(f"SWEEPNET_TLS_{name}") or None for name in ("CA", "CERT", "KEY")
+    )
+    if authorities is None and certificate is None:
+        return None
+    return Tls(None if authorities == "system" else authorities, certificate, key)
 
 
 def _reached(client: Client, detectors: Sequence[str]) -> Client:

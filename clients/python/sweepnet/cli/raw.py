@@ -7,6 +7,7 @@ from typing import Annotated, cast, get_args
 
 import typer
 
+from sweepnet._resuming import SAMPLE_BYTES
 from sweepnet.options import Encoding, SpotOptions
 
 FORM = "RATE[,CHANNELS[,ENCODING]], such as 16000 or 8000,2,mulaw"
@@ -29,6 +30,11 @@ class RawFormat:
     rate_hz: int
     channel_count: int
     encoding: Encoding
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of each channel."""
+        return SAMPLE_BYTES[self.encoding] * self.channel_count
 
     def options(self) -> SpotOptions:
         """As the client takes it."""

@@ -1,0 +1,40 @@
+"""An example for each verb, as `--help` and docs/commands.md tell it."""
+
+from __future__ import annotations
+
+import typer
+
+EXAMPLES = {
+    "spot": "sweepnet spot meeting.mp3 --labels meeting.txt",
+    "detect": "sweepnet detect garden.jpg --json",
+    "batch": "sweepnet batch calls/ --out words.csv --rows finds",
+    "listen": "sweepnet listen --false-alarms-per-hour 0.5",
+    "models": "sweepnet models --json",
+    "models show": "sweepnet models show welcome --card",
+    "demo": "sweepnet demo --fast",
+    "doctor": "sweepnet doctor --json",
+    "serve": "sweepnet serve --models models --port 50051",
+    "worker": "sweepnet worker --models models",
+    "train keyword": 'sweepnet train keyword recordings --keyword "good day"',
+    "train personal": "sweepnet train personal me/ --keyword computer",
+    "train trunk": "sweepnet train trunk speech.csv --out models/trunk.safetensors",
+    "train image": "sweepnet train image --data photos --out models/flower.safetensors",
+    "evaluate keyword": "sweepnet evaluate keyword welcome recordings",
+    "evaluate image": "sweepnet evaluate image --data photos",
+    "export": "sweepnet export welcome --onnx",
+    "bench": "sweepnet bench recordings --word welcome --model welcome",
+    "retune": "sweepnet retune models/good_day.safetensors recordings",
+    "join": "sweepnet join welcome models/good_day.safetensors --out models/both.safetensors",
+}
+
+
+def example(path: str) -> str | None:
+    """What `--help` of a verb ends with."""
+    return f"Example: {EXAMPLES[path]}" if path in EXAMPLES else None
+
+
+def add_examples(name: str, group: typer.Typer) -> None:
+    """Put their examples to the verbs of a group; those of their own stay."""
+    for info in group.registered_commands:
+        verb = info.name or (info.callback.__name__ if info.callback else "")
+        info.epilog = info.epilog or example(f"{name} {verb}")
