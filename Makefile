@@ -38,6 +38,15 @@ bench-sweep: .peers/venv/ready ## what sweeping saves: dense scans against windo
 bench-train: .peers/venv/ready ## speed of whole training steps against PyTorch, on one thread and on two; last line JSON
 	@.peers/venv/bin/python benchmarks/training.py
 
+bench-load: .venv/ready ## live streams that a server holds beside a bare echo server, memory a stream, overload; about 20 minutes; last line JSON
+	@$(bin)/python benchmarks/load $(LOAD_FLAGS)
+
+fuzz: .venv/ready ## 100,000 spoilt messages over the wire: no crash, no hang, no leak; last line JSON
+	@$(bin)/python benchmarks/load/fuzz.py $(FUZZ_FLAGS)
+
+soak: .venv/ready ## an hour of mixed use with flat memory; last line JSON
+	@$(bin)/python benchmarks/load/soak.py $(SOAK_FLAGS)
+
 bench-prompts: .venv/ready ## the spotter on every English prompt of a telephone system; last line JSON
 	@$(bin)/python benchmarks/prompts.py
 
@@ -49,6 +58,9 @@ bench-phones: .venv/ready ## phone errors of the spotter's trunk on unheard read
 
 bench-keyword-folds: .venv/ready ## words in voices never heard: five detectors by speaker folds; about five hours the first time; last line JSON
 	@$(bin)/python benchmarks/keyword_folds $(FOLDS_FLAGS)
+
+bench-keyword-welcome: .venv/ready ## every recording of "welcome", each voice left out once; hours the first time; last line JSON
+	@$(bin)/python benchmarks/keyword_welcome $(WELCOME_FLAGS)
 
 examples: .venv/ready ## every small experiment, its figures and its picture, in examples-output/; about an hour
 	@for name in digits filters sentences video activations depth augmentations weak_labels weak_words; do \
@@ -65,4 +77,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/keyword/ready: .venv/ready scripts/setup-peers-keyword
 	@bash scripts/setup-peers-keyword
 
-.PHONY: help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-train bench-prompts bench-extents bench-phones bench-keyword-folds setup
+.PHONY: bench-load fuzz soak help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-train bench-prompts bench-extents bench-phones bench-keyword-folds bench-keyword-welcome setup

@@ -76,12 +76,13 @@ def config(place: Path, where: Path) -> PersonalConfig:
     )
 
 
-def test_a_few_recordings_become_a_spotter_that_tells_how_good_it_is(
-    place: Path, tmp_path: Path
-) -> None:
-    stages: list[str] = []
-    out = train(config(place, tmp_path), lambda progress: stages.append(progress.stage))
-    made, rng = KeywordDetector.load(out), np.random.default_rng(8)
+@pytest.fixture(scope="module")
+def model(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(config(place, tmp_path_factory.mktemp("model")), ignored)
+
+
+def test_a_few_recordings_become_a_spotter_that_tells_how_good_it_is(model: Path) -> None:
+    made, rng = KeywordDetector.load(model), np.random.default_rng(8)
     assert made.labels == ("rise",)
     rise, fall = (streamed(made, sound(rng, *pair)).max() for pair in ((500, 1500), (1500, 500)))
     assert rise > fall
@@ -89,28 +90,24 @@ def test_a_few_recordings_become_a_spotter_that_tells_how_good_it_is(
     assert told["whole"]["recordings"] == 4
     assert 0 <= told["whole"]["missed"] <= 4
     assert told["half"]["recordings"] == 4
-    text = out.with_suffix(".md").read_text()
+    text = model.with_suffix(".md").read_text()
     assert "## Estimate" in text
     assert "Of 4 recordings, each left out once" in text
-    assert {"estimate", "hearing", "head", "done"} <= set(stages)
 
 
-def test_what_was_stopped_goes_on_to_the_same_model(place: Path, tmp_path: Path) -> None:
-    whole = train(config(place, tmp_path / "whole"), ignored).read_bytes()
-    count = iter(range(99))
+def test_what_was_stopped_goes_on_to_the_same_model(
+    place: Path, model: Path, tmp_path: Path
+) -> None:
+    heads = iter(range(99))
 
     def stopping(progress: Progress) -> None:
-        if progress.stage == "head" and next(count) == 1:
+        if progress.stage == "head" and next(heads) == 1:
             raise KeyboardInterrupt
 
-    again = config(place, tmp_path / "again")
+    again = config(place, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         train(again, stopping)
-    assert (
-        KeywordDetector.load(train(again, ignored)).describe()
-        == KeywordDetector.load(tmp_path / "whole" / "rise.safetensors").describe()
-    )
-    assert again.out.read_bytes() == whole
+    assert train(again, ignored).read_bytes() == model.read_bytes()
     with pytest.raises(InvalidInput, match="belongs to other settings"):
         train(replace(again, seed=9), ignored)
 

@@ -149,6 +149,8 @@ def test_one_command_trains_a_trunk_that_resumes_and_goes_on(
     assert (again.work_dir / "trunk.safetensors").read_bytes() == whole
     longer = train(config(data, small, tmp_path, epochs=3), ignored)
     assert KeywordDetector.load(longer).card["settings"]["epochs"] == 3
+    with pytest.raises(InvalidInput, match=r"epochs: got 1; .* holds a training of 3"):
+        train(config(data, small, tmp_path, epochs=1), ignored)
     with pytest.raises(InvalidInput, match="belongs to other settings"):
         train(replace(config(data, small, tmp_path), trunk_copies=1), ignored)
 

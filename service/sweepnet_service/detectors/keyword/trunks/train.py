@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnn_core.layers import Conv1d, Sequential
+from cnn_core.modelfile import read_json, read_metadata
 from sweepnet_service.detectors.keyword.claim import claim
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk import train_trunk
@@ -26,11 +27,12 @@ from sweepnet_service.detectors.keyword.trunks.speech import (
     learnt_speech,
     read_speech,
 )
+from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report, timed
 
 __all__ = ["TrunkConfig", "train"]
 NOISE_DB = (3.0, 25.0)
-PHONES = "phones.json"
+PHONES, KEPT = "phones.json", "trunk.safetensors"
 
 
 def train(config: TrunkConfig, progress: Report) -> Path:
@@ -67,8 +69,20 @@ def learnt(config: TrunkConfig, speech: Speech, report: Report) -> Sequential:
     )
     noise = background_of(speech, config.work_dir, seed, front.log_mel, report)
     spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)
-    kept = config.work_dir / "trunk.safetensors"
+    kept = config.work_dir / KEPT
+    check_epochs(kept, config.settings.epochs)
     return train_trunk(spoken, spectral, config.settings, kept, report, first_net(config))
+
+
+def check_epochs(kept: Path, epochs: int) -> None:
+    """Raises InvalidInput where a training kept before has gone beyond so many epochs."""
+    done = read_json(kept, read_metadata(kept), "record")["epoch"] if kept.exists() else 0
+    if done > epochs:
+        raise InvalidInput(
+            "settings.epochs",
+            f"got {epochs}; {kept.parent} holds a training of {done}: ask for more, or use another "
+            "folder (--work-dir)",
+        )
 
 
 def first_net(config: TrunkConfig) -> Sequential | None:
