@@ -180,6 +180,9 @@ def test_what_cannot_be_learnt_from_is_told(place: Path, tmp_path: Path) -> None
         train(replace(usual, recordings=(place / "other",)), ignored)
     with pytest.raises(InvalidInput, match="other: is not given"):
         train(replace(usual, other=None), ignored)
+    short = replace(usual, other=two[0], work_dir=tmp_path / "short")
+    with pytest.raises(InvalidInput, match="other: holds 1 pieces of ten seconds; expected 3"):
+        train(short, ignored)
     with pytest.raises(InvalidInput, match="copies: got 0"):
         train(replace(usual, copies=0), ignored)
     done = CliRunner().invoke(app, ["personal", str(two[0]), "--keyword", "?"])

@@ -20,10 +20,13 @@ from sweepnet_service.detectors.keyword.personal.config import PersonalConfig, o
 from sweepnet_service.detectors.keyword.personal.decoded import word_logits
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk_source import features_of, own_noise, taken_trunk
+from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Report
 
 NOISE_DB = (0.0, 25.0)
 PIECE_S = 10.0
+PARTS = 3
+"""Of the other sound: to learn from, to choose thresholds on, to count false alarms in."""
 SEGMENTS = 2
 """Of each changed copy of a recording."""
 
@@ -57,7 +60,11 @@ def lessons(config: PersonalConfig, spoken: Sequence[Spoken], report: Report) ->
     spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)
     maker = Maker(trunk, spectral, Augment(), config.work_dir, config.seed, report)
     others = other_sound(config, report)
-    learn, choose, count = (others[part::3] for part in range(3))
+    if len(others) < PARTS:
+        raise InvalidInput(
+            "other", f"holds {len(others)} pieces of ten seconds; expected {PARTS}, better fifty"
+        )
+    learn, choose, count = (others[part::PARTS] for part in range(PARTS))
     rng = np.random.default_rng((config.seed, 1))
     other = maker.bank("negative", learn, 0, len(learn))
     negative = [maker.stream(other, rng), quiet(trunk, spectral, rng)]
