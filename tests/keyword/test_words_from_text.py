@@ -16,11 +16,14 @@ from cnn_core.layers import Conv1d, Relu, Sequential
 from sweepnet_service.commands.train import app, with_models
 from sweepnet_service.detectors.keyword import KeywordDetector, OperatingPoint, SpotSession
 from sweepnet_service.detectors.keyword.assembly import Pieces, assemble, path_steps
+from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.evaluate import streamed
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.joined import joined
 from sweepnet_service.detectors.keyword.phones import PHONES, numbers, pronounce, renamed
+from sweepnet_service.detectors.keyword.splice import aligned
 from sweepnet_service.detectors.keyword.train import TrainConfig, train
+from sweepnet_service.detectors.keyword.trunk import Transcribed
 from sweepnet_service.detectors.keyword.trunks.detector import phone_detector
 from sweepnet_service.detectors.keyword.trunks.reading import Group, Probe, Reading, fit, spread
 from sweepnet_service.detectors.keyword.tuning import untuned
@@ -179,6 +182,20 @@ def test_espeak_speaks_where_flite_is_missing(monkeypatch: pytest.MonkeyPatch) -
 def test_phones_of_espeak_are_named_anew() -> None:
     assert renamed(["h", "@", "l", "'oU", "w", "'3:", "l", "d"]) == list(HELLO)
     assert renamed(["¿"]) == []
+
+
+def test_sentences_that_share_no_phone_are_not_aligned() -> None:
+    """One whose labels were empty broke the splicing of all others."""
+    rng = np.random.default_rng(3)
+    bank = Bank(
+        rng.standard_normal((240, 40)).astype(np.float16),
+        np.array([0, 80, 160, 240]),
+        np.full((3, 2), np.nan),
+    )
+    phones = (np.array(SHORT), np.array([], np.intp), np.array([39, 39]))
+    speech = Transcribed((bank,), phones, ("a", "b", "c"))
+    found = aligned(phone_net(), speech, (SHORT,), LogMel())
+    assert [len(each) for each in found.cuts] == [len(SHORT) + 1, 0, 0]
 
 
 def test_long_phrases_get_longer_windows() -> None:

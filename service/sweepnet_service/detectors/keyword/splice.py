@@ -53,7 +53,8 @@ def aligned(
     """The sentences that share most with the word, aligned by the phone network."""
     bank, phones = speech.copies[0], speech.phones
     shared = np.array([longest_shared(spellings, labels) for labels in phones])
-    useful = set(np.argsort(-shared, kind="stable")[:at_most].tolist())
+    best = np.argsort(-shared, kind="stable")[:at_most]
+    useful = set(best[shared[best] > 0].tolist())
     cuts = []
     for index, labels in enumerate(phones):
         fits = index in useful and bank.lengths[index] > 6 * len(labels)
