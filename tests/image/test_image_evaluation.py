@@ -25,6 +25,8 @@ from sweepnet_service.detectors.image.evaluate.page import whole_page
 from sweepnet_service.detectors.image.evaluate.page.sheets import missed, worst
 from sweepnet_service.detectors.image.evaluate.sizes import recall_by_size
 from sweepnet_service.detectors.image.figures import Outcome, average_precision, judge
+from sweepnet_service.detectors.image.pixels import Picture
+from sweepnet_service.detectors.image.results import Detections
 from sweepnet_service.errors import InvalidInput
 
 
@@ -125,9 +127,11 @@ def test_cuts_are_of_one_size_one_with_the_object_one_without(seed: int) -> None
 class _Bright:
     """A detector for which presence is the brightest pixel."""
 
-    def sweep(self, picture: object) -> _Bright:
-        self.presence = float(np.max(picture.pixels)) / 255  # type: ignore[attr-defined]
-        return self
+    labels = ("square",)
+
+    def detect(self, picture: Picture) -> Detections:
+        brightest = float(picture.pixels.max()) / 255
+        return Detections(picture.width_px, picture.height_px, {"square": brightest}, ())
 
 
 def test_cuts_measure_presence_beside_the_objects(squares: Path) -> None:
@@ -169,7 +173,6 @@ def _detector() -> object:
 
     class Told(_Bright):
         size_px = 96
-        labels = ("square",)
         default_thresholds: ClassVar = {"square": 0.5}
 
     return Told()

@@ -43,7 +43,8 @@ WORK, OUT, TRUNK, DATA, TEACHER = "work_dir", "out", "trunk", "data", "teacher"
 ADD_TO = "add_to"
 KEYWORD, ALSO, SYNTHESIZE = "keyword", "also", "synthesize"
 TRAIN_TRUNK, TUNE_TRUNK = "train_trunk", "tune_trunk"
-DATASET, CHECK, PHASES = "dataset", "check_only", "phases"
+DATASET, CHECK = "dataset", "check_only"
+PHASES, MORE = "phases", "detect_more_px"
 DEFAULT_TRUNK = "welcome"
 PLACES = {
     DATA: "Folder with the data to learn from.",
@@ -105,6 +106,11 @@ IMAGE_SPECIAL = (
         "Side of the input in pixels and the share of the training up to which it has it, again "
         "for each. Default 192:0.65 and 256:1.",
         metavar="SIDE:UNTIL",
+    ),
+    Flag(
+        MORE,
+        list[int],
+        "Further side in pixels at which the finished detector looks at a picture, again for each.",
     ),
 )
 
@@ -169,11 +175,13 @@ def _train(kind: str, values: dict[str, Any]) -> None:
     places = {name: value for name, value in values.items() if isinstance(value, Path)}
     out = places[OUT]
     places.setdefault(WORK, out.with_name(f".{out.stem}-training"))
-    phases = values.pop(PHASES, None) if kind == "image" else None
+    phases, more = values.pop(PHASES, None), values.pop(MORE, ())
     settings = {name: value for name, value in values.items() if name not in places}
     config = configured(kind, with_models(kind, places), settings)
     if phases:
         config = replace(config, phases=phases_of(phases))
+    if more:
+        config = replace(config, detect_more_px=tuple(more))
     if check_only:
         told_verdicts(config, sys.stdout, to_train=False)
         return

@@ -25,8 +25,11 @@ def card_of(detector: ImageDetector, config: TrainConfig, report: Report | None)
     return {
         "label": label,
         "task": f"boxes round every {label} in a picture, and whether there is one at all",
-        "input": f"RGB, letterboxed to {detector.size_px} x {detector.size_px} px on grey",
-        "presence": "the largest score of all positions on the picture",
+        "input": "RGB, letterboxed to "
+        + ", then to ".join(f"{side} x {side} px" for side in detector.sizes_px)
+        + " on grey",
+        "presence": "the largest score of all positions on the picture"
+        + (", the mean over these sizes" if detector.more_sizes_px else ""),
         "parameters": count_weights(detector.net),
         "threshold": detector.default_thresholds[label],
         "threshold_chosen": _chosen(used.aside),

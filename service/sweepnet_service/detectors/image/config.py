@@ -46,6 +46,7 @@ class TrainConfig:
     `teacher`, an image detector's file, looks for objects without a box in the incomplete photos:
     what it scores `sure` becomes a box, what it scores `doubtful` is ignored, the rest is
     background; without one everything outside the boxes of those photos is ignored.
+    The finished detector looks at a picture at `detect_size_px` and at each of `detect_more_px`.
     Each batch is cut into `shards` for as many threads; the weights depend on their number.
     """
 
@@ -82,6 +83,7 @@ class TrainConfig:
     pyramid: int = 64
     checkpoint_every: int = 100
     detect_size_px: int = 256
+    detect_more_px: tuple[int, ...] = ()
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)
 

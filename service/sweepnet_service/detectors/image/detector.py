@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from cnn_core import modelfile
-from cnn_core.arrays import Array, Integers
 from cnn_core.decide import non_maximum_suppression
 from cnn_core.errors import CoreError
 from cnn_core.layers import Layer
-from cnn_core.scan import scan
 from sweepnet_service.errors import InvalidInput, ModelUnreadable
 
-from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, STRIDE_PX, Letterbox, boxes_of
+from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, STRIDE_PX
 from .explanation import MOST_EXPLAINED, PictureExplanation, explained
 from .inputs import GREY, PIXEL_MEAN, PIXEL_SCALE, normalise
-from .losses import SCORE, SIDES
 from .network import TOTAL_STRIDE_PX
 from .pixels import DEFAULT_LIMITS, Picture, PictureLimits, letterboxed, read_picture
-from .results import Box, Detections, DetectOptions, OperatingPoint, PictureScoreMap
+from .results import Detections, DetectOptions, OperatingPoint
+from .sweep import Found, Sweep, swept
 
 KIND = "image"
 PIXELS_VERSION = 1
@@ -45,6 +42,7 @@ class ImageDetector:
     default_thresholds: dict[str, float]
     card: dict[str, Any]
     limits: PictureLimits = DEFAULT_LIMITS
+    more_sizes_px: tuple[int, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> ImageDetector:
@@ -61,6 +59,7 @@ class ImageDetector:
             "kind": KIND,
             "labels": self.labels,
             "input": input_settings(self.size_px),
+            **({"more_sizes_px": self.more_sizes_px} if self.more_sizes_px else {}),
             "default_thresholds": self.default_thresholds,
             "operating_points": {
                 label: [vars(point) for point in points]
@@ -82,22 +81,46 @@ class ImageDetector:
 
         Raises InvalidInput, NotFound or LimitExceeded.
         """
-        thresholds = self._thresholds(options)
+        threshold, label = self._thresholds(options)[self.labels[0]], self.labels[0]
+        enough_px = None if options.tile else DRAFT_MARGIN * max(self.sizes_px)
         decoded = (
             picture
             if isinstance(picture, Picture)
-            else read_picture(picture, self.limits, enough_px=DRAFT_MARGIN * self.size_px)
+            else read_picture(picture, self.limits, enough_px=enough_px)
         )
-        swept, label = self.sweep(decoded), self.labels[0]
-        found = swept.found(thresholds[label], options)
+        looks = [self.sweep(decoded, size) for size in self.looks(decoded, options.tile)]
+        first, finer = looks[0], looks[1:]
+        found = [first.found(threshold, options)]
+        # What a finer look shows larger than any input did is a part of something, if anything.
+        found += [each.found(threshold, options, longest_px=self.size_px) for each in finer]
+        merged = joined(found, options)
         return Detections(
             width_px=decoded.width_px,
             height_px=decoded.height_px,
-            scores=dict.fromkeys(self.labels, swept.presence),
-            boxes=found.named(label),
-            score_map=swept.picture_map() if options.score_map else None,
-            explanations=self._explained(decoded, swept, found) if options.explanations else (),
+            scores=dict.fromkeys(self.labels, self.presence(looks)),
+            boxes=merged.named(label),
+            score_map=first.picture_map() if options.score_map else None,
+            explanations=self._explained(decoded, first, found[0]) if options.explanations else (),
         )
+
+    @property
+    def sizes_px(self) -> tuple[int, ...]:
+        """Sides of the square that a picture is brought to, one for each look at it."""
+        return (self.size_px, *self.more_sizes_px)
+
+    def looks(self, picture: Picture, tile: bool) -> tuple[int, ...]:
+        """The sizes at which a picture is looked at: with `tile` also twice, four times, ... as
+        fine, up to its own pixels."""
+        sizes, finest = list(self.sizes_px), max(picture.pixels.shape[:2])
+        while tile and max(sizes) < finest:
+            sizes.append(min(2 * max(sizes), _whole_strides(finest)))
+        return tuple(sizes)
+
+    def presence(self, looks: Sequence[Sweep]) -> float:
+        """The mean of the looks at the detector's own sizes; more where a finer one saw more."""
+        own = [each.presence for each in looks[: len(self.sizes_px)]]
+        finer = [each.presence for each in looks[len(self.sizes_px) :]]
+        return max(float(np.mean(own)), *finer, 0.0)
 
     def _explained(
         self, picture: Picture, swept: Sweep, found: Found
@@ -113,12 +136,9 @@ class ImageDetector:
             for at in places
         )
 
-    def sweep(self, picture: Picture) -> Sweep:
+    def sweep(self, picture: Picture, size_px: int | None = None) -> Sweep:
         """The network over the letterboxed picture: every position's score and box."""
-        box = Letterbox.of(picture.width_px, picture.height_px, self.size_px)
-        inputs = normalise(letterboxed(picture, box, GREY))
-        answers = scan(self.net, inputs[None]).scores[0]
-        return Sweep(box, expit(answers[..., SCORE]), boxes_of(answers[..., SIDES]))
+        return swept(self.net, picture, size_px or self.size_px)
 
     def _thresholds(self, options: DetectOptions) -> dict[str, float]:
         unknown = sorted(set(options.thresholds) - set(self.labels))
@@ -135,85 +155,21 @@ class ImageDetector:
         return chosen
 
 
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """Score (H, W) and box (H, W, 4, network input pixels) of every position of a picture."""
-
-    letterbox: Letterbox
-    scores: Array
-    input_boxes: Array
-
-    @property
-    def presence(self) -> float:
-        """The largest score of the positions that lie on the picture."""
-        rows, columns = self._on_picture()
-        return float(self.scores[rows, columns].max())
-
-    @property
-    def highest(self) -> Integers:
-        """Row and column of that score."""
-        rows, columns = self._on_picture()
-        on_picture = self.scores[rows, columns]
-        place = np.unravel_index(int(on_picture.argmax()), on_picture.shape)
-        return np.array([place[0] + rows.start, place[1] + columns.start])
-
-    def found(self, threshold: float, options: DetectOptions) -> Found:
-        """Boxes at or above the threshold, best first, none overlapping a better one too much.
-
-        Only positions on the picture are asked, and each box covers some of the picture.
-        """
-        rows, columns = self._on_picture()
-        cells = np.argwhere(self.scores[rows, columns] >= threshold)
-        cells += np.array([rows.start, columns.start])
-        at = tuple(cells.T)
-        scores, boxes = self.scores[at], self.letterbox.to_picture(self.input_boxes[at])
-        covers = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        scores, boxes, cells = scores[covers], boxes[covers], cells[covers]
-        kept = non_maximum_suppression(boxes, scores, options.overlap_iou, options.max_boxes)
-        return Found(cells[kept], scores[kept], boxes[kept])
-
-    def picture_map(self) -> PictureScoreMap:
-        """The positions on the picture, placed in its pixels."""
-        rows, columns = self._on_picture()
-        sx, sy = self.letterbox.scale
-        x0, y0 = self.letterbox.inner[:2]
-        return PictureScoreMap(
-            scores=np.ascontiguousarray(self.scores[rows, columns, None]),
-            step_px=(STRIDE_PX / sy, STRIDE_PX / sx),
-            start_px=(_centre(rows.start, y0, sy), _centre(columns.start, x0, sx)),
-        )
-
-    def _on_picture(self) -> tuple[slice, slice]:
-        """Rows and columns whose centres lie on the picture; at least one of each."""
-        x0, y0, x1, y1 = self.letterbox.inner
-        return _cells(y0, y1), _cells(x0, x1)
+def _whole_strides(side_px: int) -> int:
+    """The side, a little larger so that the network's strides divide it."""
+    return -(-side_px // TOTAL_STRIDE_PX) * TOTAL_STRIDE_PX
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Cells (n, 2) of the map, their scores (n,) and boxes (n, 4) in the picture, best first."""
-
-    cells: Integers
-    scores: Array
-    boxes: Array
-
-    def named(self, label: str) -> tuple[Box, ...]:
-        """The boxes as they are told."""
-        found = zip(self.scores.tolist(), self.boxes.tolist(), strict=True)
-        return tuple(Box(label, score, *box) for score, box in found)
-
-
-def _cells(start: int, end: int) -> slice:
-    half = STRIDE_PX // 2
-    first = -(-(start - half) // STRIDE_PX)
-    past = -(-(end - half) // STRIDE_PX)
-    if past <= first:
-        first = (start + end) // 2 // STRIDE_PX
-    return slice(first, max(past, first + 1))
-
-
-def _centre(cell: int, border: int, scale: float) -> float:
-    return ((cell + 0.5) * STRIDE_PX - border) / scale
+def joined(found: Sequence[Found], options: DetectOptions) -> Found:
+    """What several looks found as one list without doubles; cells are those of each look."""
+    if len(found) == 1:
+        return found[0]
+    scores, boxes, cells = (
+        np.concatenate([getattr(each, name) for each in found])
+        for name in ("scores", "boxes", "cells")
+    )
+    kept = non_maximum_suppression(boxes, scores, options.overlap_iou, options.max_boxes)
+    return Found(cells[kept], scores[kept], boxes[kept])
 
 
 def input_settings(size_px: int) -> dict[str, Any]:
@@ -240,6 +196,7 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
             for label, points in description["operating_points"].items()
         }
         thresholds = {str(k): float(v) for k, v in description["default_thresholds"].items()}
+        more = tuple(map(int, description.get("more_sizes_px", ())))
         kind, settings, card = description["kind"], description["input"], description["card"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelUnreadable(where, f"its description lacks something: {error!r}") from error
@@ -247,13 +204,15 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise ModelUnreadable(where, f"got kind {kind!r}, labels {labels}; expected one label")
     if settings != input_settings(size):
         raise ModelUnreadable(where, f"got pixels {settings}; expected {input_settings(size)}")
-    if not 0 < size <= LARGEST_INPUT_PX or size % TOTAL_STRIDE_PX:
-        raise ModelUnreadable(
-            where, f"got input {size} px; expected a multiple of {TOTAL_STRIDE_PX}"
-        )
+    for side in (size, *more):
+        if not 0 < side <= LARGEST_INPUT_PX or side % TOTAL_STRIDE_PX:
+            raise ModelUnreadable(
+                where, f"got input {side} px; expected a multiple of {TOTAL_STRIDE_PX}"
+            )
     return {
         "labels": labels,
         "size_px": size,
+        "more_sizes_px": more,
         "operating_points": points,
         "default_thresholds": thresholds,
         "card": dict(card),

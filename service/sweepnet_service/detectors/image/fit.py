@@ -143,7 +143,7 @@ def resume(config: TrainConfig) -> State | None:
 
 PLACES = (
     "data", "work_dir", "out", "label", "checkpoint_every", "detect_size_px", "start_from",
-    "teacher",
+    "teacher", "detect_more_px",
 )  # fmt: skip
 
 

@@ -13,13 +13,15 @@ from .explanation import PictureExplanation
 
 @dataclass(frozen=True)
 class DetectOptions:
-    """How to decide; `thresholds` by label, others as the model says."""
+    """How to decide; `thresholds` by label, others as the model says. With `tile` a picture is
+    looked at as finely as its own pixels too, which finds small objects in large pictures."""
 
     thresholds: Mapping[str, float] = field(default_factory=dict)
     overlap_iou: float = 0.5
     max_boxes: int = 100
     score_map: bool = False
     explanations: bool = False
+    tile: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from cnn_core.fold import fold
@@ -39,6 +39,7 @@ def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lamb
         net=net,
         labels=(config.label,),
         size_px=config.detect_size_px,
+        more_sizes_px=config.detect_more_px,
         operating_points={},
         default_thresholds={config.label: UNDECIDED},
         card={},
@@ -75,6 +76,12 @@ def check(config: TrainConfig) -> None:
 def _check_phases(config: TrainConfig) -> None:
     """Sides that the strides of the network divide, each phase after the one before."""
     untils = [phase.until for phase in config.phases]
+    if any(size % TOTAL_STRIDE_PX for size in (config.detect_size_px, *config.detect_more_px)):
+        raise InvalidInput(
+            "settings.detect_size_px",
+            f"got {config.detect_size_px} and {list(config.detect_more_px)}; expected multiples of "
+            f"{TOTAL_STRIDE_PX} pixels",
+        )
     if any(phase.size_px % TOTAL_STRIDE_PX for phase in config.phases) or not untils:
         raise InvalidInput(
             "settings.phases",
@@ -92,13 +99,10 @@ def _with_thresholds(
 ) -> ImageDetector:
     progress(Progress("choosing thresholds", config.steps, config.steps))
     threshold, points = choose_thresholds(detector, material(config).aside)
-    return ImageDetector(
-        net=detector.net,
-        labels=detector.labels,
-        size_px=detector.size_px,
+    return replace(
+        detector,
         operating_points={config.label: points},
         default_thresholds={config.label: threshold},
-        card={},
     )
 
 
@@ -112,11 +116,4 @@ def _with_card(detector: ImageDetector, config: TrainConfig, progress: Report) -
             negatives=config.negatives,
             progress=progress,
         )
-    return ImageDetector(
-        net=detector.net,
-        labels=detector.labels,
-        size_px=detector.size_px,
-        operating_points=detector.operating_points,
-        default_thresholds=detector.default_thresholds,
-        card=card_of(detector, config, report),
-    )
+    return replace(detector, card=card_of(detector, config, report))

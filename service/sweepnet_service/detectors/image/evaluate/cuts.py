@@ -62,4 +62,4 @@ def presence(detector: ImageDetector, pixels: Pixels) -> float:
     """The score that an object is anywhere in these pixels."""
     height_px, width_px = pixels.shape[:2]
     picture = Picture(np.ascontiguousarray(pixels), width_px, height_px)
-    return detector.sweep(picture).presence
+    return detector.detect(picture).scores[detector.labels[0]]
