@@ -21,6 +21,7 @@ from sweepnet_service.detectors.keyword.evaluate import streamed
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.joined import joined
 from sweepnet_service.detectors.keyword.phones import PHONES, numbers, pronounce, renamed
+from sweepnet_service.detectors.keyword.spelled import WEIGHT, reading_of, weight_of
 from sweepnet_service.detectors.keyword.splice import aligned
 from sweepnet_service.detectors.keyword.train import TrainConfig, train
 from sweepnet_service.detectors.keyword.trunk import Transcribed
@@ -201,6 +202,16 @@ def test_sentences_that_share_no_phone_are_not_aligned() -> None:
 def test_long_phrases_get_longer_windows() -> None:
     assert path_steps([SHORT]) == path_steps([]) == 31
     assert path_steps([SHORT, LONG]) == 3 * len(LONG) | 1
+
+
+def test_phones_weigh_what_their_fit_says_unless_told(trunk: Path, tmp_path: Path) -> None:
+    usual = of_text(trunk, tmp_path, "cat")
+    assert weight_of(usual, READING, (SHORT,)) == pytest.approx(1.5 + 0.5 * 0.3)
+    assert weight_of(usual, READING, (SHORT, LONG)) > weight_of(usual, READING, (SHORT,))
+    assert weight_of(usual, None, (SHORT,)) == weight_of(usual, READING, ()) == WEIGHT
+    assert weight_of(replace(usual, path_weight=0.7), READING, (SHORT,)) == 0.7
+    assert reading_of(usual) == READING
+    assert reading_of(replace(usual, trunk=None)) is None
 
 
 def test_models_are_given_by_name_or_file(trunk: Path) -> None:
