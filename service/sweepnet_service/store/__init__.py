@@ -3,6 +3,7 @@
 from sweepnet_service.store.entries import SHIPPED, ModelEntry
 from sweepnet_service.store.library import Library
 from sweepnet_service.store.names import (
+    COLLECTION,
     LIVE,
     checked_alias,
     checked_name,
@@ -15,6 +16,7 @@ from sweepnet_service.store.version import Lineage, Version
 from sweepnet_service.store.versions import Versions
 
 __all__ = [
+    "COLLECTION",
     "LIVE",
     "SHIPPED",
     "Library",
