@@ -22,6 +22,9 @@ types: .venv/ready ## strict types
 peers: .peers/venv/ready ## the core's layers against PyTorch, forward and backward
 	@.peers/venv/bin/pytest -q benchmarks
 
+peers-triton: .peers/triton/ready ## the server called by Triton's own client
+	@$(bin)/pytest -q tests/service/test_service_standard.py
+
 peers-keyword: .peers/keyword/ready ## wake words beside Porcupine, openWakeWord and PocketSphinx; hours at first, then free; last line JSON
 	@.peers/keyword/bin/sweepnet bench $${SWEEPNET_DATA:-../shared/data} --speech-split all \
 		--word alexa --word computer --word jarvis --word snowboy \
@@ -73,6 +76,9 @@ setup: .venv/ready ## the environment .venv alone
 
 .peers/venv/ready: .venv/ready scripts/setup-peers
 	@bash scripts/setup-peers
+
+.peers/triton/ready: .venv/ready scripts/setup-triton
+	@bash scripts/setup-triton
 
 .peers/keyword/ready: .venv/ready scripts/setup-peers-keyword
 	@bash scripts/setup-peers-keyword

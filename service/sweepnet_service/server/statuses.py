@@ -19,6 +19,7 @@ from typing import Any, cast
 import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -52,6 +53,8 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (ModelUnreadable, code_pb2.DATA_LOSS, "MODEL_UNREADABLE"),
     (ModelFileError, code_pb2.DATA_LOSS, "MODEL_UNREADABLE"),
     (TimeoutError, code_pb2.DEADLINE_EXCEEDED, "IDLE"),
+    # Bytes within a stream that are no message of it.
+    (DecodeError, code_pb2.INVALID_ARGUMENT, "INVALID_INPUT"),
 )
 log = structlog.get_logger("sweepnet")
 
@@ -117,6 +120,8 @@ class Guard:
         self._most, self._tokens = most, tokens
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending = False
+        self.ready = True
+        """Whether the server is not about to end."""
 
     def reported(self, context: Context, method: str) -> AbstractAsyncContextManager[None, None]:
         """Run a handler's body: its errors become statuses, and one line is logged at its end."""

@@ -1,0 +1,146 @@
+"""A server under mixed use for an hour: memory must stay flat, and answers what they were.
+
+    python benchmarks/load/soak.py [--minutes 60] [--clients 8]
+
+Clients stream, hang up in the middle, read slowly, send whole files, pictures and nonsense, at
+random. Memory is read every few seconds; the line through the later two thirds may not climb by
+more than 4 KiB in a second. The last line is JSON; the exit code is 1 where anything went wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import wire
+from fuzz import SPOKEN, loaded, unhealthy
+
+from sweepnet import Client, InvalidInput, LimitExceeded, SweepnetError
+
+FLOWER = SPOKEN.parent / "flower.png"
+MOST_KIB_A_SECOND = 4.0
+LOOK_EVERY_S = 5.0
+SECOND = bytes(2 * wire.RATE_HZ)
+
+
+def whole_file(client: Client, draw: random.Random) -> None:
+    client.spot(SPOKEN, features=draw.random() < 0.3)
+
+
+def picture(client: Client, draw: random.Random) -> None:
+    client.detect(FLOWER, score_map=draw.random() < 0.3)
+
+
+def stream(client: Client, draw: random.Random) -> None:
+    """A live stream of some seconds, read to its end."""
+    chunks = [draw.randbytes(2 * draw.randrange(1, 4_000)) for _ in range(draw.randrange(1, 60))]
+    with client.stream(chunks, channel_count=1) as opened:
+        for _ in opened:
+            pass
+
+
+def hung_up(client: Client, draw: random.Random) -> None:
+    """A stream that nobody ends."""
+    with client.stream([SECOND] * 20) as opened:
+        for count, _ in enumerate(opened):
+            if count == draw.randrange(4):
+                return
+
+
+def slow(client: Client, draw: random.Random) -> None:
+    """A stream whose replies wait to be read."""
+    with client.stream([SECOND] * 5) as opened:
+        for _ in opened:
+            time.sleep(draw.random() * 0.2)
+
+
+def nonsense(client: Client, draw: random.Random) -> None:
+    try:
+        client.spot(draw.randbytes(draw.randrange(1, 5_000)))
+    except InvalidInput:
+        return
+    raise AssertionError("nonsense was taken for audio")
+
+
+USES: tuple[Callable[[Client, random.Random], None], ...] = (
+    whole_file, picture, stream, stream, hung_up, slow, nonsense,
+)  # fmt: skip
+
+
+def use(address: str, seed: int, end_s: float, done: Counter[str], wrong: list[str]) -> None:
+    """One client until the time is over."""
+    draw = random.Random(seed)
+    with Client(address) as client:
+        while time.monotonic() < end_s:
+            work = draw.choice(USES)
+            try:
+                work(client, draw)
+                done[work.__name__] += 1
+            except LimitExceeded:
+                done["refused"] += 1
+                time.sleep(0.2)
+            except (SweepnetError, AssertionError) as error:
+                wrong.append(f"{work.__name__}: {error}")
+
+
+def climb(looks: list[tuple[float, int]]) -> float:
+    """KiB a second of the straight line through what was looked at."""
+    mean_s = sum(at for at, _ in looks) / len(looks)
+    mean_kib = sum(kib for _, kib in looks) / len(looks)
+    spread = sum((at - mean_s) ** 2 for at, _ in looks)
+    return sum((at - mean_s) * (kib - mean_kib) for at, kib in looks) / (spread or 1.0)
+
+
+def soak(address: str, process: int, minutes: float, clients: int) -> bool:
+    """Whether the server stood it."""
+    memory, began_s = loaded().memory_kib, time.monotonic()
+    end_s, done, wrong = began_s + 60 * minutes, Counter[str](), list[str]()
+    with Client(address) as client:
+        expected = client.spot(SPOKEN)
+        threads = [
+            threading.Thread(target=use, args=(address, seed, end_s, done, wrong), daemon=True)
+            for seed in range(clients)
+        ]
+        for thread in threads:
+            thread.start()
+        looks: list[tuple[float, int]] = []
+        while time.monotonic() < end_s:
+            time.sleep(min(LOOK_EVERY_S, 60 * minutes / 20))
+            looks.append((time.monotonic() - began_s, memory(process)))
+            print(f"{looks[-1][0]:7.0f} s  {looks[-1][1]} KiB  {done.total()} uses", flush=True)
+        for thread in threads:
+            thread.join(30)
+        wrong += unhealthy(client, expected)
+    later = looks[len(looks) // 3 :]
+    kib_a_second = climb(later)
+    if minutes >= 1 and kib_a_second > MOST_KIB_A_SECOND:
+        wrong.append(f"memory climbs by {kib_a_second:.1f} KiB a second")
+    told = {
+        "minutes": minutes,
+        "uses": dict(done),
+        "kib": [looks[0][1], looks[-1][1]],
+        "kib_a_second": round(kib_a_second, 2),
+        "wrong": wrong[:5],
+    }
+    print(json.dumps(told))
+    return not wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--clients", type=int, default=8)
+    given = parser.parse_args()
+    load = loaded()
+    with load.server(load.ours()) as (address, process):
+        return 0 if soak(address, process, given.minutes, given.clients) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
