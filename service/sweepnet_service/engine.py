@@ -45,6 +45,7 @@ class DetectRequest:
     explanations: bool = False
     region: tuple[float, float, float, float] | None = None
     """Left, top, right, bottom of where to look, in pixels; None: everywhere."""
+    tile: bool = False
 
     def __post_init__(self) -> None:
         require(0 < self.overlap_iou <= 1, "overlap_iou", self.overlap_iou, "0..1")
@@ -116,6 +117,7 @@ class Engine:
                 request.max_boxes,
                 request.score_map,
                 request.explanations,
+                request.tile,
             )
             if request.region is None:
                 found.append((name, detector.detect(picture, options)))

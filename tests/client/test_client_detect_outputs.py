@@ -89,6 +89,20 @@ def test_everything_is_written_at_its_place(detect: Sweepnet, photos: Path, tmp_
     assert f"coco: {out / 'boxes.json'}" in done.stderr
 
 
+def test_tiles_look_more_finely(detect: Sweepnet, tmp_path: Path) -> None:
+    """More boxes of more sizes, all within the picture; a small picture gives what it gave."""
+    large, small = tmp_path / "large.png", tmp_path / "small.png"
+    noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(large)
+    Image.fromarray(noise[:40, :40]).save(small)
+
+    (once, same), (fine, again) = lines(detect(large, small)), lines(detect(large, small, "--tile"))
+
+    assert len(fine["boxes"]) > len(once["boxes"])
+    assert all(0 <= b["x_min_px"] < b["x_max_px"] <= 400 for b in fine["boxes"])
+    assert same == again
+
+
 @pytest.mark.parametrize(
     ("options", "told_of"),
     [

@@ -90,4 +90,5 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "overlap_iou": (_number, "a number, 0..1"),
     "max_boxes": (_whole, "a whole number of boxes"),
     "score_map": _YES_NO,
+    "tile": _YES_NO,
 }

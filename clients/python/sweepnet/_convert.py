@@ -243,6 +243,7 @@ def detect_request(image: bytes, options: DetectOptions) -> image_detector_pb2.D
         max_boxes=options.get("max_boxes", 0),
         include_score_map=options.get("score_map", False),
         include_explanations=options.get("explanations", False),
+        tile=options.get("tile", False),
     )
     region = options.get("region")
     if region is not None:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'sweepnet_protos/v1/image_detector.proto\x12\x0bsweepnet.v1\x1a\x17google/rpc/status.proto\"\xa3\x02\n\x0c\x44\x65tectConfig\x12\x11\n\tdetectors\x18\x01 \x03(\t\x12=\n\nthresholds\x18\x02 \x03(\x0b\x32).sweepnet.v1.DetectConfig.ThresholdsEntry\x12\x13\n\x0boverlap_iou\x18\x03 \x01(\x01\x12\x11\n\tmax_boxes\x18\x04 \x01(\x05\x12\x19\n\x11include_score_map\x18\x05 \x01(\x08\x12\x1c\n\x14include_explanations\x18\x06 \x01(\x08\x12-\n\x12region_of_interest\x18\x07 \x01(\x0b\x32\x11.sweepnet.v1.Area\x1a\x31\n\x0fThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"G\n\x07Picture\x12\r\n\x05image\x18\x01 \x01(\x0c\x12-\n\x12region_of_interest\x18\x02 \x01(\x0b\x32\x11.sweepnet.v1.Area\"I\n\rDetectRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x19.sweepnet.v1.DetectConfig\x12\r\n\x05image\x18\x02 \x01(\x0c\"=\n\x0e\x44\x65tectResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.sweepnet.v1.PictureResult\"g\n\x12\x42\x61tchDetectRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x19.sweepnet.v1.DetectConfig\x12&\n\x08pictures\x18\x02 \x03(\x0b\x32\x14.sweepnet.v1.Picture\"B\n\x13\x42\x61tchDetectResponse\x12+\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1a.sweepnet.v1.PictureAnswer\"_\n\rPictureAnswer\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.sweepnet.v1.PictureResult\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"\x8a\x01\n\x16StreamingDetectRequest\x12+\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x19.sweepnet.v1.DetectConfigH\x00\x12\x0f\n\x05image\x18\x02 \x01(\x0cH\x00\x12\'\n\x07picture\x18\x03 \x01(\x0b\x32\x14.sweepnet.v1.PictureH\x00\x42\t\n\x07\x63ontent\"\x80\x01\n\x17StreamingDetectResponse\x12\x15\n\rpicture_index\x18\x01 \x01(\x03\x12+\n\x07results\x18\x02 \x03(\x0b\x32\x1a.sweepnet.v1.PictureResult\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\xaf\x02\n\rPictureResult\x12\x10\n\x08\x64\x65tector\x18\x01 \x01(\t\x12\x10\n\x08width_px\x18\x02 \x01(\x05\x12\x11\n\theight_px\x18\x03 \x01(\x05\x12\x36\n\x06scores\x18\x04 \x03(\x0b\x32&.sweepnet.v1.PictureResult.ScoresEntry\x12\x1f\n\x05\x62oxes\x18\x05 \x03(\x0b\x32\x10.sweepnet.v1.Box\x12(\n\tscore_map\x18\x06 \x01(\x0b\x32\x15.sweepnet.v1.ScoreMap\x12\x35\n\x0c\x65xplanations\x18\x07 \x03(\x0b\x32\x1f.sweepnet.v1.PictureExplanation\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xb4\x01\n\x12PictureExplanation\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12*\n\x0freceptive_field\x18\x03 \x01(\x0b\x32\x11.sweepnet.v1.Area\x12*\n\x0f\x65\x66\x66\x65\x63tive_field\x18\x04 \x01(\x0b\x32\x11.sweepnet.v1.Area\x12(\n\trelevance\x18\x05 \x01(\x0b\x32\x15.sweepnet.v1.ScoreMap\"N\n\x04\x41rea\x12\x10\n\x08x_min_px\x18\x01 \x01(\x01\x12\x10\n\x08y_min_px\x18\x02 \x01(\x01\x12\x10\n\x08x_max_px\x18\x03 \x01(\x01\x12\x10\n\x08y_max_px\x18\x04 \x01(\x01\"\x93\x01\n\x03\x42ox\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x10\n\x08x_min_px\x18\x03 \x01(\x01\x12\x10\n\x08y_min_px\x18\x04 \x01(\x01\x12\x10\n\x08x_max_px\x18\x05 \x01(\x01\x12\x10\n\x08y_max_px\x18\x06 \x01(\x01\x12&\n\ncorners_px\x18\x07 \x03(\x0b\x32\x12.sweepnet.v1.Point\"#\n\x05Point\x12\x0c\n\x04x_px\x18\x01 \x01(\x01\x12\x0c\n\x04y_px\x18\x02 \x01(\x01\"\xa1\x01\n\x08ScoreMap\x12\x11\n\trow_count\x18\x01 \x01(\x05\x12\x14\n\x0c\x63olumn_count\x18\x02 \x01(\x05\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x0e\n\x06scores\x18\x04 \x03(\x02\x12\x11\n\tstep_x_px\x18\x05 \x01(\x01\x12\x11\n\tstep_y_px\x18\x06 \x01(\x01\x12\x12\n\nstart_x_px\x18\x07 \x01(\x01\x12\x12\n\nstart_y_px\x18\x08 \x01(\x01\x32\x8d\x02\n\x14ImageDetectorService\x12\x41\n\x06\x44\x65tect\x12\x1a.sweepnet.v1.DetectRequest\x1a\x1b.sweepnet.v1.DetectResponse\x12P\n\x0b\x42\x61tchDetect\x12\x1f.sweepnet.v1.BatchDetectRequest\x1a .sweepnet.v1.BatchDetectResponse\x12`\n\x0fStreamingDetect\x12#.sweepnet.v1.StreamingDetectRequest\x1a$.sweepnet.v1.StreamingDetectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'sweepnet_protos/v1/image_detector.proto\x12\x0bsweepnet.v1\x1a\x17google/rpc/status.proto\"\xb1\x02\n\x0c\x44\x65tectConfig\x12\x11\n\tdetectors\x18\x01 \x03(\t\x12=\n\nthresholds\x18\x02 \x03(\x0b\x32).sweepnet.v1.DetectConfig.ThresholdsEntry\x12\x13\n\x0boverlap_iou\x18\x03 \x01(\x01\x12\x11\n\tmax_boxes\x18\x04 \x01(\x05\x12\x19\n\x11include_score_map\x18\x05 \x01(\x08\x12\x1c\n\x14include_explanations\x18\x06 \x01(\x08\x12-\n\x12region_of_interest\x18\x07 \x01(\x0b\x32\x11.sweepnet.v1.Area\x12\x0c\n\x04tile\x18\x08 \x01(\x08\x1a\x31\n\x0fThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"G\n\x07Picture\x12\r\n\x05image\x18\x01 \x01(\x0c\x12-\n\x12region_of_interest\x18\x02 \x01(\x0b\x32\x11.sweepnet.v1.Area\"I\n\rDetectRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x19.sweepnet.v1.DetectConfig\x12\r\n\x05image\x18\x02 \x01(\x0c\"=\n\x0e\x44\x65tectResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.sweepnet.v1.PictureResult\"g\n\x12\x42\x61tchDetectRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x19.sweepnet.v1.DetectConfig\x12&\n\x08pictures\x18\x02 \x03(\x0b\x32\x14.sweepnet.v1.Picture\"B\n\x13\x42\x61tchDetectResponse\x12+\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1a.sweepnet.v1.PictureAnswer\"_\n\rPictureAnswer\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.sweepnet.v1.PictureResult\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"\x8a\x01\n\x16StreamingDetectRequest\x12+\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x19.sweepnet.v1.DetectConfigH\x00\x12\x0f\n\x05image\x18\x02 \x01(\x0cH\x00\x12\'\n\x07picture\x18\x03 \x01(\x0b\x32\x14.sweepnet.v1.PictureH\x00\x42\t\n\x07\x63ontent\"\x80\x01\n\x17StreamingDetectResponse\x12\x15\n\rpicture_index\x18\x01 \x01(\x03\x12+\n\x07results\x18\x02 \x03(\x0b\x32\x1a.sweepnet.v1.PictureResult\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\xaf\x02\n\rPictureResult\x12\x10\n\x08\x64\x65tector\x18\x01 \x01(\t\x12\x10\n\x08width_px\x18\x02 \x01(\x05\x12\x11\n\theight_px\x18\x03 \x01(\x05\x12\x36\n\x06scores\x18\x04 \x03(\x0b\x32&.sweepnet.v1.PictureResult.ScoresEntry\x12\x1f\n\x05\x62oxes\x18\x05 \x03(\x0b\x32\x10.sweepnet.v1.Box\x12(\n\tscore_map\x18\x06 \x01(\x0b\x32\x15.sweepnet.v1.ScoreMap\x12\x35\n\x0c\x65xplanations\x18\x07 \x03(\x0b\x32\x1f.sweepnet.v1.PictureExplanation\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xb4\x01\n\x12PictureExplanation\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12*\n\x0freceptive_field\x18\x03 \x01(\x0b\x32\x11.sweepnet.v1.Area\x12*\n\x0f\x65\x66\x66\x65\x63tive_field\x18\x04 \x01(\x0b\x32\x11.sweepnet.v1.Area\x12(\n\trelevance\x18\x05 \x01(\x0b\x32\x15.sweepnet.v1.ScoreMap\"N\n\x04\x41rea\x12\x10\n\x08x_min_px\x18\x01 \x01(\x01\x12\x10\n\x08y_min_px\x18\x02 \x01(\x01\x12\x10\n\x08x_max_px\x18\x03 \x01(\x01\x12\x10\n\x08y_max_px\x18\x04 \x01(\x01\"\x93\x01\n\x03\x42ox\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x10\n\x08x_min_px\x18\x03 \x01(\x01\x12\x10\n\x08y_min_px\x18\x04 \x01(\x01\x12\x10\n\x08x_max_px\x18\x05 \x01(\x01\x12\x10\n\x08y_max_px\x18\x06 \x01(\x01\x12&\n\ncorners_px\x18\x07 \x03(\x0b\x32\x12.sweepnet.v1.Point\"#\n\x05Point\x12\x0c\n\x04x_px\x18\x01 \x01(\x01\x12\x0c\n\x04y_px\x18\x02 \x01(\x01\"\xa1\x01\n\x08ScoreMap\x12\x11\n\trow_count\x18\x01 \x01(\x05\x12\x14\n\x0c\x63olumn_count\x18\x02 \x01(\x05\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x0e\n\x06scores\x18\x04 \x03(\x02\x12\x11\n\tstep_x_px\x18\x05 \x01(\x01\x12\x11\n\tstep_y_px\x18\x06 \x01(\x01\x12\x12\n\nstart_x_px\x18\x07 \x01(\x01\x12\x12\n\nstart_y_px\x18\x08 \x01(\x01\x32\x8d\x02\n\x14ImageDetectorService\x12\x41\n\x06\x44\x65tect\x12\x1a.sweepnet.v1.DetectRequest\x1a\x1b.sweepnet.v1.DetectResponse\x12P\n\x0b\x42\x61tchDetect\x12\x1f.sweepnet.v1.BatchDetectRequest\x1a .sweepnet.v1.BatchDetectResponse\x12`\n\x0fStreamingDetect\x12#.sweepnet.v1.StreamingDetectRequest\x1a$.sweepnet.v1.StreamingDetectResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,39 +37,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PICTURERESULT_SCORESENTRY']._loaded_options = None
   _globals['_PICTURERESULT_SCORESENTRY']._serialized_options = b'8\001'
   _globals['_DETECTCONFIG']._serialized_start=82
-  _globals['_DETECTCONFIG']._serialized_end=373
-  _globals['_DETECTCONFIG_THRESHOLDSENTRY']._serialized_start=324
-  _globals['_DETECTCONFIG_THRESHOLDSENTRY']._serialized_end=373
-  _globals['_PICTURE']._serialized_start=375
-  _globals['_PICTURE']._serialized_end=446
-  _globals['_DETECTREQUEST']._serialized_start=448
-  _globals['_DETECTREQUEST']._serialized_end=521
-  _globals['_DETECTRESPONSE']._serialized_start=523
-  _globals['_DETECTRESPONSE']._serialized_end=584
-  _globals['_BATCHDETECTREQUEST']._serialized_start=586
-  _globals['_BATCHDETECTREQUEST']._serialized_end=689
-  _globals['_BATCHDETECTRESPONSE']._serialized_start=691
-  _globals['_BATCHDETECTRESPONSE']._serialized_end=757
-  _globals['_PICTUREANSWER']._serialized_start=759
-  _globals['_PICTUREANSWER']._serialized_end=854
-  _globals['_STREAMINGDETECTREQUEST']._serialized_start=857
-  _globals['_STREAMINGDETECTREQUEST']._serialized_end=995
-  _globals['_STREAMINGDETECTRESPONSE']._serialized_start=998
-  _globals['_STREAMINGDETECTRESPONSE']._serialized_end=1126
-  _globals['_PICTURERESULT']._serialized_start=1129
-  _globals['_PICTURERESULT']._serialized_end=1432
-  _globals['_PICTURERESULT_SCORESENTRY']._serialized_start=1387
-  _globals['_PICTURERESULT_SCORESENTRY']._serialized_end=1432
-  _globals['_PICTUREEXPLANATION']._serialized_start=1435
-  _globals['_PICTUREEXPLANATION']._serialized_end=1615
-  _globals['_AREA']._serialized_start=1617
-  _globals['_AREA']._serialized_end=1695
-  _globals['_BOX']._serialized_start=1698
-  _globals['_BOX']._serialized_end=1845
-  _globals['_POINT']._serialized_start=1847
-  _globals['_POINT']._serialized_end=1882
-  _globals['_SCOREMAP']._serialized_start=1885
-  _globals['_SCOREMAP']._serialized_end=2046
-  _globals['_IMAGEDETECTORSERVICE']._serialized_start=2049
-  _globals['_IMAGEDETECTORSERVICE']._serialized_end=2318
+  _globals['_DETECTCONFIG']._serialized_end=387
+  _globals['_DETECTCONFIG_THRESHOLDSENTRY']._serialized_start=338
+  _globals['_DETECTCONFIG_THRESHOLDSENTRY']._serialized_end=387
+  _globals['_PICTURE']._serialized_start=389
+  _globals['_PICTURE']._serialized_end=460
+  _globals['_DETECTREQUEST']._serialized_start=462
+  _globals['_DETECTREQUEST']._serialized_end=535
+  _globals['_DETECTRESPONSE']._serialized_start=537
+  _globals['_DETECTRESPONSE']._serialized_end=598
+  _globals['_BATCHDETECTREQUEST']._serialized_start=600
+  _globals['_BATCHDETECTREQUEST']._serialized_end=703
+  _globals['_BATCHDETECTRESPONSE']._serialized_start=705
+  _globals['_BATCHDETECTRESPONSE']._serialized_end=771
+  _globals['_PICTUREANSWER']._serialized_start=773
+  _globals['_PICTUREANSWER']._serialized_end=868
+  _globals['_STREAMINGDETECTREQUEST']._serialized_start=871
+  _globals['_STREAMINGDETECTREQUEST']._serialized_end=1009
+  _globals['_STREAMINGDETECTRESPONSE']._serialized_start=1012
+  _globals['_STREAMINGDETECTRESPONSE']._serialized_end=1140
+  _globals['_PICTURERESULT']._serialized_start=1143
+  _globals['_PICTURERESULT']._serialized_end=1446
+  _globals['_PICTURERESULT_SCORESENTRY']._serialized_start=1401
+  _globals['_PICTURERESULT_SCORESENTRY']._serialized_end=1446
+  _globals['_PICTUREEXPLANATION']._serialized_start=1449
+  _globals['_PICTUREEXPLANATION']._serialized_end=1629
+  _globals['_AREA']._serialized_start=1631
+  _globals['_AREA']._serialized_end=1709
+  _globals['_BOX']._serialized_start=1712
+  _globals['_BOX']._serialized_end=1859
+  _globals['_POINT']._serialized_start=1861
+  _globals['_POINT']._serialized_end=1896
+  _globals['_SCOREMAP']._serialized_start=1899
+  _globals['_SCOREMAP']._serialized_end=2060
+  _globals['_IMAGEDETECTORSERVICE']._serialized_start=2063
+  _globals['_IMAGEDETECTORSERVICE']._serialized_end=2332
 # @@protoc_insertion_point(module_scope)

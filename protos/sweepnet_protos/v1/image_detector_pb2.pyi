@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DetectConfig(_message.Message):
-    __slots__ = ("detectors", "thresholds", "overlap_iou", "max_boxes", "include_score_map", "include_explanations", "region_of_interest")
+    __slots__ = ("detectors", "thresholds", "overlap_iou", "max_boxes", "include_score_map", "include_explanations", "region_of_interest", "tile")
     class ThresholdsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class DetectConfig(_message.Message):
     INCLUDE_SCORE_MAP_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     REGION_OF_INTEREST_FIELD_NUMBER: _ClassVar[int]
+    TILE_FIELD_NUMBER: _ClassVar[int]
     detectors: _containers.RepeatedScalarFieldContainer[str]
     thresholds: _containers.ScalarMap[str, float]
     overlap_iou: float
@@ -30,7 +31,8 @@ class DetectConfig(_message.Message):
     include_score_map: bool
     include_explanations: bool
     region_of_interest: Area
-    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., overlap_iou: _Optional[float] = ..., max_boxes: _Optional[int] = ..., include_score_map: bool = ..., include_explanations: bool = ..., region_of_interest: _Optional[_Union[Area, _Mapping]] = ...) -> None: ...
+    tile: bool
+    def __init__(self, detectors: _Optional[_Iterable[str]] = ..., thresholds: _Optional[_Mapping[str, float]] = ..., overlap_iou: _Optional[float] = ..., max_boxes: _Optional[int] = ..., include_score_map: bool = ..., include_explanations: bool = ..., region_of_interest: _Optional[_Union[Area, _Mapping]] = ..., tile: bool = ...) -> None: ...
 
 class Picture(_message.Message):
     __slots__ = ("image", "region_of_interest")

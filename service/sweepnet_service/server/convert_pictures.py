@@ -28,6 +28,7 @@ def detect_config(config: image_detector_pb2.DetectConfig) -> DetectRequest:
         score_map=config.include_score_map,
         explanations=config.include_explanations,
         region=_region(config),
+        tile=config.tile,
     )
 
 

@@ -48,6 +48,13 @@ def detect(
     models: Models = None,
     detector: Detectors = None,
     threshold: Thresholds = None,
+    tile: Annotated[
+        bool,
+        typer.Option(
+            "--tile",
+            help="Look as finely as the picture's own pixels: small objects, large photos.",
+        ),
+    ] = False,
     save: Save = None,
     heatmap: Heatmap = None,
     crops: Crops = None,
@@ -62,7 +69,7 @@ def detect(
     wanted = thresholds(threshold)
     stages = outputs(pictures, save, heatmap, crops, coco, explain)
     stages.append(partial(told, total=len(pictures)))
-    options: DetectOptions = {"detectors": detector or ()}
+    options: DetectOptions = {"detectors": detector or (), "tile": tile}
     if explain:
         options |= {"explanations": True}
     if explain or heatmap is not None:
