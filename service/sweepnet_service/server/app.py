@@ -18,6 +18,7 @@ from google.longrunning import operations_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from sweepnet_protos.kserve import grpc_predict_v2_pb2, grpc_predict_v2_pb2_grpc
 from sweepnet_protos.v1 import (
     data_set_pb2,
     image_detector_pb2,
@@ -35,6 +36,7 @@ from sweepnet_service.live.batcher import Batcher
 from sweepnet_service.live.load import Load
 from sweepnet_service.metrics import served
 from sweepnet_service.server.image import ImageDetectors
+from sweepnet_service.server.inference import Inference
 from sweepnet_service.server.keyword import KeywordSpotter
 from sweepnet_service.server.models import Models
 from sweepnet_service.server.security import check_exposed, credentials
@@ -55,6 +57,7 @@ SERVICES = tuple(
         trainer_pb2.DESCRIPTOR.services_by_name["TrainerService"],
         data_set_pb2.DESCRIPTOR.services_by_name["DataSetService"],
         operations_pb2.DESCRIPTOR.services_by_name["Operations"],
+        grpc_predict_v2_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"],
     )
 )
 SPARE_CALLS = 64
@@ -79,6 +82,7 @@ class Running:
 
         Those ended hear UNAVAILABLE, so that they may go on elsewhere.
         """
+        self.guard.ready = False
         await self.health.enter_graceful_shutdown()
         stopping = asyncio.ensure_future(self.server.stop(grace_s + FAREWELL_S))
         await self.guard.end(grace_s)
@@ -167,6 +171,9 @@ def add_services(
     models = Models(engine, guard, trainings.objection)
     model_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
     trainings.add_to(server, guard)
+    grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
+        Inference(engine, guard), server
+    )
     health_pb2_grpc.add_HealthServicer_to_server(watch, server)
     named = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(named, server)
