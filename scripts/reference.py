@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
+from typer.main import get_command
 
-from sweepnet.cli import build
+from sweepnet.cli import build, training
 
+REMOTE = "sweepnet train keyword|image DATA"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
 HEAD = """# Commands
 
@@ -28,8 +29,9 @@ A server that wants a token or encryption is reached with the variables `SWEEPNE
 
 def page() -> str:
     """The whole page."""
-    root = typer.main.get_command(build([]))
-    return HEAD + "".join(_section(name, command) for name, command in _commands(root, "sweepnet"))
+    root = get_command(build([]))
+    told = [*_commands(root, "sweepnet"), (f"{REMOTE} --server", get_command(training.command()))]
+    return HEAD + "".join(_section(name, command) for name, command in told)
 
 
 def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -56,7 +58,7 @@ def _row(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         name = (parameter.metavar or parameter.name).upper()
     else:
-        name = ", ".join([*parameter.opts, *parameter.secondary_opts])
+        name = "`, `".join([*parameter.opts, *parameter.secondary_opts])
     return f"| `{name}` | {_told(parameter)} |"
 
 

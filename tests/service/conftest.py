@@ -112,6 +112,7 @@ def server(
     # A folder of its own: what is trained there must not appear in the folder that others read.
     models = shutil.copytree(tiny_models, tmp_path_factory.mktemp("served") / "models")
     command += ["--models", str(models), "--training-roots", str(flower_data)]
+    command += ["--data-sets", str(models.parent / "sets")]
     process = subprocess.Popen(
         [*command, "--log-level", "error"],
         stdout=subprocess.PIPE,

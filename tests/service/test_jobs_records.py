@@ -148,6 +148,19 @@ def test_a_worker_that_keeps_going_away_is_borne_longer(
     assert "its worker went 6 times without any progress" in told.failure.message
 
 
+def test_who_was_killed_is_borne_longer(records: JobRecords) -> None:
+    """Than who crashes by itself."""
+    job = records.add(ORDER)
+    for _ in range(jobs_module.MOST_INTERRUPTIONS):
+        assert records.get(job.id).state == "queued"
+        records.take("w", LEASE_S)
+        records.crashed(job.id, "w", "it died (exit code -9)", "", killed=True)
+    told = records.get(job.id)
+    assert told.state == "failed"
+    assert told.failure is not None
+    assert "it died (exit code -9), 30 times in a row" in told.failure.message
+
+
 def test_a_job_given_back_is_as_before(records: JobRecords) -> None:
     job = records.add(ORDER)
     for _ in range(10):

@@ -39,7 +39,7 @@ def sets(tmp_path: Path, database: Database) -> DataSets:
 
 def test_a_data_set_arrives_as_it_was_told(sets: DataSets, tmp_path: Path) -> None:
     """Piece by piece, empty files too; its digest is that of its folder."""
-    contents = {"positive/a.wav": b"a" * 1000, "negative/b c.wav": b"b", "empty.csv": b""}
+    contents = {"positive/a.wav": b"a" * 1000, "negative/b c.wav": b"b", "positive.csv": b""}
     made = sets.create(NAME, [told(path, content) for path, content in contents.items()])
     assert (made.complete, made.file_count, made.size_bytes) == (False, 3, 1001)
     with pytest.raises(FailedPrecondition, match="is not complete"):

@@ -155,7 +155,8 @@ class DataSets:
 
     def _checked(self, known: DataSet) -> str:
         whole, wrong = hashlib.sha256(), []
-        for file in known.files:
+        # Not as the database orders them: its collation is its own.
+        for file in sorted(known.files, key=lambda each: each.path):
             place = self._place(known.name) / file.path
             if not file.size_bytes:
                 place.parent.mkdir(parents=True, exist_ok=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from sweepnet_service.errors import FailedPrecondition, LimitExceeded, NotFound, shown
 from sweepnet_service.progress import Progress
@@ -33,8 +33,8 @@ MOST_OPEN = 16
 MOST_PROBLEMS = 1000
 MOST_CRASHES = 3
 """A training that crashes so often without having got any further has failed."""
-MOST_INTERRUPTIONS = 100
-"""The same for a worker that goes: its end says less about the training."""
+MOST_INTERRUPTIONS = 30
+"""The same where it was killed, or its worker went: that says less about the training."""
 
 
 class JobRecords:
@@ -117,20 +117,26 @@ class JobRecords:
                 raise FailedPrecondition("operation", "the training still runs; cancel it first")
             connection.execute(delete(JOBS).where(JOBS.c.id == identity))
 
-    def take(self, owner: str, lease_s: float) -> Job | None:
-        """The next job for a worker: the oldest that waits, or whose worker gives no sign."""
+    def take(
+        self, owner: str, lease_s: float, gone: Callable[[str], bool] = lambda owner: False
+    ) -> Job | None:
+        """The next job for a worker: the oldest that waits, or whose worker gives no sign, or is
+        known to be `gone`.
+        """
         now_s = time.time()
-        silent = JOBS.c.state.in_(("running", "cancelling")) & (JOBS.c.leased_until_s < now_s)
-        due = select(JOBS).where(or_(JOBS.c.state == "queued", silent))
+        due = select(JOBS).where(JOBS.c.state.not_in(ENDS))
         with self._database.begin() as connection:
             for row in connection.execute(
                 due.order_by(JOBS.c.created_s).with_for_update(skip_locked=True)
             ):
-                gone = row.interruptions + (row.state == "running")
+                held = row.state != "queued" and row.leased_until_s >= now_s
+                if held and not gone(row.owner):
+                    continue
+                lost = row.interruptions + (row.state == "running")
                 if row.state == "cancelling":
                     _set(connection, row.id, state="cancelled")
-                elif gone > MOST_INTERRUPTIONS:
-                    _fail(connection, row.id, f"its worker went {gone} times without any progress")
+                elif lost > MOST_INTERRUPTIONS:
+                    _fail(connection, row.id, f"its worker went {lost} times without any progress")
                 else:
                     return _set(
                         connection,
@@ -139,7 +145,7 @@ class JobRecords:
                         owner=owner,
                         leased_until_s=now_s + lease_s,
                         attempt=row.attempt + 1,
-                        interruptions=gone,
+                        interruptions=lost,
                     )
         return None
 
@@ -186,8 +192,10 @@ class JobRecords:
                 state = "cancelled" if row.state == "cancelling" else "queued"
                 _set(connection, identity, state=state, owner="", leased_until_s=0.0)
 
-    def crashed(self, identity: str, owner: str, why: str, log: str) -> None:
-        """The training ended in a way of which it could not tell: it is tried again a few times."""
+    def crashed(self, identity: str, owner: str, why: str, log: str, killed: bool = False) -> None:
+        """The training ended in a way of which it could not tell: it is tried again a few times,
+        more often where somebody killed it.
+        """
         with self._database.begin() as connection:
             row = _held(connection, identity, owner)
             if row is None:
@@ -195,11 +203,14 @@ class JobRecords:
             told = {"owner": "", "leased_until_s": 0.0, "log": log[-LONGEST_LOG:]}
             if row.state == "cancelling":
                 _set(connection, identity, state="cancelled", **told)
-            elif row.crashes + 1 >= MOST_CRASHES:
-                _set(connection, identity, **told)
-                _fail(connection, identity, f"{why}, {row.crashes + 1} times in a row")
-            else:
-                _set(connection, identity, state="queued", crashes=row.crashes + 1, **told)
+                return
+            counted, most = (
+                ("interruptions", MOST_INTERRUPTIONS) if killed else ("crashes", MOST_CRASHES)
+            )
+            times = row._mapping[counted] + 1
+            _set(connection, identity, state="queued", **{counted: times}, **told)
+            if times >= most:
+                _fail(connection, identity, f"{why}, {times} times in a row")
 
     def end(
         self,

@@ -134,12 +134,14 @@ def _within(path: Path, data: Path) -> str:
 
 def digest_of(data: Path, report: Report) -> str:
     """SHA-256 over the names and contents of a folder's files, hidden ones left out."""
-    files = sorted(path for path in data.rglob("*") if path.is_file() and not _hidden(path, data))
+    found = (path for path in data.rglob("*") if path.is_file() and not _hidden(path, data))
+    # By name as text: paths themselves order `a/b` before `a.c`.
+    files = sorted((path.relative_to(data).as_posix(), path) for path in found)
     whole, tell = hashlib.sha256(), paced("data set read", len(files), report)
-    for number, path in enumerate(files, start=1):
+    for number, (name, path) in enumerate(files, start=1):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        whole.update(line_of(path.relative_to(data).as_posix(), content))
+        whole.update(line_of(name, content))
         tell(number)
     report(Progress("data set read", len(files), len(files)))
     return whole.hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ from sweepnet_service.training.order import Order, Problem
 SILENCE_S = 60.0
 """The process sends a line every few seconds; silent for so long, it is taken for dead."""
 FAREWELL_S = 5.0
+KILLED_BY = (signal.SIGKILL, signal.SIGTERM)
 MOST = 1 << 53
 LONGEST_LINE = 1 << 24
 TOO_LONG = b"\n"
@@ -27,7 +29,11 @@ TOO_LONG = b"\n"
 
 
 class Died(Exception):
-    """The process ended, or fell silent, without telling why."""
+    """The process ended, or fell silent, without telling why; `killed`: somebody ended it."""
+
+    def __init__(self, message: str, killed: bool = False) -> None:
+        super().__init__(message)
+        self.killed = killed
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ async def run_child(
             if isinstance(told, Done):
                 return
         code = await process.wait()
-        raise Died(f"the training process died (exit code {code})")
+        raise Died(f"the training process died (exit code {code})", killed=-code in KILLED_BY)
     finally:
         await _end(process)
 

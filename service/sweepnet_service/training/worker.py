@@ -46,7 +46,7 @@ class Workplace:
     models: Path
     database: Database
     owner: str = field(
-        default_factory=lambda: f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        default_factory=lambda: f"{socket.gethostname()}/{os.getpid()}-{uuid.uuid4().hex[:8]}"[-64:]
     )
 
     @property
@@ -63,7 +63,7 @@ async def work(workplace: Workplace, stop: asyncio.Event, once: bool = False) ->
     """Do job after job until `stop` is set; with `once` until none is left."""
     tidy(workplace)
     while not stop.is_set():
-        job = await asyncio.to_thread(workplace.jobs.take, workplace.owner, LEASE_S)
+        job = await asyncio.to_thread(workplace.jobs.take, workplace.owner, LEASE_S, gone)
         if job is not None:
             await perform(workplace, job, stop)
         elif once:
@@ -71,6 +71,23 @@ async def work(workplace: Workplace, stop: asyncio.Event, once: bool = False) ->
         else:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), POLL_S)
+
+
+def gone(owner: str) -> bool:
+    """Whether a worker was a process of this machine and is none any more: its job need not wait
+    for the end of the lease.
+    """
+    host, _, rest = owner.rpartition("/")
+    number = rest.partition("-")[0]
+    if host != socket.gethostname() or not number.isdecimal():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def tidy(workplace: Workplace) -> None:
@@ -171,7 +188,8 @@ class Attempt:
         except Exception as error:
             why = str(error) if isinstance(error, Died) else f"{type(error).__name__}: {error}"
             log.write(f"{why}\n".encode())
-            await self._record(self._records.crashed, why, self._log())
+            killed = isinstance(error, Died) and error.killed
+            await self._record(self._records.crashed, why, self._log(), killed)
             return None
         return await self._end("succeeded", result=result)
 

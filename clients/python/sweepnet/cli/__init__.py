@@ -21,9 +21,19 @@ Without --server, a verb that needs a server starts one for itself and stops it 
 def main() -> None:
     """Run the command line; wrong use ends with 2, what fails with 1, Ctrl-C with 130."""
     try:
+        if trains_elsewhere(sys.argv[1:]):
+            from sweepnet.cli.training import command
+
+            command()(sys.argv[2:], prog_name="sweepnet train")
         build(sys.argv[1:2])(prog_name="sweepnet")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def trains_elsewhere(arguments: list[str]) -> bool:
+    """Whether a training is asked of a server, which takes the client alone."""
+    flags = {each.partition("=")[0] for each in arguments}
+    return arguments[:1] == ["train"] and "--server" in flags
 
 
 def build(called: list[str]) -> typer.Typer:
@@ -49,6 +59,7 @@ def client_verbs() -> dict[str, Callable[..., None] | typer.Typer]:
     from sweepnet.cli.batch import batch
     from sweepnet.cli.detect import detect
     from sweepnet.cli.doctor import doctor
+    from sweepnet.cli.jobs import app as jobs
     from sweepnet.cli.listen import listen
     from sweepnet.cli.models import app as models
     from sweepnet.cli.spot import spot
@@ -60,6 +71,7 @@ def client_verbs() -> dict[str, Callable[..., None] | typer.Typer]:
         "batch": batch,
         "listen": listen,
         "models": models,
+        "jobs": jobs,
         "demo": demo,
         "doctor": doctor,
     }

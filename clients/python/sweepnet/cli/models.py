@@ -14,6 +14,7 @@ from sweepnet import Model, Network, OperatingPoint
 from sweepnet.cli.connection import Json, Models, Server, connected
 from sweepnet.cli.ending import clear_ending
 from sweepnet.cli.output import Row, new_table, print_json, show
+from sweepnet.cli.versions import add_to
 
 app = typer.Typer(help="List the detectors.", invoke_without_command=True)
 Card = Annotated[
@@ -60,6 +61,7 @@ def show_one(
 
 app.callback()(clear_ending(models))
 app.command("show")(clear_ending(show_one, "models show"))
+add_to(app)
 
 
 def _list(found: tuple[Model, ...]) -> None:

@@ -1,0 +1,150 @@
+"""kill -9 at any moment, of the worker or of the process that trains: the same model comes of it.
+
+SWEEPNET_KILLS=20 kills more often than the few times that a run of all tests can wait for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sweepnet_service.records import Database
+from sweepnet_service.records.data_sets import DataFile, DataSets
+from sweepnet_service.records.jobs import JobRecords
+from sweepnet_service.store import Library, publishing
+from sweepnet_service.training.keeping import Keeping
+from sweepnet_service.training.order import Job, Order
+from sweepnet_service.training.worker import gone
+
+KILLS = int(os.environ.get("SWEEPNET_KILLS", "2"))
+NAME = "detectors/squares"
+SETTINGS = {
+    **{"pictures": 96, "batch": 4, "aside_share": 0.3, "detect_size_px": 64},
+    **{"checkpoint_every": 1},
+}
+LONGEST_S = 200.0
+
+
+def order(data: Path) -> Order:
+    return Order("image", NAME, data, SETTINGS, data_set="flowers", promotion="never")
+
+
+def started(models: Path) -> subprocess.Popen[bytes]:
+    """A worker as a server starts it."""
+    command = [sys.executable, "-P", "-m", "sweepnet_service.training", "--models", str(models)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+
+def stopped(worker: subprocess.Popen[bytes]) -> None:
+    assert worker.stdin is not None
+    worker.stdin.close()
+    assert worker.wait(30) == 0
+
+
+def children(worker: subprocess.Popen[bytes]) -> list[int]:
+    """The processes that a worker has started."""
+    listed = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    return [int(pid) for pid in listed.read_text().split()] if listed.exists() else []
+
+
+def further(records: JobRecords, identity: str, seconds: float) -> Job:
+    """The job once it has ended, or after so long."""
+    until_s = time.monotonic() + seconds
+    while not (job := records.get(identity)).ended and time.monotonic() < until_s:
+        time.sleep(0.05)
+    return job
+
+
+SENDERS = """
+import os, random, signal, sys, time
+from pathlib import Path
+from sweepnet_service.records import Database
+from sweepnet_service.records.data_sets import DataSets
+
+folder, content, chance = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes(), random.Random(3)
+for _ in range(20):
+    child = os.fork()
+    if not child:
+        sets = DataSets(folder / "sets", Database.in_folder(folder), 1 << 30)
+        there = sets.get("datasets/d").files[0].received_bytes
+        while there < len(content):
+            there = sets.add("datasets/d", "a/f.bin", there, content[there : there + 999])
+        os._exit(0)
+    time.sleep(chance.uniform(0.05, 0.3))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
+def test_a_server_killed_during_an_upload(tmp_path: Path) -> None:
+    """Twenty times: what has arrived is a beginning of the file, and the rest follows."""
+    content = random.Random(2).randbytes(400_000)
+    (tmp_path / "content").write_bytes(content)
+    database = Database.in_folder(tmp_path)
+    sets = DataSets(tmp_path / "sets", database, 1 << 30)
+    sets.create(
+        "datasets/d", [DataFile("a/f.bin", len(content), hashlib.sha256(content).hexdigest())]
+    )
+    command = [sys.executable, "-c", SENDERS, str(tmp_path), str(tmp_path / "content")]
+    subprocess.run(command, check=True, timeout=100)
+    there = sets.get("datasets/d").files[0].received_bytes
+    assert there > 0
+    assert (tmp_path / "sets" / "d" / "a" / "f.bin").read_bytes() == content[:there]
+    sets.add("datasets/d", "a/f.bin", there, content[there:])
+    assert sets.finish("datasets/d").complete
+    database.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
+def test_a_training_killed_anywhere_gives_the_same_model(flower_data: Path, tmp_path: Path) -> None:
+    """Bit by bit; the kills go to the worker and to its training process in turn."""
+    keeping, chance = Keeping(tmp_path), random.Random(7)
+    records = JobRecords(keeping.database)
+    undisturbed, disturbed = (records.add(order(flower_data)) for _ in range(2))
+    worker = started(tmp_path)
+    assert further(records, undisturbed.id, LONGEST_S).state == "succeeded"
+    killed = 0
+    while killed < KILLS:
+        job = further(records, disturbed.id, chance.uniform(0.5, 4.0))
+        assert not job.ended, "the training was too short to be killed so often"
+        victims = children(worker) if killed % 2 else [worker.pid]
+        for victim in victims:
+            os.kill(victim, signal.SIGKILL)
+            killed += 1
+        if worker.pid in victims:
+            worker.communicate()
+            worker = started(tmp_path)
+
+    ended = further(records, disturbed.id, LONGEST_S)
+    stopped(worker)
+
+    assert ended.state == "succeeded", ended.failure
+    assert ended.attempt > 1
+    first, second = publishing.versions_of(Library(tmp_path)).of(NAME)
+    assert (first.number, second.number) == (1, 2)
+    assert first.model.read_bytes() == second.model.read_bytes()
+    assert first.lineage.data_sha256 == second.lineage.data_sha256 != ""
+    keeping.close()
+
+
+def test_who_is_gone() -> None:
+    """Only what was a process here, and is none now."""
+    import socket
+
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    here = socket.gethostname()
+    assert gone(f"{here}/{done.pid}-1a2b")
+    assert not gone(f"{here}/{os.getpid()}-1a2b")
+    assert not gone(f"elsewhere/{done.pid}-1a2b")
+    assert not gone("")
