@@ -85,3 +85,8 @@ LIST_OPERATIONS: Call[
 HEALTH: Call[None, bool] = Call(
     "/grpc.health.v1.Health/Check", lambda _: b"", lambda data: data == b"\x08\x01"
 )
+
+UNCHANGING = (
+    *(DETECT, LIST_MODELS, GET_MODEL, GET_OPERATION, WAIT_OPERATION, LIST_OPERATIONS, HEALTH),
+)
+"""Unary calls that change nothing: gRPC may make them again where the server was away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TypeVar
 
 import grpc
 
+from sweepnet._calls import UNCHANGING
 from sweepnet.errors import InvalidInput
 
 C = TypeVar("C")
@@ -17,7 +19,27 @@ LOOPBACK = ("127.", "localhost", "[::1]", "unix:")
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 LARGEST_REPLY = 64 * 1024 * 1024
-OPTIONS: tuple[tuple[str, int], ...] = (
+RETRIES = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [
+                    dict(zip(("service", "method"), call.path[1:].split("/"), strict=True))
+                    for call in UNCHANGING
+                ],
+                "retryPolicy": {
+                    "maxAttempts": 3,
+                    "initialBackoff": "0.1s",
+                    "maxBackoff": "1s",
+                    "backoffMultiplier": 3,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ]
+    }
+)
+"""As gRPC's service config: what changes nothing is tried three times where the server is away."""
+OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", LARGEST_REPLY),
     # The server's own limit decides what it takes.
     ("grpc.max_send_message_length", -1),
@@ -29,6 +51,9 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_reconnect_backoff_ms", 2_000),
     # A proxy of the environment would be asked for loopback addresses too.
     ("grpc.enable_http_proxy", 0),
+    ("grpc.service_config", RETRIES),
+    # Pictures are kept until they are answered, or they could not be sent again.
+    ("grpc.per_rpc_retry_buffer_size", LARGEST_REPLY),
 )
 
 

@@ -42,7 +42,9 @@ class Client:
 
     Use it in a `with` statement, or close it. All methods raise the errors of `sweepnet.errors`.
     Any number of threads may use one client at once; a stream belongs to one that reads it and
-    one that sends. `tls` encrypts the connection, `token` says who calls.
+    one that sends. Where the server is away for a moment, calls that change nothing are made
+    again; recordings are so by `sweepnet.batch`, endless audio by `listen`, a training by nobody.
+    `tls` encrypts the connection, `token` says who calls.
     """
 
     def __init__(
