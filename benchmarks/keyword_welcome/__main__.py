@@ -230,7 +230,7 @@ def main() -> None:
                 folds.append(measured(material, voices, fold, detector, stem))
     if options.train_only:
         return
-    table = Table("False alarms an hour", "Found of 29", "Mean over voices", "95 %", "Told an hour")
+    table = Table("False alarms an hour", "Found", "of", "Mean over voices", "95 %", "Told an hour")
     told = {f"{rate:g}": in_short(*found_at(folds, rate)) for rate in RATES}
     for rate, row in told.items():
         table.add_row(rate, *(str(row[name]) for name in COLUMNS))
@@ -238,7 +238,7 @@ def main() -> None:
     print(json.dumps({"bench": "keyword_welcome", "learnt": options.name, **told}))
 
 
-COLUMNS = ("found", "mean_over_voices", "interval", "false_alarms_per_hour")
+COLUMNS = ("found", "recordings", "mean_over_voices", "interval", "false_alarms_per_hour")
 
 
 if __name__ == "__main__":
