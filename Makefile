@@ -19,6 +19,9 @@ lint: .venv/ready ## style and format
 types: .venv/ready ## strict types
 	@$(bin)/mypy
 
+contract: .venv/ready ## the protos: style, and nothing broken since the last release (buf)
+	@$(bin)/python scripts/check_contract.py
+
 peers: .peers/venv/ready ## the core's layers against PyTorch, forward and backward
 	@.peers/venv/bin/pytest -q benchmarks
 
