@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnn_core.arrays import Array, Integers
+from cnn_core.fold import fold
 from cnn_core.layers import Conv1d, Sequential
 from sweepnet_service.detectors.keyword import synthesis
 from sweepnet_service.detectors.keyword.activations import quiet, segments_round_words
@@ -54,7 +55,9 @@ class Lessons:
 
 def lessons(config: PersonalConfig, spoken: Sequence[Spoken], report: Report) -> Lessons:
     """The lessons of a configuration, their stages kept in its work folder."""
-    trunk, phones = taken_trunk(config.trunk)
+    taken, phones = taken_trunk(config.trunk)
+    trunk = fold(taken)
+    assert isinstance(trunk, Sequential)
     front = features_of(config.trunk)
     noise = own_noise((), (), config.seed, front.log_mel)
     spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)

@@ -73,7 +73,7 @@ def train(config: PersonalConfig, progress: Report) -> Path:
     together = untuned(net, tuple(pieces), known.spectral.feeds)
     heard = Hearings.of(together, spoken, known, report)
     told = told_of(together, chosen, heard)
-    report(Progress("estimate", 1, 1, 0.0, " ".join(told.sentences())))
+    report(Progress("estimate", 1, 1, 0.0))
     whole = untuned(assemble(pieces[ALL]), config.keyword, known.spectral.feeds)
     card.save(finished(config, whole, chosen, heard, told), config.out)
     report(Progress("done", 1, 1, 0.0, str(config.out)))
