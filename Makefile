@@ -86,4 +86,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/keyword/ready: .venv/ready scripts/setup-peers-keyword
 	@bash scripts/setup-peers-keyword
 
-.PHONY: bench-load fuzz soak help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-train bench-prompts bench-extents bench-phones bench-keyword-folds bench-keyword-welcome setup
+.PHONY: bench-load fuzz soak help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-train bench-prompts bench-extents bench-phones bench-keyword-folds bench-keyword-welcome setup contract peers-triton
