@@ -16,6 +16,7 @@ from sweepnet.cli.ending import clear_ending
 from sweepnet.cli.output import Row, new_table, print_json, show
 from sweepnet.cli.versions import add_to
 
+MOST_LABELS = 20
 app = typer.Typer(help="List the detectors.", invoke_without_command=True)
 Card = Annotated[
     bool,
@@ -68,12 +69,30 @@ def _list(found: tuple[Model, ...]) -> None:
     table = new_table("Name", "Kind", "Label", "Threshold", "Measured", "Size")
     for model in found:
         size = f"{model.size_bytes / 1e6:.1f} MB"
-        for label in model.labels or ("-",):
-            threshold = model.default_thresholds.get(label)
-            shown = "-" if threshold is None else f"{threshold:.3f}"
-            told = model.error or figures(model, label)
-            table.add_row(model.name, model.kind or "-", label, shown, told, size)
+        for cells in label_rows(model):
+            table.add_row(model.name, model.kind or "-", *cells, size)
     show(table)
+
+
+def label_rows(model: Model) -> Iterator[tuple[str, str, str]]:
+    """Label, threshold and figures of each label; of a phone trunk's many labels in one row."""
+    if len(model.labels) > MOST_LABELS:
+        yield f"{len(model.labels)} labels", "-", model.error or phone_errors(model.card)
+        return
+    for label in model.labels or ("-",):
+        threshold = model.default_thresholds.get(label)
+        shown = "-" if threshold is None else f"{threshold:.3f}"
+        yield label, shown, model.error or figures(model, label)
+
+
+def phone_errors(card: Mapping[str, Any]) -> str:
+    """Phone errors on test speech as the card of a phone trunk tells them, else "-"."""
+    try:
+        told = card["phone_errors"].items()
+        found = [each["percent"] for name, each in told if name.endswith(", test")]
+        return f"phone errors {min(found):.0f} to {max(found):.0f} %" if found else "-"
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return "-"
 
 
 def figures(model: Model, label: str) -> str:
