@@ -101,6 +101,14 @@ SPECIAL = (
 
 IMAGE_SPECIAL = (
     Flag(
+        DATASET,
+        Path,
+        "Labelled pictures: a folder as COCO, Pascal VOC or YOLO keep them, or the shipped "
+        "models' data.",
+        metavar="[DATA]",
+        place=True,
+    ),
+    Flag(
         PHASES,
         list[str],
         "Side of the input in pixels and the share of the training up to which it has it, again "
@@ -137,7 +145,7 @@ def command(kind: str) -> Callable[..., None]:
 def _places(kind: str) -> list[Flag]:
     owner = training_module(kind).TrainConfig
     hints = get_type_hints(owner)
-    optional = {WORK} if kind == "image" else {WORK, OUT}
+    optional = {WORK, DATA} if kind == "image" else {WORK, OUT}
     told = PLACES if kind == "image" else {**PLACES, **KEYWORD_PLACES}
     return [
         Flag(
@@ -171,7 +179,7 @@ def _told(default: Any) -> str:
 
 def _train(kind: str, values: dict[str, Any]) -> None:
     check_only = bool(values.pop(CHECK, False))
-    values = with_words(values) if kind == "keyword" else values
+    values = with_words(values) if kind == "keyword" else with_pictures(values)
     places = {name: value for name, value in values.items() if isinstance(value, Path)}
     out = places[OUT]
     places.setdefault(WORK, out.with_name(f".{out.stem}-training"))
@@ -217,12 +225,27 @@ def with_words(values: dict[str, Any]) -> dict[str, Any]:
     if not words:
         raise InvalidInput(KEYWORD, "is not given; expected the word to find (--keyword WORD)")
     values[KEYWORD], values[ALSO] = words[0], tuple(words[1:])
+    values = with_data(values)
+    values.setdefault(OUT, Path(re.sub(r"\W+", "_", words[0]) + SUFFIX))
+    return values
+
+
+def with_data(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with the data set by its own name. Raises InvalidInput where it is given twice."""
+    values = dict(values)
     dataset = values.pop(DATASET, None)
     if dataset is not None and DATA in values:
         raise InvalidInput(DATA, f"got {dataset} and --data {values[DATA]}; give one of them")
     if dataset is not None:
         values[DATA] = dataset
-    values.setdefault(OUT, Path(re.sub(r"\W+", "_", words[0]) + SUFFIX))
+    return values
+
+
+def with_pictures(values: dict[str, Any]) -> dict[str, Any]:
+    """As `with_data`. Raises InvalidInput where no data set is given."""
+    values = with_data(values)
+    if DATA not in values:
+        raise InvalidInput(DATA, "is not given; expected a folder of labelled pictures")
     return values
 
 

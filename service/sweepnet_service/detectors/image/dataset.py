@@ -61,16 +61,27 @@ class Photo:
 
 
 def read_listing(data: Path, group: str, split: str) -> tuple[Entry, ...]:
-    """The entries of `data/group/split.json`, in its order; every file lies within `data`.
+    """The entries of `data/group/split.json`, in its order; without that file those of a folder as
+    other programs keep them (`listings`). Every file lies within `data`.
 
     Raises InvalidInput, which names the listing by its place within `data`.
     """
     where = f"{group}/{split}.json"
-    _check_inside(data, Path(where), where, f"{group}/{split}")
+    check_inside(data, Path(where), where, f"{group}/{split}")
+    if not _listed_here(data, group, split):
+        from .listings import read_folder
+
+        found = read_folder(data, group, split)
+        if found is not None:
+            return found
     try:
         content = json.loads((data / where).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InvalidInput(where, "missing; expected a COCO list of pictures") from None
+        raise InvalidInput(
+            where,
+            "missing; expected a COCO list of pictures, or a folder with COCO, Pascal VOC or YOLO "
+            "labels",
+        ) from None
     except OSError as error:
         raise InvalidInput(where, f"cannot be read ({error.strerror}); check the file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -86,11 +97,33 @@ def read_listing(data: Path, group: str, split: str) -> tuple[Entry, ...]:
 def read_listing_if_any(data: Path, group: str, split: str) -> tuple[Entry, ...]:
     """As `read_listing`, but no entries where there is no such listing."""
     where = f"{group}/{split}.json"
-    _check_inside(data, Path(where), where, f"{group}/{split}")
-    return read_listing(data, group, split) if (data / where).exists() else ()
+    check_inside(data, Path(where), where, f"{group}/{split}")
+    if (data / where).exists():
+        return read_listing(data, group, split)
+    if _listed_here(data, group, split) or not (data / group).is_dir():
+        return ()
+    from .listings import read_folder
+
+    return read_folder(data, group, split) or ()
 
 
-def _check_inside(data: Path, path: Path, where: str, entry: str) -> None:
+def is_listed(data: Path, group: str, split: str) -> bool:
+    """Whether there is any picture of the split; raises InvalidInput as `read_listing` does."""
+    if (data / group / f"{split}.json").exists():
+        return True
+    if _listed_here(data, group, split):
+        return False
+    from .listings import read_folder
+
+    return bool(read_folder(data, group, split))
+
+
+def _listed_here(data: Path, group: str, split: str) -> bool:
+    """Whether there is a list of ours for any split: then one that has none is empty."""
+    return any((data / group / f"{each}.json").exists() for each in (split, "train", "val"))
+
+
+def check_inside(data: Path, path: Path, where: str, entry: str) -> None:
     """Raises InvalidInput where `data / path` leads out of `data`, by `..`, root or a link."""
     try:
         inside = (data / path).resolve().is_relative_to(data.resolve())
@@ -108,7 +141,7 @@ def _entries(content: Mapping[str, Any], data: Path, group: str, split: str) -> 
     prefix = f"{group}/{split}"
     for image in content["images"]:
         name = image["file_name"]
-        _check_inside(data, Path(prefix) / name, f"{prefix}.json", name)
+        check_inside(data, Path(prefix) / name, f"{prefix}.json", name)
     return tuple(
         _entry(image, boxes.get(image["id"], ()), data / prefix, sources, prefix)
         for image in content["images"]
@@ -117,7 +150,7 @@ def _entries(content: Mapping[str, Any], data: Path, group: str, split: str) -> 
 
 def _sources(data: Path) -> Mapping[str, str]:
     manifest = data / MANIFEST
-    _check_inside(data, Path(MANIFEST), MANIFEST, MANIFEST)
+    check_inside(data, Path(MANIFEST), MANIFEST, MANIFEST)
     if not manifest.exists():
         return {}
     with manifest.open(newline="", encoding="utf-8") as file:
@@ -169,7 +202,15 @@ def set_aside(
 
 
 def load(entry: Entry, species: tuple[str, ...]) -> Photo:
-    """Decode one entry; species outside `species` become -1."""
+    """Decode one entry; species outside `species` become -1.
+
+    Boxes are cut to the picture; what then has less than a pixel a side is left out.
+    """
     pixels = read_picture(entry.path).pixels
-    index = [species.index(name) if name in species else UNKNOWN for name in entry.species]
-    return Photo(entry.name, pixels, entry.boxes, np.array(index, np.int64), entry.complete)
+    index = np.array(
+        [species.index(name) if name in species else UNKNOWN for name in entry.species], np.int64
+    )
+    height, width = pixels.shape[:2]
+    boxes = np.clip(entry.boxes, 0, np.array([width, height, width, height], np.float32))
+    seen = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
+    return Photo(entry.name, pixels, boxes[seen], index[seen], entry.complete)

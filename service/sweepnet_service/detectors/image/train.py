@@ -16,6 +16,7 @@ from .augment.settings import OUTLINES
 from .batches import material
 from .card import card_of, markdown
 from .config import TrainConfig
+from .dataset import is_listed
 from .detector import ImageDetector
 from .evaluate import choose_thresholds, evaluate
 from .fit import fit
@@ -108,7 +109,7 @@ def _with_thresholds(
 
 def _with_card(detector: ImageDetector, config: TrainConfig, progress: Report) -> ImageDetector:
     report = None
-    if (config.data / config.objects / "val.json").exists():
+    if is_listed(config.data, config.objects, "val"):
         report = evaluate(
             detector,
             config.data,

@@ -1,0 +1,77 @@
+"""COCO JSON: `train/_annotations.coco.json` beside its pictures, or `annotations/*train*.json`, or
+one JSON at the top with the pictures beside it, in `images/` or in a folder of the split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sweepnet_service.errors import InvalidInput
+
+from .listed import SPLITS, Listed, of_split, split_folder
+
+BESIDE = "_annotations.coco.json"
+
+
+def recognised(root: Path) -> bool:
+    """Whether the folder looks like COCO's."""
+    return _found(root, "train") is not None
+
+
+def read(root: Path, split: str) -> list[Listed]:
+    """The pictures of a split."""
+    found = _found(root, split)
+    if found is None:
+        return []
+    path, folders, own = found
+    listed = _listed(path, folders, path.relative_to(root).as_posix(), root)
+    return listed if own else of_split(listed, split)
+
+
+def _found(root: Path, split: str) -> tuple[Path, list[Path], bool] | None:
+    """The JSON, where its pictures may lie, and whether it is of this split alone."""
+    within = split_folder(root, split)
+    if within is not None and (within / BESIDE).is_file():
+        return within / BESIDE, [within], True
+    lists = sorted((root / "annotations").glob("*.json"))
+    named = [p for p in lists if any(name in p.stem for name in SPLITS.get(split, (split,)))]
+    inside = sorted(p for p in root.glob("*") if p.is_dir() and p.name.startswith(split))
+    if named:
+        return named[0], [*inside, root / "images", root], True
+    alone = [*lists, *sorted(root.glob("*.json"))]
+    return (alone[0], [root, root / "images", *inside], False) if len(alone) == 1 else None
+
+
+def _listed(path: Path, folders: list[Path], where: str, root: Path) -> list[Listed]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        kinds = {each["id"]: str(each["name"]) for each in content.get("categories", ())}
+        rows: dict[Any, list[Mapping[str, Any]]] = {}
+        for row in content.get("annotations", ()):
+            rows.setdefault(row["image_id"], []).append(row)
+        return [
+            _picture(image, rows.get(image["id"], []), kinds, folders)
+            for image in content["images"]
+        ]
+    except OSError as error:
+        raise InvalidInput(where, f"cannot be read ({error.strerror}); check the file") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInput(
+            where, f"is no COCO list ({error!r}); expected images and annotations with bbox"
+        ) from None
+
+
+def _picture(
+    image: Mapping[str, Any],
+    rows: list[Mapping[str, Any]],
+    kinds: Mapping[Any, str],
+    folders: list[Path],
+) -> Listed:
+    name = str(image["file_name"])
+    path = next((p for folder in folders if (p := folder / name).exists()), folders[0] / name)
+    boxes = []
+    for x, y, w, h in (row["bbox"] for row in rows):
+        boxes.append((float(x), float(y), float(x + w), float(y + h)))
+    return Listed(path, boxes, [kinds.get(row.get("category_id"), "") for row in rows])

@@ -1,0 +1,61 @@
+"""What every format comes to: a picture, its boxes in pixels and their names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweepnet_service.errors import InvalidInput
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+HELD_OUT = 0.15
+"""The share of a data set without splits of its own that is measured on, by a hash of the names."""
+LARGEST_LABELS_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A picture with its boxes (x0, y0, x1, y1, in pixels) and a name for each."""
+
+    path: Path
+    boxes: Sequence[tuple[float, float, float, float]]
+    names: Sequence[str]
+
+
+def pictures_in(folder: Path) -> Iterator[Path]:
+    """The pictures in a folder, in the order of their names."""
+    if folder.is_dir():
+        yield from sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+
+
+def split_folder(root: Path, split: str) -> Path | None:
+    """The folder below `root` that is named after the split, None where there is none."""
+    return next((root / n for n in SPLITS.get(split, (split,)) if (root / n).is_dir()), None)
+
+
+def has_splits(root: Path) -> bool:
+    """Whether any folder below is named after a split."""
+    return any(split_folder(root, split) for split in SPLITS)
+
+
+def of_split(listed: Sequence[Listed], split: str) -> list[Listed]:
+    """Those of a split, drawn by a hash of the file's name, the same every time."""
+
+    def held_out(each: Listed) -> bool:
+        digest = hashlib.sha256(each.path.name.encode()).digest()
+        return int.from_bytes(digest[:4], "big") / 2**32 < HELD_OUT
+
+    return [each for each in listed if held_out(each) == (split == "val") and split != "test"]
+
+
+def text_of(path: Path, where: str) -> str:
+    """A small text file; raises InvalidInput."""
+    try:
+        if path.stat().st_size > LARGEST_LABELS_BYTES:
+            raise InvalidInput(where, f"got {path.stat().st_size} bytes; expected a file of labels")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(where, f"cannot be read as text ({error}); check the file") from None

@@ -1,0 +1,69 @@
+"""Pascal VOC: an XML beside or apart from each picture, with an `object` for each box.
+
+Annotations/x.xml, JPEGImages/x.jpg, ImageSets/Main/train.txt   or   train/x.jpg, train/x.xml
+or x.jpg, x.xml. Corners count from 1 there, as in VOC's own; a pixel less matters to no box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from xml.etree import ElementTree
+
+from sweepnet_service.errors import InvalidInput
+
+from .listed import Listed, has_splits, of_split, pictures_in, split_folder, text_of
+
+EDGES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def recognised(root: Path) -> bool:
+    """Whether the folder looks like VOC's."""
+    places = (root, root / "Annotations", root / "annotations", root / "train")
+    return any(place.is_dir() and any(place.glob("*.xml")) for place in places)
+
+
+def read(root: Path, split: str) -> list[Listed]:
+    """The pictures of a split."""
+    apart = next((p for n in ("Annotations", "annotations") if (p := root / n).is_dir()), None)
+    if apart is None and has_splits(root):
+        folder = split_folder(root, split)
+        return [] if folder is None else _read(pictures_in(folder), folder, root)
+    images = next((p for n in ("JPEGImages", "images") if (p := root / n).is_dir()), root)
+    listed = _read(pictures_in(images), apart or images, root)
+    wanted = root / "ImageSets" / "Main" / f"{split}.txt"
+    if wanted.is_file():
+        names = {line.split()[0] for line in text_of(wanted, wanted.name).splitlines() if line}
+        return [each for each in listed if each.path.stem in names]
+    return of_split(listed, split)
+
+
+def _read(pictures: Iterable[Path], labels: Path, root: Path) -> list[Listed]:
+    found = []
+    for picture in pictures:
+        text = labels / f"{picture.stem}.xml"
+        rows = _objects(text, text.relative_to(root).as_posix()) if text.exists() else []
+        found.append(Listed(picture, [box for _, box in rows], [name for name, _ in rows]))
+    return found
+
+
+def _objects(path: Path, where: str) -> list[tuple[str, tuple[float, float, float, float]]]:
+    """(name, corners) of each object; raises InvalidInput."""
+    content = text_of(path, where)
+    if "<!ENTITY" in content:
+        raise InvalidInput(where, "declares entities; expected plain annotations")
+    try:
+        tree = ElementTree.fromstring(content)
+        return [_object(each) for each in tree.iter("object")]
+    except (ElementTree.ParseError, TypeError, ValueError) as error:
+        raise InvalidInput(
+            where, f"is no VOC annotation ({error}); expected object, bndbox, xmin ... ymax"
+        ) from None
+
+
+def _object(element: ElementTree.Element) -> tuple[str, tuple[float, float, float, float]]:
+    box = element.find("bndbox")
+    if box is None:
+        raise ValueError("an object without bndbox")
+    x0, y0, x1, y1 = (float(box.findtext(edge) or "no number") for edge in EDGES)
+    return (element.findtext("name") or "").strip(), (x0, y0, x1, y1)

@@ -1,0 +1,120 @@
+"""YOLO folders: a text beside each picture, a line `class cx cy w h` (shares) for each object.
+
+images/train/x.jpg, labels/train/x.txt   or   train/images/x.jpg, train/labels/x.txt
+or images/x.jpg, labels/x.txt; names in data.yaml, classes.txt or obj.names.
+A line with more numbers is a polygon, of which the box is taken. No text: no object.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from PIL import Image
+
+from sweepnet_service.errors import InvalidInput
+
+from ..pixels import FORMATS, ORIENTATION_TAG, SIDEWAYS
+from .listed import Listed, has_splits, of_split, pictures_in, split_folder, text_of
+
+NAMES = ("classes.txt", "obj.names", "labels/classes.txt")
+LISTS = ("data.yaml", "data.yml", "dataset.yaml")
+NAMED = re.compile(r"^names:[ \t]*(\[[^\]]*\])?[ \t]*$((?:\n[ \t]+[^\n]*|\n-[^\n]*)*)", re.M)
+"""The value of `names` in YAML: [a, b], a list of lines, or numbered lines."""
+
+
+def recognised(root: Path) -> bool:
+    """Whether the folder looks like YOLO's."""
+    return any(
+        ((root / "labels").is_dir() and (root / "images").is_dir())
+        or ((each / "labels").is_dir() and (each / "images").is_dir())
+        for each in (root, *(root / n for n in ("train", "valid", "val", "test")))
+    )  # fmt: skip
+
+
+def read(root: Path, split: str) -> list[Listed]:
+    """The pictures of a split."""
+    names = names_of(root)
+    if (root / "images").is_dir() and not has_splits(root / "images"):
+        return of_split(_read(root / "images", root / "labels", root, names), split)
+    if (root / "images").is_dir():
+        images, labels = (split_folder(root / part, split) for part in ("images", "labels"))
+    else:
+        within = split_folder(root, split)
+        images, labels = (within / "images", within / "labels") if within else (None, None)
+    return [] if images is None else _read(images, labels, root, names)
+
+
+def _read(images: Path, labels: Path | None, root: Path, names: list[str]) -> list[Listed]:
+    found = []
+    for picture in pictures_in(images):
+        text = None if labels is None else labels / f"{picture.stem}.txt"
+        lines = [] if text is None or not text.exists() else _lines(text, root)
+        size = size_of(picture) if lines else (1, 1)
+        boxes = [_box(numbers, size) for _, numbers in lines]
+        found.append(Listed(picture, boxes, [_name(names, number) for number, _ in lines]))
+    return found
+
+
+def _lines(text: Path, root: Path) -> list[tuple[int, list[float]]]:
+    """(class, shares) of each line; raises InvalidInput that names file and line."""
+    where, rows = text.relative_to(root).as_posix(), []
+    for number, line in enumerate(text_of(text, where).splitlines(), 1):
+        parts = line.split()
+        if not parts:
+            continue
+        try:
+            kind, shares = int(float(parts[0])), [float(part) for part in parts[1:]]
+        except (ValueError, OverflowError):
+            kind, shares = -1, []
+        if kind < 0 or len(shares) < 4 or (len(shares) > 4 and len(shares) % 2):
+            raise InvalidInput(
+                f"{where}, line {number}", f"got {line[:60]!r}; expected class cx cy width height"
+            )
+        rows.append((kind, shares))
+    return rows
+
+
+def _box(shares: list[float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    width, height = size
+    if len(shares) == 4:
+        x, y, w, h = shares
+        return (x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height
+    xs, ys = shares[::2], shares[1::2]
+    return min(xs) * width, min(ys) * height, max(xs) * width, max(ys) * height
+
+
+def _name(names: list[str], number: int) -> str:
+    return names[number] if number < len(names) else str(number)
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Width and height after the EXIF turn, from the header; raises InvalidInput."""
+    try:
+        with Image.open(picture, formats=FORMATS) as image:
+            sideways = image.getexif().get(ORIENTATION_TAG, 1) in SIDEWAYS
+            return image.size[::-1] if sideways else image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InvalidInput(picture.name, f"is no picture that can be read ({error})") from None
+
+
+def names_of(root: Path) -> list[str]:
+    """The classes' names in their order, empty where nothing tells them."""
+    for name in NAMES:
+        if (root / name).is_file():
+            return [
+                line.strip() for line in text_of(root / name, name).splitlines() if line.strip()
+            ]
+    for name in LISTS:
+        if (root / name).is_file():
+            return _from_yaml(text_of(root / name, name))
+    return []
+
+
+def _from_yaml(text: str) -> list[str]:
+    found = NAMED.search(text)
+    if found is None:
+        return []
+    parts = found[1].strip("[]").split(",") if found[1] else found[2].splitlines()
+    cleaned = (re.sub(r"^\s*(?:-|\d+\s*:)?\s*", "", part).strip().strip("'\"") for part in parts)
+    return [part for part in cleaned if part]

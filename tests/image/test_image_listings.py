@@ -1,0 +1,285 @@
+"""Labelled pictures as other programs keep them: the same boxes from COCO, VOC and YOLO folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sweepnet_service.detectors.image import ImageDetector
+from sweepnet_service.detectors.image.batches import material
+from sweepnet_service.detectors.image.config import Shares, TrainConfig
+from sweepnet_service.detectors.image.dataset import (
+    Entry,
+    load,
+    read_listing,
+    read_listing_if_any,
+)
+from sweepnet_service.detectors.image.listings.yolo import names_of
+from sweepnet_service.detectors.image.train import train
+from sweepnet_service.errors import InvalidInput
+from tests.image.conftest import SIDE_PX, tiny_config
+
+SIZE = (100, 80)
+BOX = (10.0, 20.0, 60.0, 70.0)
+Put = Callable[[Path, Path], None]
+
+
+def _picture(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", SIZE, "gray").save(path)
+    return path
+
+
+def _yolo(path: Path, text: str = "1 0.35 0.5625 0.5 0.625\n") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def _voc(path: Path, edges: tuple[float, ...] = BOX) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = ("xmin", "ymin", "xmax", "ymax")
+    inside = "".join(f"<{n}>{e:g}</{n}>" for n, e in zip(names, edges, strict=True))
+    box = f"<bndbox>{inside}</bndbox>"
+    path.write_text(f"<annotation><object><name>cat</name>{box}</object></annotation>")
+
+
+def _coco(path: Path, names: list[str], **changes: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    x0, y0, x1, y1 = BOX
+    content = {
+        "images": [{"id": n, "file_name": name} for n, name in enumerate(names)],
+        "categories": [{"id": 4, "name": "cat"}],
+        "annotations": [{"image_id": 0, "category_id": 4, "bbox": [x0, y0, x1 - x0, y1 - y0]}],
+    }
+    path.write_text(json.dumps({**content, **changes}))
+
+
+def yolo_by_part(root: Path) -> None:
+    for part in ("train", "val"):
+        _picture(root / "images" / part / "a.jpg")
+        _picture(root / "images" / part / "none.png")
+        _yolo(root / "labels" / part / "a.txt")
+    (root / "data.yaml").write_text("train: images/train\nnames:\n  0: dog\n  1: cat\nnc: 2\n")
+
+
+def yolo_by_split(root: Path) -> None:
+    for part in ("train", "valid"):
+        _picture(root / part / "images" / "a.jpg")
+        _picture(root / part / "images" / "none.png")
+        _yolo(root / part / "labels" / "a.txt", "1 0.1 0.25 0.6 0.25 0.6 0.875 0.1 0.875\n")
+    (root / "data.yaml").write_text("names: ['dog', \"cat\"]\n")
+
+
+def voc_by_list(root: Path) -> None:
+    for name in ("a", "none", "b"):
+        _picture(root / "JPEGImages" / f"{name}.jpg")
+    _voc(root / "Annotations" / "a.xml")
+    for part in ("train", "val"):
+        _yolo(root / "ImageSets" / "Main" / f"{part}.txt", "a\nnone 1\n")
+
+
+def voc_beside(root: Path) -> None:
+    for part in ("train", "valid"):
+        _picture(root / part / "a.jpg")
+        _picture(root / part / "none.jpg")
+        _voc(root / part / "a.xml")
+
+
+def coco_beside(root: Path) -> None:
+    for part in ("train", "valid"):
+        _picture(root / part / "a.jpg")
+        _picture(root / part / "none.jpg")
+        _coco(root / part / "_annotations.coco.json", ["a.jpg", "none.jpg"])
+
+
+def coco_apart(root: Path) -> None:
+    for part in ("train", "val"):
+        _picture(root / f"{part}2017" / "a.jpg")
+        _picture(root / f"{part}2017" / "none.jpg")
+        _coco(root / "annotations" / f"instances_{part}2017.json", ["a.jpg", "none.jpg"])
+
+
+LAYOUTS = (yolo_by_part, yolo_by_split, voc_by_list, voc_beside, coco_beside, coco_apart)
+
+
+@pytest.mark.parametrize("write", LAYOUTS)
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_every_format_gives_the_same_boxes(
+    tmp_path: Path, write: Callable[[Path], None], split: str
+) -> None:
+    write(tmp_path)
+
+    labelled, empty = sorted(read_listing(tmp_path, "flowers", split), key=lambda e: e.name)
+
+    np.testing.assert_allclose(labelled.boxes, [BOX], atol=1e-4)
+    assert labelled.species == ("cat",)
+    assert labelled.complete
+    assert len(empty.boxes) == 0
+    assert load(labelled, ("cat",)).species.tolist() == [0]
+
+
+@pytest.mark.parametrize("write", LAYOUTS)
+def test_a_group_may_be_kept_in_any_format(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    """Beside a folder of pictures without objects, which need no labels."""
+    write(tmp_path / "cats")
+    for number in range(40):
+        _picture(tmp_path / "nothing" / f"{number}.jpg")
+    config = TrainConfig(
+        tmp_path, tmp_path / "work", tmp_path / "out", objects="cats", negatives="nothing",
+        aside_share=0.0,
+    )  # fmt: skip
+
+    learn = material(config).learn
+    held_out = read_listing_if_any(tmp_path, "nothing", "val")
+
+    assert sum(len(entry.boxes) for entry in learn) == 1
+    assert len(learn) + len(held_out) == 2 + 40
+    assert 0 < len(held_out) < 16
+    assert not {e.path for e in learn} & {e.path for e in held_out}
+
+
+def _flat(root: Path) -> None:
+    for number in range(40):
+        _picture(root / "images" / f"{number}.jpg")
+        _yolo(root / "labels" / f"{number}.txt")
+
+
+def test_without_splits_a_part_is_held_out_by_name(tmp_path: Path) -> None:
+    _flat(tmp_path)
+
+    parts = [read_listing(tmp_path, "flowers", split) for split in ("train", "val", "test")]
+
+    names = [{entry.name for entry in part} for part in parts]
+    assert len(names[0]) + len(names[1]) == 40
+    assert not names[0] & names[1]
+    assert 0 < len(names[1]) < 16
+    assert names[2] == set()
+
+
+def test_our_own_lists_are_never_split_anew(tmp_path: Path) -> None:
+    """Where only train.json is there, nothing of it may be measured on."""
+    _picture(tmp_path / "flowers" / "train" / "a.jpg")
+    _coco(tmp_path / "flowers" / "train.json", ["a.jpg"])
+
+    assert len(read_listing(tmp_path, "flowers", "train")) == 1
+    assert read_listing_if_any(tmp_path, "flowers", "val") == ()
+    with pytest.raises(InvalidInput, match=r"flowers/val\.json: missing"):
+        read_listing(tmp_path, "flowers", "val")
+
+
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [
+        (lambda r: _yolo(r / "labels/train/a.txt", "0 0.5 0.5\n"), r"a\.txt, line 1: got '0 0\.5"),
+        (lambda r: _yolo(r / "labels/train/a.txt", "x 0 0 1 1\n"), "expected class cx cy"),
+        (lambda r: _yolo(r / "labels/train/a.txt", "0 nan 0 1 1\n"), "expected finite ones"),
+        (lambda r: _yolo(r / "labels/train/a.txt", "0 .5 .5 -1 1\n"), "left before right"),
+        (lambda r: (r / "labels/train/a.txt").write_bytes(b"\xff\xfe"), "cannot be read as text"),
+        (lambda r: (r / "images/train/a.jpg").write_text("text"), "is no picture that can be read"),
+    ],
+)
+def test_bad_yolo_labels_are_told_by_file_and_line(
+    tmp_path: Path, write: Callable[[Path], object], told: str
+) -> None:
+    yolo_by_part(tmp_path)
+    write(tmp_path)
+
+    with pytest.raises(InvalidInput, match=told):
+        read_listing(tmp_path, "flowers", "train")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("<annotation><object></object></annotation>", "an object without bndbox"),
+        ("<annotation><object><bndbox/></object></annotation>", "no number"),
+        ("no xml", "is no VOC annotation"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><annotation/>', "declares entities"),
+    ],
+)
+def test_bad_voc_labels_are_told_by_file(tmp_path: Path, content: str, told: str) -> None:
+    voc_beside(tmp_path)
+    (tmp_path / "train" / "a.xml").write_text(content)
+
+    with pytest.raises(InvalidInput, match=rf"train/a\.xml: .*{told}"):
+        read_listing(tmp_path, "flowers", "train")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"images": [{"id": 0, "file_name": "gone.jpg"}]}, "gone.jpg: is listed but missing"),
+        ({"images": [{"id": 0, "file_name": "../../x.jpg"}]}, "leads out of the data folder"),
+        ({"images": [{"name": "a.jpg"}]}, "is no COCO list"),
+        ({"annotations": [{"image_id": 0, "bbox": [1, 2]}]}, "is no COCO list"),
+    ],
+)
+def test_bad_coco_lists_are_told(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+    coco_beside(tmp_path / "data")
+    _picture(tmp_path / "x.jpg")
+    _coco(tmp_path / "data" / "train" / "_annotations.coco.json", ["a.jpg"], **changes)
+
+    with pytest.raises(InvalidInput, match=told):
+        read_listing(tmp_path / "data", "flowers", "train")
+
+
+def test_folders_of_classes_are_told_what_is_missing(tmp_path: Path) -> None:
+    _picture(tmp_path / "cats" / "a.jpg")
+    _picture(tmp_path / "dogs" / "b.jpg")
+
+    with pytest.raises(InvalidInput, match=r"folders of pictures \(cats, dogs\) without boxes"):
+        read_listing(tmp_path, "flowers", "train")
+
+
+def test_boxes_are_cut_to_the_picture(tmp_path: Path) -> None:
+    """One that lies half outside is cut, one outside is left out."""
+    boxes = np.array([[-10, -10, 20, 30], [90, 10, 200, 20], [300, 300, 400, 400]], np.float32)
+    entry = Entry(_picture(tmp_path / "a.png"), boxes, ("", "", ""), True, "")
+
+    photo = load(entry, ())
+
+    assert photo.boxes.tolist() == [[0, 0, 20, 30], [90, 10, 100, 20]]
+    assert len(photo.species) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("names: [a, 'b c', \"d\"]", ["a", "b c", "d"]),
+        ("nc: 2\nnames:\n  - a\n  - b\ntrain: x", ["a", "b"]),
+        ("names:\n- a\n- b\n", ["a", "b"]),
+        ("names:\n  0: a\n  1: 'b'\n", ["a", "b"]),
+        ("nc: 2", []),
+    ],
+)
+def test_names_are_read_from_data_yaml(tmp_path: Path, text: str, names: list[str]) -> None:
+    (tmp_path / "data.yaml").write_text(text)
+
+    assert names_of(tmp_path) == names
+
+
+def test_a_folder_of_another_program_is_trained_on_and_measured(
+    squares: Path, tmp_path: Path
+) -> None:
+    """From YOLO's texts to a model file whose card has figures of what was held out."""
+    for split in ("train", "val"):
+        for entry in read_listing(squares, "flowers", split):
+            target = tmp_path / "images" / split / entry.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(entry.path.read_bytes())
+            x0, y0, x1, y1 = (entry.boxes[0] / SIDE_PX).tolist()
+            line = f"0 {(x0 + x1) / 2} {(y0 + y1) / 2} {x1 - x0} {y1 - y0}\n"
+            _yolo(tmp_path / "labels" / split / f"{target.stem}.txt", line)
+    config = tiny_config(tmp_path, tmp_path / "work", pictures=16, shares=Shares(1, 0, 0))
+
+    made = train(replace(config, late_shares=config.shares), lambda _: None)
+
+    card = ImageDetector.load(made).card
+    assert card["data"]["boxes"] == 4
+    assert card["figures"]["parts"][0]["boxes"] == 4
