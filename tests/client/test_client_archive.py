@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sweepnet import Client, FailedPrecondition, InvalidInput, NotFound, _retrying, tables
+from sweepnet import Area, Client, FailedPrecondition, InvalidInput, NotFound, _retrying, tables
 from sweepnet.batch import Progress, found, listed, score_archive
 from sweepnet.batch.journal import Journal
 from sweepnet.cli.meter import clock, described
@@ -117,6 +117,9 @@ def test_other_settings_or_models_are_not_mixed_into_a_journal(
     journal.write_text(journal.read_text().replace("0.6", "0.7"))
     with pytest.raises(FailedPrecondition, match=r"begun with another models"):
         score_archive(client, sources, out, spot={"detectors": ["tiny"]})
+    region = {"region": Area(0, 0, 9, 9)}
+    score_archive(client, sources, tmp_path / "other.csv", detect=region)
+    score_archive(client, sources, tmp_path / "other.csv", detect=region)
 
 
 def test_rows_are_the_same_in_every_kind_of_file(
@@ -226,11 +229,12 @@ def test_a_journal_cut_anywhere_keeps_every_whole_line(
 
 
 def test_a_journal_is_written_by_one_run_at_a_time(tmp_path: Path) -> None:
-    with (
-        Journal(tmp_path / "j", {}),
-        pytest.raises(FailedPrecondition, match="another run is writing"),
-    ):
-        Journal(tmp_path / "j", {})
+    for fresh in (False, True):
+        with (
+            Journal(tmp_path / "j", {}),
+            pytest.raises(FailedPrecondition, match="another run is writing"),
+        ):
+            Journal(tmp_path / "j", {}, fresh)
     (tmp_path / "other").write_text("no journal\n")
     with pytest.raises(InvalidInput, match=r"line 1 is no line of a journal"):
         Journal(tmp_path / "other", {})
@@ -311,14 +315,14 @@ def test_only_calls_that_may_succeed_later_are_repeated() -> None:
     [
         (["--out", "{t}/o.csv"], 2, "nothing to score"),
         (["{f}/0.wav"], 2, "Missing option '--out'"),
-        (["{f}/0.wav", "--out", "{t}/o.xls"], 1, "expected a name that ends with .jsonl, .csv"),
-        (["{f}/0.wav", "--out", "{t}/d.csv"], 1, "is a folder"),
-        (["{f}/0.wav", "--out", "{t}/o.csv", "--rows", "cells"], 1, "expected one of labels"),
+        (["{f}/0.wav", "--out", "{t}/o.xls"], 2, "expected a name that ends with .jsonl, .csv"),
+        (["{f}/0.wav", "--out", "{t}/d.csv"], 2, "is a folder"),
+        (["{f}/0.wav", "--out", "{t}/o.csv", "--rows", "cells"], 2, "expected one of labels"),
         (["{f}/0.wav", "--out", "{t}/o.csv", "--kind", "video"], 2, "expected audio or picture"),
         (["{f}/0.wav", "--out", "{t}/o.csv", "-t", "three=1"], 2, "no label named 'three'"),
         (["{f}/0.wav", "--out", "{t}/o.csv", "-d", "nope"], 1, "no model named"),
-        (["{f}/*.mp3", "--out", "{t}/o.csv"], 1, "no file matches"),
-        (["--list", "{t}/none", "--out", "{t}/o.csv"], 1, "no list of files named"),
+        (["{f}/*.mp3", "--out", "{t}/o.csv"], 2, "no file matches"),
+        (["--list", "{t}/none", "--out", "{t}/o.csv"], 2, "no list of files named"),
         (["{f}/missing.wav", "--out", "{t}/o.csv"], 1, "no file named"),
     ],
 )

@@ -14,15 +14,26 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweepnet import AsyncClient, Client, Gap, InvalidInput, ServerUnavailable, SpotUpdate
+from sweepnet import (
+    AsyncClient,
+    Client,
+    Gap,
+    InvalidInput,
+    Listening,
+    OpenedDetector,
+    ServerUnavailable,
+    SpotOpened,
+    SpotUpdate,
+)
 from sweepnet._outages import Outage
 from sweepnet._resuming import Tape
 from sweepnet.errors import Cancelled, LimitExceeded, NotFound
@@ -182,6 +193,47 @@ def test_no_more_is_kept_than_may_be_needed(line: Line, chunks: list[bytes]) -> 
         list(listening)
     kept_s = (listening._tape._end - listening._tape._chunks[0][0]) / RATE_HZ
     assert 3.6 < kept_s < 3.9
+
+
+def test_events_keep_their_time_of_day(line: Line, chunks: list[bytes]) -> None:
+    began = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    options: StreamOptions = {**OPTIONS, "capture_time": began, "start_sample": 777}
+    with (
+        Client(line.address) as client,
+        client.listen(cutting(chunks, {80}, line.cut), **options) as listening,
+    ):
+        events = [event for update in listening for event in update.events]
+    assert listening.reconnections >= 1
+    for event in events:
+        assert event.start_time is not None
+        passed_s = (event.start_time - began).total_seconds()
+        assert passed_s == pytest.approx(event.start_s - 777 / RATE_HZ, abs=1e-3)
+
+
+class Dying:
+    """A stream of a server that dies of what it is sent, each time after the same reply."""
+
+    opened = SpotOpened(RATE_HZ, 1, (0,), (OpenedDetector("tiny", ("one",), {}, 0.3, 0.03),))
+
+    def __enter__(self) -> Dying:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[SpotUpdate]:
+        yield SpotUpdate(1_280, 0.08, ())
+        raise ServerUnavailable("died")
+
+
+def test_a_server_that_dies_of_the_same_audio_is_given_up() -> None:
+    """Its replies to what it heard before are no sign of life."""
+    listening = Listening(lambda *_: cast("Any", Dying()), [], {}, patience_s=0.5)
+    told: list[SpotUpdate] = []
+    with pytest.raises(ServerUnavailable, match="died"):
+        told.extend(listening)
+    assert len(told) == 1
+    assert listening.reconnections >= 2
 
 
 def test_events_alone_are_told_once(line: Line, chunks: list[bytes], undisturbed: Told) -> None:

@@ -260,8 +260,11 @@ def test_encryption_certificates_and_tokens(
 
 
 def test_secrets_go_over_encrypted_lines_only(keys: Mapping[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="the line is not encrypted; give tls too"):
-        Client("example.org:50051", token=TOKEN)
+    for address in ("example.org:50051", "localhost.example.org", "127.example.org", "10.0.0.1"):
+        with pytest.raises(InvalidInput, match="the line is not encrypted; give tls too"):
+            Client(address, token=TOKEN)
+    for address in ("localhost", "[::1]:1", "unix:/tmp/socket"):
+        Client(address, token=TOKEN).close()
     for token in ("", "two\nlines", "schlüssel"):
         with pytest.raises(InvalidInput, match="expected printable ASCII"):
             Client("127.0.0.1:1", token=token)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +16,6 @@ from sweepnet._calls import UNCHANGING
 from sweepnet.errors import InvalidInput
 
 C = TypeVar("C")
-LOOPBACK = ("127.", "localhost", "[::1]", "unix:")
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 LARGEST_REPLY = 64 * 1024 * 1024
@@ -131,8 +131,19 @@ def metadata(address: str, tls: Tls | None, token: str | None) -> tuple[tuple[st
         return ()
     if not token.isascii() or not token.isprintable() or not token.strip():
         raise InvalidInput("token: expected printable ASCII characters")
-    if tls is None and not address.startswith(LOOPBACK):
+    if tls is None and not _stays_here(target(address)):
         raise InvalidInput(
             f"token: {address} is another machine and the line is not encrypted; give tls too"
         )
     return (("authorization", f"Bearer {token.strip()}"),)
+
+
+def _stays_here(place: str) -> bool:
+    """Whether what is sent there does not leave the machine."""
+    host = place.rpartition(":")[0].strip("[]")
+    if place.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -15,6 +15,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from fractions import Fraction
 
 from sweepnet._streams import Piece
@@ -30,6 +31,7 @@ LONGEST_HORIZON_S = 60.0
 SAME_EVENT_S = 0.25
 """Peaks of one label that are closer are the same; others are a refractory time apart."""
 FINEST_HOP = 100_000
+DEFAULT_RATE_HZ = 16_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,16 @@ class Place:
     sample: int
     number: int
     skip_bytes: int
+
+
+def resumed(options: StreamOptions, place: Place) -> StreamOptions:
+    """The options of a stream that goes on at a place."""
+    more: StreamOptions = {**options, "start_sample": place.sample}
+    if "capture_time" in options:
+        since = place.sample - options.get("start_sample", 0)
+        passed = timedelta(seconds=since / options.get("rate_hz", DEFAULT_RATE_HZ))
+        more["capture_time"] = options["capture_time"] + passed
+    return more
 
 
 class Tape:
@@ -68,7 +80,9 @@ class Tape:
 
     def chunk(self, number: int) -> Piece | None:
         """A chunk that is kept; None for the one that is still to come."""
-        return self._chunks[at][1] if (at := number - self._first) < len(self._chunks) else None
+        at = number - self._first
+        # The sender of a lost connection may ask for one that is gone: any will do for it.
+        return self._chunks[max(at, 0)][1] if at < len(self._chunks) else None
 
     def place(self, sample: int, grid: int) -> Place:
         """The last place up to `sample` where windows lie as before, a multiple of `grid`

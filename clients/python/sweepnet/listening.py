@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from sweepnet._outages import Outage
-from sweepnet._resuming import Place, Tape, Told
+from sweepnet._resuming import Place, Tape, Told, resumed
 from sweepnet._streams import Piece
 from sweepnet.errors import Cancelled, SweepnetError
 from sweepnet.options import StreamOptions
@@ -76,7 +76,7 @@ class Listening:
         """What one connection brings that is new, until it ends."""
         with self._taping:
             place = self._tape.place(self._told.needed_from, self._told.grid)
-        options: StreamOptions = {**self._options, "start_sample": place.sample}
+        options = resumed(self._options, place)
         with self._open_stream(self._recorded(place), options) as stream:
             self._stream = stream
             begun = False
@@ -84,12 +84,13 @@ class Listening:
                 if not begun and stream.opened is not None:
                     begun, self.opened = True, stream.opened
                     self._told.connected(stream.opened)
-                self._outage.over()
                 new = self._told.new(update)
                 with self._taping:
                     self._tape.forget(self._told.needed_from, self._told.grid)
                 self._told.forget()
                 if new is not None:
+                    # Not before: a server that dies of what it is sent again is away for good.
+                    self._outage.over()
                     yield new
 
     def _recorded(self, place: Place) -> Iterator[Piece]:

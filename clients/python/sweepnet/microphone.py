@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import importlib
 import queue
-import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -62,8 +62,8 @@ class Microphone:
     ) -> None:
         self.rate_hz, self.channel_count = rate_hz, channel_count
         self._device = device
-        self._chunks: queue.Queue[bytes | None] = queue.Queue(round(KEPT_S / CHUNK_S))
-        self._lost, self._counting = 0, threading.Lock()
+        self._chunks: queue.Queue[tuple[int, bytes | None]] = queue.Queue(round(KEPT_S / CHUNK_S))
+        self._frames = 0
         self._stream: Any = None
 
     def stop(self) -> None:
@@ -71,11 +71,7 @@ class Microphone:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-        while True:
-            try:
-                return self._chunks.put_nowait(None)
-            except queue.Full:
-                self._drop()
+            self._keep(None)
 
     def __enter__(self) -> Microphone:
         library = _sounddevice()
@@ -102,33 +98,30 @@ class Microphone:
         self.stop()
 
     def __iter__(self) -> Iterator[bytes | Gap]:
+        expected = 0
         while True:
-            chunk = self._chunks.get()
-            with self._counting:
-                lost, self._lost = self._lost, 0
-            # What was dropped is older than what is still there.
-            if lost:
-                yield Gap(lost)
+            start, chunk = self._chunks.get()
+            if start > expected:
+                yield Gap(start - expected)
             if chunk is None:
                 return
             yield chunk
+            expected = start + len(chunk) // (SAMPLE_BYTES * self.channel_count)
 
     def _recorded(self, data: Any, frame_count: int, time: Any, status: Any) -> None:
         """Called by PortAudio's own thread, which must not wait."""
-        try:
-            self._chunks.put_nowait(bytes(data))
-        except queue.Full:
-            self._drop()
-            self._chunks.put_nowait(bytes(data))
+        self._keep(bytes(data))
+        self._frames += frame_count
 
-    def _drop(self) -> None:
-        """Lets the oldest chunk go."""
-        try:
-            oldest = self._chunks.get_nowait()
-        except queue.Empty:
-            return
-        with self._counting:
-            self._lost += len(oldest or b"") // (SAMPLE_BYTES * self.channel_count)
+    def _keep(self, chunk: bytes | None) -> None:
+        """Puts a chunk, or the end, behind the others, with the number of its first frame; where
+        there is no room, the oldest goes."""
+        while True:
+            try:
+                return self._chunks.put_nowait((self._frames, chunk))
+            except queue.Full:
+                with suppress(queue.Empty):
+                    self._chunks.get_nowait()
 
 
 def _sounddevice() -> Any:

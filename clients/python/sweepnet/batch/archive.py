@@ -20,7 +20,7 @@ from sweepnet.client import Client
 from sweepnet.errors import Cancelled, SweepnetError
 from sweepnet.options import DetectOptions, SpotOptions
 from sweepnet.records import Rows
-from sweepnet.results import Scored
+from sweepnet.results import Model, Scored
 
 Told = dict[str, Any]
 PATIENCE_S = 60.0
@@ -83,9 +83,7 @@ def score_archive(
     _many.checked(concurrency, names)
     journal_place = place.with_name(place.name + ".journal")
     place.parent.mkdir(parents=True, exist_ok=True)
-    if fresh:
-        journal_place.unlink(missing_ok=True)
-    with Journal(journal_place, work.settings()) as journal:
+    with Journal(journal_place, work.settings(), fresh) as journal:
         pending = [name for name in names if not journal.done(name)]
         tally = _Tally(len(names), len(names) - len(pending), progress)
         with _pool(concurrency, work) as pool:
@@ -137,27 +135,32 @@ class _Work:
 
     def settings(self) -> Mapping[str, Any]:
         """What the results depend on, ready for JSON: options, and the models as they are."""
-        models = _retrying.repeated(self.client.models, self.patience_s)
+        models = _retrying.repeated(self._models, self.patience_s)
         return {
             "kind": self.kind,
             "options of recordings": _plain(self.spot),
             "options of pictures": _plain(self.detect),
             "models": {
-                model.name: [model.size_bytes, dict(model.default_thresholds)]
-                for model in models
-                if _used(model.name, model.kind, self)
+                name: [model.name, model.size_bytes, dict(model.default_thresholds)]
+                for name, model in models.items()
             },
         }
 
+    def _models(self) -> Mapping[str, Model]:
+        """The models that may score files of this run, by the names by which they are asked for;
+        where none is named, all of a kind."""
+        found: dict[str, Model] = {}
+        there = self.client.models()
+        for source, kind, options in _KINDS:
+            asked = getattr(self, options).get("detectors", ())
+            if self.kind in (None, source):
+                found |= {name: self.client.model(name) for name in asked}
+                found |= {m.name: m for m in there if m.kind == kind and not asked}
+        return found
 
-def _used(name: str, kind: str, work: _Work) -> bool:
-    """Whether a model may score files of this run."""
-    options: Any = work.spot if kind == "keyword" else work.detect
-    wanted = (work.kind == "audio", "keyword"), (work.kind == "picture", "image")
-    if any(only and kind != its for only, its in wanted):
-        return False
-    asked = options.get("detectors", ())
-    return not asked or name in asked or name.removeprefix("detectors/") in asked
+
+_KINDS = (("audio", "keyword", "spot"), ("picture", "image", "detect"))
+"""What a file is, which models score it, and with which options."""
 
 
 def _plain(options: Mapping[str, Any]) -> Mapping[str, Any]:

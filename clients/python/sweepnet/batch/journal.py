@@ -25,18 +25,23 @@ VERSION = 1
 class Journal:
     """Records by source, kept as they come; only one process may have it open.
 
+    What is in it is kept unless it is to be `fresh`.
     Raises FailedPrecondition where another run has it, or one with other settings began it,
     InvalidInput where it is none. Not to be shared by threads.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, settings: Mapping[str, Any], fresh: bool = False) -> None:
         self.path = path
         self._file = open(path, "a+b")  # noqa: SIM115 (closed by `close`)
         self._places: dict[str, int] = {}
         self._failed: set[str] = set()
         try:
             self._lock()
-            self._read({"journal": VERSION, "settings": json.loads(json.dumps(settings))})
+            if fresh:
+                self._file.truncate(0)
+            self._read(
+                {"journal": VERSION, "settings": json.loads(json.dumps(settings, default=vars))}
+            )
         except BaseException:
             self._file.close()
             raise

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
-from sweepnet import Model
+from sweepnet import Model, records
 from sweepnet._retrying import passing
 from sweepnet._sources import SourceKind
-from sweepnet.batch import Report, found, listed, score_archive
+from sweepnet.batch import Report, found, listed, score_archive, writing
 from sweepnet.batch.archive import PATIENCE_S
 from sweepnet.cli.connection import (
     Detectors,
@@ -31,7 +32,7 @@ from sweepnet.cli.meter import metered
 from sweepnet.cli.output import print_json
 from sweepnet.cli.raw import Raw, parsed
 from sweepnet.cli.spot import rate
-from sweepnet.errors import SweepnetError
+from sweepnet.errors import InvalidInput, NotFound, SweepnetError
 from sweepnet.options import DetectOptions, SpotOptions
 from sweepnet.records import Rows
 
@@ -114,12 +115,17 @@ def batch(
     the results with their error), 2 for wrong use, 3 where the server went away for longer than
     --patience, 130 for Ctrl-C; after 3 and 130 the same command goes on.
     """
+    with _wrong_use():
+        writing.checked(out)
+        records.checked(rows)
     wanted, samples = thresholds(threshold), parsed(raw)
     only = _kind(kind)
     spot: SpotOptions = {**rate(false_alarms_per_hour), **(samples.options() if samples else {})}
     with connected(server, models, detector or ()) as client:
-        plan = planned(client.models(), detector or (), wanted, only)
-        sources = _sources(files or (), lists or (), plan.kind)
+        asked = {name: client.model(name) for name in detector or ()}
+        plan = planned(client.models(), asked, wanted, only)
+        with _wrong_use():
+            sources = _sources(files or (), lists or (), plan.kind)
         try:
             with metered() as progress:
                 report = score_archive(
@@ -146,6 +152,15 @@ def batch(
     _tell(report, as_json)
 
 
+@contextmanager
+def _wrong_use() -> Iterator[None]:
+    """What was named wrongly ends as any wrong use does."""
+    try:
+        yield
+    except (InvalidInput, NotFound) as error:
+        raise typer.BadParameter(error.message) from None
+
+
 GOES_ON = "what was scored is kept: the same command goes on"
 
 
@@ -159,31 +174,39 @@ class Plan:
 
 
 def planned(
-    models: Sequence[Model], detectors: Sequence[str], wanted: Wanted, only: SourceKind | None
+    models: Sequence[Model],
+    asked: Mapping[str, Model],
+    wanted: Wanted,
+    only: SourceKind | None,
 ) -> Plan:
-    """Detectors and thresholds, each for its kind of file; raises BadParameter for a threshold
-    of a label that no detector in use has.
+    """Detectors, of `models` or those asked for, and thresholds, each for its kind of file;
+    raises BadParameter for a threshold of a label that no detector in use has.
     """
-    names = {name.removeprefix("detectors/") for name in detectors}
+    there = {m.name: m for m in models if m.kind in KINDS and not m.error}
     used = [
-        model
-        for model in models
-        if (model.name.removeprefix("detectors/") in names if names else not model.error)
-        and only in (None, KINDS.get(model.kind))
+        (name, model, _heard_or_seen(model))
+        for name, model in (asked or there).items()
+        if only in (None, _heard_or_seen(model))
     ]
-    kinds = {KINDS[model.kind] for model in used}
-    _check_labels(wanted, {label for model in used for label in model.labels})
+    _check_labels(wanted, {label for _, model, _ in used for label in model.labels})
     options = {
         kind: {
-            "detectors": [m.name for m in used if names and KINDS[m.kind] == kind],
-            "thresholds": _thresholds([m for m in used if KINDS[m.kind] == kind], wanted),
+            "detectors": [name for name, _, its in used if asked and its == kind],
+            "thresholds": _thresholds([model for _, model, its in used if its == kind], wanted),
         }
         for kind in KINDS.values()
     }
-    kind = only or (kinds.pop() if names and len(kinds) == 1 else None)
+    kinds = {kind for _, _, kind in used}
     return Plan(
-        kind, cast("SpotOptions", options["audio"]), cast("DetectOptions", options["picture"])
+        only or (kinds.pop() if asked and len(kinds) == 1 else None),
+        cast("SpotOptions", options["audio"]),
+        cast("DetectOptions", options["picture"]),
     )
+
+
+def _heard_or_seen(model: Model) -> SourceKind:
+    """What a model scores; those of phones hear."""
+    return KINDS.get(model.kind, "audio")
 
 
 def _thresholds(models: Sequence[Model], wanted: Wanted) -> dict[str, float]:

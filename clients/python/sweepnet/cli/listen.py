@@ -81,7 +81,8 @@ def listen(
         **form.options(),
     }
     options = cast("StreamOptions", spot)
-    with connected(server, models, detector or ()) as client, _source(device, stdin, form) as heard:
+    # The source first: where there is no microphone no server need be started.
+    with _source(device, stdin, form) as heard, connected(server, models, detector or ()) as client:
         options |= {"thresholds": wanted.known(client, "keyword", detector or ())}
         chunks = heard if seconds is None else first(heard, seconds, form)
         _tell(client, chunks, options, patience_s, as_json)
