@@ -97,14 +97,6 @@ class Stream:
                 due_s + wire.CHUNK_S >= tally.end_s and not self._events_only
             ):
                 return
-        await self._code(call)
-
-    async def _code(self, call: Any) -> None:
-        if await call.code() is not grpc.StatusCode.OK:
-            raise grpc.aio.AioRpcError(
-                await call.code(), await call.initial_metadata(), await call.trailing_metadata(),
-                await call.details(),
-            )  # fmt: skip
 
     def _refused(self, error: Any, asked_s: float) -> None:
         if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
