@@ -102,7 +102,8 @@ def test_a_word_is_added_to_a_detector(trunk: Path, tmp_path: Path, murmur: Arra
     assert after.max() == pytest.approx(before.max(), abs=1e-6)
     with pytest.raises(InvalidInput, match="finds 'cat' already"):
         train(of_text(trunk, tmp_path, "cat", add_to=more.out, work_dir=tmp_path / "x"), ignored)
-    third = train(of_text(trunk, tmp_path, "snowboy", add_to=more.out), ignored)
+    third = train(of_text(first, tmp_path, "snowboy", add_to=more.out), ignored)
+    assert KeywordDetector.load(third).operating_points["snowboy"] == POINTS
     told = third.with_suffix(".md").read_text()
     assert [line for line in told.splitlines() if line.startswith("# ")] == [
         f"# {name}: keyword model" for name in ("cat", "good morning computer", "snowboy")

@@ -34,7 +34,7 @@ from sweepnet_service.errors import InvalidInput
 
 BEST_OF = 3
 PATH_STEPS, STEPS_A_PHONE = 31, 3
-SMOOTHED = 9
+SMOOTHED = 5
 """Windows over which log odds of a tuned trunk are averaged: of 1 to 13, the best on validation
 clips in noise.
 """

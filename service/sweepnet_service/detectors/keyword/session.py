@@ -214,14 +214,14 @@ class SpotSession:
         return WindowScore(
             start=self._source(first),
             end=self._source(past),
-            scores=tuple(map(float, scores)),
+            scores=tuple(scores.tolist()),
             warming=first < self.detector.padding_samples,
         )
 
-    def _source(self, sample: float | Fraction) -> int:
+    def _source(self, sample: int | Fraction) -> int:
         """A sample of the padded signal at the detector's rate as one of the source, within it."""
-        position = (Fraction(sample) - self.detector.padding_samples) * self.rate_hz
-        return min(max(0, round(position / self.detector.rate_hz)), self._read)
+        position = (sample - self.detector.padding_samples) * self.rate_hz
+        return min(max(0, nearest(position, self.detector.rate_hz)), self._read)
 
     def _aggregate(self, scores: Array) -> tuple[Aggregate, ...]:
         last = []
@@ -276,6 +276,15 @@ def alone(hearing: Hearing[T]) -> T:
             stream, frames = hearing.send(stream.step(frames).scores)
     except StopIteration as end:
         return cast("T", end.value)
+
+
+def nearest(number: int | Fraction, divisor: int) -> int:
+    """`number / divisor` as `round` rounds it, halves to the even; whole numbers without fractions,
+    as this is asked for twice a window."""
+    if not isinstance(number, int):
+        return round(number / divisor)
+    whole, rest = divmod(2 * number + divisor, 2 * divisor)
+    return whole - (rest == 0 and whole % 2)
 
 
 def check_rate(rate_hz: int) -> None:

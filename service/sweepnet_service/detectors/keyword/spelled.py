@@ -35,9 +35,17 @@ def reading_of(config: TrainConfig) -> Reading | None:
 
 
 def reading_in(path: Path) -> Reading | None:
-    """The reading in the file of a trunk; None where it has none."""
-    told = modelfile.load(path).description.get("card", {}).get("reading")
-    return Reading.from_dict(told) if told else None
+    """The reading in the file of a trunk, or of a word that stands on one; None where none is."""
+    card = modelfile.load(path).description.get("card", {})
+    told = (part.get("reading") for part in (card, *card.get("joined", ())))
+    return next((Reading.from_dict(each) for each in told if each), None)
+
+
+def with_reading(detector: KeywordDetector, reading: Reading | None) -> KeywordDetector:
+    """The detector with what its trunk tells of words, for those that will be added to it."""
+    if reading is None:
+        return detector
+    return replace(detector, card={**detector.card, "reading": reading.to_dict()})
 
 
 def weight_of(

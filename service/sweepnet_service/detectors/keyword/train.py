@@ -46,6 +46,7 @@ from sweepnet_service.detectors.keyword.spelled import (
     reading_of,
     scored_by,
     weight_of,
+    with_reading,
 )
 from sweepnet_service.detectors.keyword.together import learnt_together
 from sweepnet_service.detectors.keyword.trunk_source import background, front_of, trunk_of
@@ -112,9 +113,8 @@ def detector_of(
     """The detector of all keywords: learnt with the trunk, or a head each on the trunk as it is."""
     if config.tune_trunk:
         return learnt_together(config, data, maker_of(config, hearing, report))
-    made = [
-        learnt(config.for_keyword(keyword), hearing, data, report) for keyword in config.keywords
-    ]
+    parts = map(config.for_keyword, config.keywords)
+    made = [with_reading(learnt(part, hearing, data, report), hearing.reading) for part in parts]
     return made[0] if len(made) == 1 else joined(made)
 
 
