@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from sweepnet_service.detectors.keyword import (
     SpotSession,
     SpotUpdate,
 )
+from sweepnet_service.detectors.keyword.session import nearest
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
 
@@ -214,3 +216,13 @@ def test_a_refractory_event_is_not_repeated(detector: KeywordDetector, murmur: A
     options = SpotOptions(thresholds={"welcome": float(np.median(scores(run(detector, murmur))))})
     events = [e for u in run(eager, murmur, options=options) for e in u.events]
     assert len(events) == 1
+
+
+@given(number=st.integers(-(10**18), 10**18), divisor=st.integers(1, 384_000))
+def test_places_are_rounded_as_fractions_are(number: int, divisor: int) -> None:
+    """Without a fraction for each; halves, which a rate of half the detector's has, included."""
+    assert nearest(number, divisor) == round(Fraction(number, divisor))
+    assert nearest(Fraction(number, 3), divisor) == round(Fraction(number, 3 * divisor))
+    assert nearest(number * divisor + divisor // 2, divisor) == round(
+        Fraction(number * divisor + divisor // 2, divisor)
+    )
