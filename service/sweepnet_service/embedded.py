@@ -27,7 +27,9 @@ async def _serve(models: Path | None, socket_path: str) -> None:
     from sweepnet_service.server.settings import load_settings
 
     given = {"models": models} if models else {}
-    settings = load_settings({**given, "host": "127.0.0.1", "port": 0, "grace_s": 0})
+    settings = load_settings(
+        {**given, "host": "127.0.0.1", "port": 0, "grace_s": 0, "with_worker": False}
+    )
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def end_with_parent() -> None:

@@ -227,6 +227,16 @@ def test_no_more_wait_than_stated(records: JobRecords) -> None:
         records.add(ORDER)
 
 
+def test_the_oldest_are_forgotten(records: JobRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that have ended, once there are too many."""
+    monkeypatch.setattr(jobs_module, "MOST_KEPT", 3)
+    ids = []
+    for _ in range(6):
+        ids.append(records.add(ORDER).id)
+        records.cancel(ids[-1])
+    assert [job.id for job in records.all()] == ids[-4:]
+
+
 def test_problems_are_kept_and_counted(records: JobRecords) -> None:
     job = records.add(ORDER)
     records.take("w", LEASE_S)
@@ -287,6 +297,13 @@ def test_a_newer_releases_records_are_refused(tmp_path: Path) -> None:
     records.close()
     with pytest.raises(FailedPrecondition, match="records: a newer sweepnet wrote them"):
         Database.in_folder(tmp_path)
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """Though it would mean something in a URL."""
+    folder = tmp_path / "a?b=c#d%20e"
+    Database.in_folder(folder).close()
+    assert [path.name for path in folder.iterdir()] == ["records.sqlite"]
 
 
 @pytest.mark.parametrize("url", ["nothing", "oracle9://x", ""])

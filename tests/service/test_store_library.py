@@ -105,6 +105,22 @@ def test_a_broken_version_does_not_take_over(tmp_path: Path, made: Made, damage:
     assert sum("the model before it stays" in reason for _, reason in told) == 1
 
 
+def test_a_damaged_record_does_not_take_a_model_away(tmp_path: Path, made: Made) -> None:
+    """It is told of once, and the model stays."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    writer, told = Library(folder), []
+    first = publishing.publish(writer, NAME, made(0.1))
+    publishing.promote(writer, first.name)
+    server = Library(folder, warn=lambda name, reason: told.append(reason))
+    (first.folder / "version.json").write_bytes(b"{")
+    for _ in range(3):
+        server.refresh()
+    assert threshold(server) == 0.1
+    assert len(told) == 1
+    assert "its record version.json is damaged" in told[0]
+
+
 def test_a_file_changed_after_publishing_is_refused(library: Library, made: Made) -> None:
     """Though it is a good model by itself."""
     version = publishing.publish(library, NAME, made(0.1))

@@ -10,7 +10,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
@@ -27,7 +27,7 @@ class Database:
     be opened or a newer release wrote it.
     """
 
-    def __init__(self, url: str, migrate_to: str = "head") -> None:
+    def __init__(self, url: str | URL, migrate_to: str = "head") -> None:
         self._engine = _engine(url)
         try:
             with self.begin() as connection:
@@ -41,7 +41,7 @@ class Database:
     def in_folder(cls, folder: Path) -> Database:
         """The records kept in a folder, which is made if it is missing."""
         folder.mkdir(parents=True, exist_ok=True)
-        return cls(f"sqlite:///{folder / 'records.sqlite'}")
+        return cls(URL.create("sqlite", database=str(folder / "records.sqlite")))
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -76,7 +76,7 @@ def _refusals() -> Iterator[None]:
         ) from error
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str | URL) -> Engine:
     try:
         engine = create_engine(url)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:

@@ -29,7 +29,7 @@ from sweepnet_service.training.order import (
 )
 from sweepnet_service.training.places import LONGEST_LOG
 
-MOST_OPEN = 16
+MOST_OPEN, MOST_KEPT = 16, 1000
 MOST_PROBLEMS = 1000
 MOST_CRASHES = 3
 """A training that crashes so often without having got any further has failed."""
@@ -54,6 +54,7 @@ class JobRecords:
             waiting = select(func.count()).where(JOBS.c.state.not_in(ENDS))
             if (connection.scalar(waiting) or 0) >= MOST_OPEN:
                 raise LimitExceeded("training", f"{MOST_OPEN} trainings wait already; try later")
+            _forget_oldest(connection)
             now_s, identity = time.time(), uuid.uuid4().hex[:16]
             named = order.data_set if order.data_set.startswith("datasets/") else None
             values = {**FRESH, "id": identity, "created_s": now_s, "updated_s": now_s}
@@ -243,6 +244,14 @@ FRESH: Mapping[str, Any] = {
     **{"budget_steps": 0, "error": None, "result": None, "log": "", "attempt": 0, "crashes": 0},
     **{"interruptions": 0, "furthest": {}, "owner": "", "leased_until_s": 0.0},
 }
+
+
+def _forget_oldest(connection: Connection) -> None:
+    """Keep the newest of those that have ended."""
+    ended = select(JOBS.c.id).where(JOBS.c.state.in_(ENDS)).order_by(JOBS.c.updated_s.desc())
+    old = connection.scalars(ended.offset(MOST_KEPT)).all()
+    if old:
+        connection.execute(delete(JOBS).where(JOBS.c.id.in_(old)))
 
 
 def _same(job: Job, order: Order) -> Job:

@@ -52,6 +52,7 @@ class Library:
         self._pinned: tuple[ModelEntry, ...] = ()
         self._unreadable: dict[ModelEntry, str] = {}
         self._refused: dict[str, ModelEntry] = {}
+        self._damaged: dict[str, str] = {}
         self.entries: Mapping[str, ModelEntry] = MappingProxyType({})
         self.refresh()
 
@@ -81,7 +82,11 @@ class Library:
             try:
                 version = cast("Versions", self.versions).named_by(name)
             except ModelUnreadable as error:
-                self._warn(name, error.message)
+                if (reason := self._damaged.get(name)) != error.message:
+                    self._damaged[name] = reason = error.message
+                    self._warn(name, reason)
+                if name in self.entries:
+                    found[name] = self.entries[name]
                 continue
             if version is None:
                 continue
