@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
@@ -46,7 +47,17 @@ def run(settings: Settings) -> None:
     def announce(address: str) -> None:
         print(f"sweepnet listens at {address} (Ctrl-C stops it)", flush=True)
 
-    asyncio.run(serve_until(settings, announce, asyncio.Event()))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(serve_until(settings, announce, asyncio.Event()))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where it is installed, None for Python's own."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return None
+    return cast("Callable[[], asyncio.AbstractEventLoop]", new_event_loop)
 
 
 def check_roots(settings: Settings) -> None:
