@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -17,6 +18,7 @@ from sweepnet_service.commands.train import app, with_models
 from sweepnet_service.detectors.keyword import KeywordDetector, OperatingPoint, SpotSession
 from sweepnet_service.detectors.keyword.assembly import Pieces, assemble, path_steps
 from sweepnet_service.detectors.keyword.bank import Bank
+from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.evaluate import streamed
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.joined import joined
@@ -26,13 +28,21 @@ from sweepnet_service.detectors.keyword.splice import aligned
 from sweepnet_service.detectors.keyword.train import TrainConfig, train
 from sweepnet_service.detectors.keyword.trunk import Transcribed
 from sweepnet_service.detectors.keyword.trunks.detector import phone_detector
-from sweepnet_service.detectors.keyword.trunks.reading import Group, Probe, Reading, fit, spread
+from sweepnet_service.detectors.keyword.trunks.reading import (
+    Group,
+    Probe,
+    Reading,
+    fit,
+    fitted_reading,
+    spread,
+)
 from sweepnet_service.detectors.keyword.tuning import untuned
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import ignored
 
 POINTS = (OperatingPoint(0.9, 1.0, 0.3, 8.0), OperatingPoint(0.8, 5.0, 0.2, 8.0))
 READING = Reading(1.5, 0.5, 2.0, 1.0, (Group((3, 16), 12, 40, POINTS),), 12, 0.7)
+TALE = "the old house stood by a river and every morning good people came to see it"
 HELLO = ("hh", "ah", "l", "ow", "w", "er", "l", "d")
 SHORT, LONG = numbers("k ae t"), numbers("g uh d m ao r n ih ng k ah m p y uw t er")
 
@@ -203,6 +213,32 @@ def test_sentences_that_share_no_phone_are_not_aligned() -> None:
 def test_long_phrases_get_longer_windows() -> None:
     assert path_steps([SHORT]) == path_steps([]) == 31
     assert path_steps([SHORT, LONG]) == 3 * len(LONG) | 1
+
+
+@pytest.mark.needs_program("flite")
+def test_words_of_sentences_are_read_off_a_trunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of files as a whole and of parts of files; the same again for the same sentences."""
+    monkeypatch.setattr(f"{Reading.__module__}.WORDS_EACH", 2)
+    noise = np.random.default_rng(6).standard_normal(26 * 16_000)
+    soundfile.write(tmp_path / "all.wav", 0.1 * noise, 16_000)
+    soundfile.write(tmp_path / "one.wav", 0.1 * noise[:16_000], 16_000)
+    words = TALE.split()
+    usual = Recording(tmp_path / "all.wav", 0.0, None, "validation", "", "", "", "")
+    rows = [
+        replace(usual, start_s=n, end_s=n + 1.0, text=" ".join(words[n % 12 : n % 12 + 5]))
+        for n in range(25)
+    ]
+    rows.append(replace(usual, path=tmp_path / "one.wav", text="good morning"))
+    found = fitted_reading(phone_net(), LogMel(), rows, ignored)
+    assert found is not None
+    assert found.hours == pytest.approx(26 / 3600)
+    assert 2 <= found.words <= 2 * 5
+    assert sum(group.words for group in found.groups) == found.words
+    assert all(group.said >= group.words for group in found.groups)
+    assert found == fitted_reading(phone_net(), LogMel(), rows, ignored)
+    assert fitted_reading(phone_net(), LogMel(), rows[:5], ignored) is None
 
 
 def test_phones_weigh_what_their_fit_says_unless_told(trunk: Path, tmp_path: Path) -> None:

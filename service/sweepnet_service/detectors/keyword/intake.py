@@ -191,6 +191,11 @@ def seconds_of(path: Path) -> float:
         raise InvalidInput(str(path), f"cannot be read as audio ({error})") from error
 
 
+def length_s(row: Recording) -> float:
+    """How long a recording is, in seconds."""
+    return (seconds_of(row.path) if row.end_s is None else row.end_s) - row.start_s
+
+
 def with_splits(where: Path, rows: Sequence[Recording]) -> Dataset:
     """The data set of these rows. A row that names no split goes with its group (into train where
     that is on both sides); where the group has none it is drawn.

@@ -21,7 +21,7 @@ from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.finetune import Lessons, fine_tuned
 from sweepnet_service.detectors.keyword.finishing import finished
 from sweepnet_service.detectors.keyword.gathering import Checked, gather
-from sweepnet_service.detectors.keyword.intake import seconds_of
+from sweepnet_service.detectors.keyword.intake import length_s
 from sweepnet_service.detectors.keyword.material import (
     MINED_COPIES,
     SYNTHETIC_COPIES,
@@ -87,11 +87,6 @@ def taught(config: TrainConfig, data: Checked, maker: Maker) -> Taught:
         maker.report(Progress("recordings left out", left, left, 0.0, told))
         config = replace(config, notes=(*config.notes, told))
     return Taught(config, replace(material, weak=short), replace(maker, work_dir=config.work_dir))
-
-
-def length_s(row: Recording) -> float:
-    """How long a recording is, in seconds."""
-    return (seconds_of(row.path) if row.end_s is None else row.end_s) - row.start_s
 
 
 def network(config: TrainConfig, lessons: Lessons, maker: Maker, name: str) -> KeywordDetector:

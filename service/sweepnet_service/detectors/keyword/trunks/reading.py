@@ -24,6 +24,7 @@ from sweepnet_service.detectors.keyword.dataset import Recording, read_samples, 
 from sweepnet_service.detectors.keyword.detector import OperatingPoint
 from sweepnet_service.detectors.keyword.evaluate.curve import separate_peaks
 from sweepnet_service.detectors.keyword.frontend import FrontEnd
+from sweepnet_service.detectors.keyword.intake import length_s
 from sweepnet_service.detectors.keyword.phones import spelling_of
 from sweepnet_service.detectors.keyword.trunk import pad
 from sweepnet_service.progress import Report, paced
@@ -115,15 +116,15 @@ def fitted_reading(
     for done, (text, phones) in enumerate(words.items(), 1):
         probes.append(probe(costs, starts, rows, text, phones))
         tell(done)
-    hours = sum((row.end_s or row.start_s) - row.start_s for row in rows) / 3600
+    hours = sum(map(length_s, rows)) / 3600
     return fit([each for each in probes if len(each.said)], hours)
 
 
 def within(recordings: Sequence[Recording], most_s: float) -> list[Recording]:
     """Recordings spread over all of them that last so long together, in their order."""
-    known = [row for row in recordings if row.text and row.end_s is not None]
+    known = [row for row in recordings if row.text]
     drawn = np.random.default_rng(0).permutation(len(known))
-    lengths = np.array([(known[n].end_s or 0) - known[n].start_s for n in drawn])
+    lengths = np.array([length_s(known[n]) for n in drawn])
     kept = drawn[np.cumsum(lengths) <= most_s]
     return [known[int(n)] for n in np.sort(kept)]
 
