@@ -15,6 +15,7 @@ import grpc
 import numpy as np
 import pytest
 import soundfile
+from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sweepnet_protos.v1 import (
@@ -147,6 +148,7 @@ def test_more_calls_than_allowed_are_refused(tiny_models: Path) -> None:
             error = await failing(call_of(channel))
             assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             assert "1 calls run already (--max-concurrent-calls)" in str(error.details())
+            assert retry_after_s(error) == 1
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         await first.done_writing()
@@ -157,6 +159,53 @@ def test_more_calls_than_allowed_are_refused(tiny_models: Path) -> None:
         assert (await rest_of(next_one))[-1].HasField("summary")
 
     play(scene, tiny_models, max_concurrent_calls=1)
+
+
+def retry_after_s(error: grpc.aio.AioRpcError) -> float:
+    """When the server says that the call may be served."""
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            for detail in status_pb2.Status.FromString(bytes(value)).details:
+                wait = error_details_pb2.RetryInfo()
+                if detail.Unpack(wait):
+                    return wait.retry_delay.ToTimedelta().total_seconds()
+    raise AssertionError("no RetryInfo")
+
+
+def test_a_call_that_nobody_waits_for_any_more_is_dropped(
+    tiny_models: Path, alive: weakref.WeakSet[session.SpotStream]
+) -> None:
+    """Its deadline passed: the stream's state goes, long before the idle time-out."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        stub = keyword_spotter_pb2_grpc.KeywordSpotterServiceStub(channel)
+        call = stub.StreamingSpot(timeout=1.0)
+        await call.write(opening())
+        await call.write(audio(SECOND))
+        await call.read()
+        assert len(alive) == 1
+        error = await failing(call)
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await until(lambda: not alive)
+
+    play(scene, tiny_models)
+
+
+def test_work_beyond_what_may_wait_is_refused_at_once(tiny_models: Path) -> None:
+    """Ten pictures at once where two may wait: the others hear so before any is decoded."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        stub = image_detector_pb2_grpc.ImageDetectorServiceStub(channel)
+        wanted = image_detector_pb2.DetectConfig(detectors=["detectors/blobs"])
+        request = image_detector_pb2.DetectRequest(config=wanted, image=png_file())
+        await stub.Detect(request)
+        calls = [stub.Detect(request) for _ in range(10)]
+        codes = [await call.code() for call in calls]
+        assert codes.count(grpc.StatusCode.OK) >= 2
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED in codes
+        assert (await stub.Detect(request)).results
+
+    play(scene, tiny_models, max_waiting=2, workers=1)
 
 
 def container() -> pb2.StreamingSpotRequest:
@@ -388,7 +437,10 @@ def test_a_drained_server_does_not_wait_for_ever(tiny_models: Path) -> None:
         await call.read()
         async with asyncio.timeout(3):
             await app.drain(0.2)
-        await failing(call)
+        error = await failing(call)
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert "it ends now; try another" in str(error.details())
+        assert retry_after_s(error) == 1
 
     play(scene, tiny_models)
 

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import soxr
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -215,6 +216,71 @@ def test_a_gap_starts_afresh_and_keeps_the_clock(spotter: Any, noise: Any) -> No
     assert replies[-1].summary.sample_count == 20_000
 
 
+def test_a_stream_may_ask_for_everything_at_once(spotter: Any, noise: Any) -> None:
+    """Channels each by itself, one label, replies far apart, wall-clock times: over the wire."""
+    left, right = (noise[:24_000, c].copy().tobytes() for c in (0, 1))
+    capture = Timestamp(seconds=1_700_000_000, nanos=250_000_000)
+    opening = config(
+        16_000, 2, labels=["two"], reply_interval_s=0.5, capture_time=capture, start_sample=160
+    )
+    chunks = [
+        audio_pb2.ChannelChunk(channel=0, audio=left),
+        audio_pb2.ChannelChunk(channel=1, gap=audio_pb2.AudioGap(sample_count=8_000)),
+        audio_pb2.ChannelChunk(channel=1, audio=right),
+    ]
+    requests = [
+        pb2.StreamingSpotRequest(config=opening),
+        pb2.StreamingSpotRequest(chunks=audio_pb2.ChannelChunks(chunks=chunks)),
+    ]
+    replies = list(spotter.StreamingSpot(iter(requests)))
+
+    assert list(replies[0].opened.detectors[0].labels) == ["two"]
+    counts = {each.channel: each.sample_count for each in replies[-1].summary.channels}
+    assert counts == {0: 24_000, 1: 32_000}
+    alone = windows(spoken(spotter, config(16_000, 1), [right]))[0, "detectors/tiny"]
+    behind = windows(replies)[1, "detectors/tiny"][-len(alone) :]
+    np.testing.assert_allclose(scores(behind)[:, 0], scores(alone)[:, 1], atol=BITS)
+    assert behind[-1].end_sample == 160 + 32_000
+    told_events = events(replies)
+    assert told_events
+    for event in told_events:
+        since = event.start_time.ToNanoseconds() - capture.ToNanoseconds()
+        assert since == (event.start_sample - 160) * 1_000_000_000 // 16_000
+
+
+@pytest.mark.parametrize(
+    ("told_why", "message"),
+    [
+        ("chunks.channel: got 2; expected 0..1", audio_pb2.ChannelChunk(channel=2, audio=b"")),
+        ("chunks.content: got an empty chunk", audio_pb2.ChannelChunk(channel=1)),
+        (
+            "gap.sample_count: got -5",
+            audio_pb2.ChannelChunk(channel=0, gap=audio_pb2.AudioGap(sample_count=-5)),
+        ),
+        ("expected a multiple of 4", audio_pb2.ChannelChunk(channel=0, audio=b"abc")),
+    ],
+)
+def test_chunks_that_cannot_be_are_refused(spotter: Any, told_why: str, message: Any) -> None:
+    chunks = audio_pb2.ChannelChunks(chunks=[message])
+    requests = [
+        pb2.StreamingSpotRequest(config=config(16_000, 2)),
+        pb2.StreamingSpotRequest(chunks=chunks),
+    ]
+    with pytest.raises(grpc.RpcError) as caught:
+        list(spotter.StreamingSpot(iter(requests)))
+    assert told_why in caught.value.details()  # type: ignore[attr-defined]
+
+
+def test_a_file_has_no_chunks(spotter: Any) -> None:
+    shape = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_CONTAINER)
+    requests = [
+        pb2.StreamingSpotRequest(config=pb2.SpotConfig(audio_format=shape)),
+        pb2.StreamingSpotRequest(chunks=audio_pb2.ChannelChunks()),
+    ]
+    with pytest.raises(grpc.RpcError, match="an audio file has neither gaps nor channels"):
+        list(spotter.StreamingSpot(iter(requests)))
+
+
 def test_gaps_do_not_buy_more_explanations(spotter: Any, noise: Any) -> None:
     """Each session explains some events; a stream of many gaps still explains only so many."""
     opening = config(16_000, 1, include_explanations=True)
@@ -364,6 +430,12 @@ WRONG_OPENINGS = {
     ),
     "detectors/blobs finds another kind; keyword detectors here: ": config(
         16_000, 1, detectors=["detectors/blobs"]
+    ),
+    "labels: no label named 'three'; labels: one, two": config(16_000, 1, labels=["three"]),
+    "reply_interval_s: got -1.0; expected 0..60": config(16_000, 1, reply_interval_s=-1),
+    "reply_interval_s: got nan; expected 0..60": config(16_000, 1, reply_interval_s=float("nan")),
+    "capture_time: got 300000000000 s and 0 ns; expected": config(
+        16_000, 1, capture_time=Timestamp(seconds=300_000_000_000)
     ),
     "start_sample: got -1; expected 0..2^62 - 1": config(16_000, 1, start_sample=-1),
     "start_sample: got 9223372036854775798; expected": config(16_000, 1, start_sample=2**63 - 10),
