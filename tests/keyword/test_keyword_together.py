@@ -16,6 +16,7 @@ from cnn_core.layers import Concat, Conv1d, MaxPool, MeanPool, Relu, Sequential
 from cnn_core.tree import leaves
 from sweepnet_service.detectors.keyword import KeywordDetector, SpotSession
 from sweepnet_service.detectors.keyword.assembly import (
+    SMOOTHED,
     UNCALIBRATED,
     Pieces,
     assemble,
@@ -237,7 +238,7 @@ def test_the_tuned_networks_scores_are_the_mean_of_best_windows() -> None:
     heads = Concat(tuple(Conv1d.create(rng, 3, 1, kernel=3) for _ in range(2)))
     net = Sequential((trunk, heads))
     values = rng.normal(0, 1, (1, 90, 4)).astype(np.float32)
-    smooth = Sequential((MaxPool.create(3, stride=1), MeanPool.create(9, stride=1)))
+    smooth = Sequential((MaxPool.create(3, stride=1), MeanPool.create(SMOOTHED, stride=1)))
     odds = UNCALIBRATED * smooth.forward(net.forward(values))
     np.testing.assert_allclose(from_tuned(net).forward(values), 1 / (1 + np.exp(-odds)), atol=1e-6)
 
