@@ -127,7 +127,7 @@ def from_tuned(net: Sequential) -> Sequential:
 
 def smoothed(net: Sequential) -> Sequential:
     """Log odds (N, T', labels) of a trunk and the heads that were learnt with it, side by side: the
-    mean of nine windows, each the best of three.
+    mean of `SMOOTHED` windows, each the best of three.
     """
     trunk, heads = net.layers
     assert isinstance(trunk, Sequential)
