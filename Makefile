@@ -41,6 +41,9 @@ bench-core: .peers/venv/ready ## speed and memory of layers and networks against
 bench-sweep: .peers/venv/ready ## what sweeping saves: dense scans against windows, live hops against peers; last line JSON
 	@.peers/venv/bin/python benchmarks/sweep.py $(SWEEP_FLAGS)
 
+bench-image: .peers/venv/ready ## pictures to boxes beside PyTorch and ONNX Runtime on one and two threads; tiles beside slices; last line JSON
+	@.peers/venv/bin/python benchmarks/image.py
+
 bench-train: .peers/venv/ready ## speed of whole training steps against PyTorch, on one thread and on two; last line JSON
 	@.peers/venv/bin/python benchmarks/training.py
 
@@ -86,4 +89,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/keyword/ready: .venv/ready scripts/setup-peers-keyword
 	@bash scripts/setup-peers-keyword
 
-.PHONY: bench-load fuzz soak help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-train bench-prompts bench-extents bench-phones bench-keyword-folds bench-keyword-welcome setup contract peers-triton
+.PHONY: bench-load fuzz soak help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-image bench-train bench-prompts bench-extents bench-phones bench-keyword-folds bench-keyword-welcome setup contract peers-triton
