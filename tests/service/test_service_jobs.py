@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -414,6 +415,12 @@ def test_what_nobody_needs_is_removed(
         (place / worker.LOCK).touch()
     worker.tidy(workplace)
     assert workplace.place(job.id).exists()
+    assert workplace.place("forgotten").exists()
+    os.utime(workplace.place("forgotten"), (0, 0))
+    with locked(workplace.place("forgotten") / worker.LOCK):
+        worker.tidy(workplace)
+        assert workplace.place("forgotten").exists()
+    worker.tidy(workplace)
     assert not workplace.place("forgotten").exists()
     monkeypatch.setattr(worker, "KEPT_S", -1.0)
     worker.tidy(workplace)

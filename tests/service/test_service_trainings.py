@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from google.protobuf.duration_pb2 import Duration
 
 from sweepnet_protos.v1 import model_pb2, model_pb2_grpc, trainer_pb2, trainer_pb2_grpc
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
+from sweepnet_service.progress import Progress
 from sweepnet_service.server import convert_jobs
 from sweepnet_service.store import Library
 from sweepnet_service.training.configs import TRUNK, check_confined, ordered, settings_of
 from sweepnet_service.training.jobs import Jobs
 from sweepnet_service.training.keeping import Keeping
-from sweepnet_service.training.order import FOLLOWS, Job, Order
+from sweepnet_service.training.order import FOLLOWS, Job, Order, Problem
 
 IMAGE = model_pb2.MODEL_KIND_IMAGE
 QUICK = {"pictures": 8, "batch": 4, "aside_share": 0.3, "detect_size_px": 64}
@@ -258,6 +260,16 @@ def test_a_link_leads_to_no_other_folder(tmp_path: Path, place: str) -> None:
     with pytest.raises(InvalidInput, match=f"{place} is a link to a place outside"):
         check_confined(data, (data,))
     check_confined(data, (data, outside))
+
+
+def test_no_folder_of_the_server_is_told() -> None:
+    """Not in problems, nor in words about the progress."""
+    problem = Problem("a.wav", "the same recording is there twice: /srv/secret/own/b.wav")
+    progress = Progress("done", 1, 1, None, "/srv/secret/place/made.safetensors")
+    job = Job("7", Order("image", "detectors/a", Path("/srv")), 0.0, 0.0, "running", progress)
+    told = metadata(convert_jobs.operation(Library(None), replace(job, problems=(problem,))))
+    assert told.problems[0].reason == "the same recording is there twice: b.wav"
+    assert told.message == "made.safetensors"
 
 
 def test_nobody_waits_for_ever(channel: grpc.Channel, flower_data: Path) -> None:

@@ -18,7 +18,7 @@ from sweepnet_service.server.convert_models import KINDS
 from sweepnet_service.server.convert_versions import time
 from sweepnet_service.server.statuses import LONGEST_MESSAGE, status_of, told
 from sweepnet_service.store import Library
-from sweepnet_service.training.order import Job, Order, Promotion
+from sweepnet_service.training.order import Job, Order, Problem, Promotion
 from sweepnet_service.training.process import error_of
 
 STATES = {
@@ -141,13 +141,16 @@ def _metadata(job: Job) -> trainer_pb2.TrainingMetadata:
         create_time=time(job.created_s),
         update_time=time(job.updated_s),
         attempt=job.attempt,
-        problems=[
-            trainer_pb2.DataProblem(file=each.file, reason=each.reason, refused=each.refused)
-            for each in job.problems
-        ],
+        problems=list(map(_problem, job.problems)),
         problem_count=job.problem_count,
         task=job.order.task,
         budget_steps=job.budget_steps,
+    )
+
+
+def _problem(problem: Problem) -> trainer_pb2.DataProblem:
+    return trainer_pb2.DataProblem(
+        file=problem.file, reason=told(problem.reason, LONGEST_MESSAGE), refused=problem.refused
     )
 
 

@@ -12,8 +12,9 @@ from sweepnet_protos.v1 import trainer_pb2, trainer_pb2_grpc
 from sweepnet_service.errors import InvalidInput, shown
 from sweepnet_service.server import convert_jobs as convert
 from sweepnet_service.server.paging import page
-from sweepnet_service.server.statuses import Guard
+from sweepnet_service.server.statuses import Guard, told
 from sweepnet_service.training.jobs import Jobs
+from sweepnet_service.training.places import LONGEST_LOG
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -46,7 +47,7 @@ class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
         """The last lines that a training wrote."""
         async with self._guard.reported(context, "GetTrainingLog"):
             text = await self._jobs.log(convert.identity(request.name))
-            return trainer_pb2.GetTrainingLogResponse(text=text)
+            return trainer_pb2.GetTrainingLogResponse(text=told(text, LONGEST_LOG))
 
     async def StartComparison(
         self, request: trainer_pb2.StartComparisonRequest, context: Context

@@ -97,8 +97,12 @@ def tidy(workplace: Workplace) -> None:
     known = {job.id: job for job in workplace.jobs.all()}
     for place in (path for path in folder.glob("*/") if (path / LOCK).exists()):
         job = known.get(place.name)
-        if job is None or (job.ended and now_s - job.updated_s > KEPT_S):
-            shutil.rmtree(place, ignore_errors=True)
+        # What these records do not know may belong to others'.
+        changed_s = place.stat().st_mtime if job is None else job.updated_s
+        if (job is None or job.ended) and now_s - changed_s > KEPT_S:
+            with locked(place / LOCK) as held:
+                if held is not None:
+                    shutil.rmtree(place, ignore_errors=True)
 
 
 async def perform(workplace: Workplace, job: Job, stop: asyncio.Event) -> None:
