@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -146,7 +147,6 @@ def test_detect_prints_the_json_that_is_promised(
             {
                 "text.png": "is no picture: it is 18 bytes of text",
                 "empty.jpg": "is empty (0 bytes); expected a JPEG",
-                "folder": "is a folder; name the files in it",
                 "missing.jpg": "no file named",
             },
         ),
@@ -162,7 +162,9 @@ def test_bad_files_are_told_of_and_the_others_go_on(
     bad: dict[str, str],
     form: str,
 ) -> None:
-    names = [good, *bad, good]
+    last = f"again.{good}"
+    shutil.copy(files / good, files / last)
+    names = [good, *bad, last]
     options = ["--server", server, *(["--json"] if form == "--json" else [])]
 
     done = sweepnet(verb, *(files / name for name in names), *options)
@@ -176,7 +178,7 @@ def test_bad_files_are_told_of_and_the_others_go_on(
             assert list(each) == ["source", "error"]
             assert words in each["error"]
     else:
-        assert done.stdout.count(str(files / good)) == 2
+        assert all(done.stdout.count(str(files / name)) == 1 for name in (good, last))
         for name, words in bad.items():
             assert re.search(f"{name}: .*{re.escape(words)}", done.stderr)
 
@@ -200,12 +202,13 @@ def test_bad_files_are_told_of_and_the_others_go_on(
         (["serve", "--port", "70000"], 2, "--port, variable SWEEPNET_PORT"),
         (["serve", "--models", "{f}/missing", "--port", "0"], 2, "no folder named"),
         (["serve", "--config", "{f}/missing.toml"], 2, "no file named"),
-        (["evaluate", "image", "--data", "{f}/missing", "-m", "{f}/x.safetensors"], 1, "x.safe"),
+        (["evaluate", "image", "--data", "{f}/missing", "-m", "{f}/x.safetensors"], 1, "no folder"),
         (["evaluate", "image", "--data", "{f}", "-m", "Nope"], 1, "evaluate image: model: got"),
         (["evaluate", "keyword", "--data", "{f}", "-m", "nope"], 1, "no model named"),
         (["evaluate", "keyword", "--data={f}", "--models={f}/missing"], 1, "no folder named"),
         (["serve", "--training-roots", "{f}/missing", "--port", "0"], 2, "no folder named"),
-        (["serve", "--host", "nohost.invalid"], 2, "Choose another address"),
+        (["serve", "--host", "nohost.invalid"], 2, "--allow-plain-text"),
+        (["serve", "--host=nohost.invalid", "--allow-plain-text"], 2, "Choose another address"),
         (["train", "keyword", "--keyword=a", "--out=/proc/b.safetensors"], 1, "/proc"),
         (["train", "keyword", "--keyword=a", "--out", "{f}"], 1, "is a folder"),
         (["train", "keyword", "--keyword=a", "--out", "{f}/m", "--trunk=nope"], 1, "no model"),
