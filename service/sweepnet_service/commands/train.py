@@ -122,7 +122,10 @@ IMAGE_SPECIAL = (
     ),
 )
 
-app = typer.Typer(help="Train a detector.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train a detector here, or on a server (`sweepnet train --server HOST --help`).",
+    no_args_is_help=True,
+)
 
 
 def command(kind: str) -> Callable[..., None]:
