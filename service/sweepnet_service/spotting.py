@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from sweepnet_service import metrics
 from sweepnet_service.engine import Engine
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 
 Reply = Opened | News | Summary
-LIVE_PIECE_S = 1.0
-"""Audio of one step of a live stream at most, its sessions added up: others wait for it."""
+Hear: TypeAlias = Callable[[Step], Awaitable[News]]
+LIVE_PIECE_S, LEAST_PIECE_S = 1.0, 0.1
+"""Audio of one step of a live stream: of its sessions added up, but of each at least so much."""
+MOST_LIVE_LANES = 64
+"""A stream of more sessions is scored by itself: others would wait too long for a step of it."""
 
 
 def spot(
@@ -54,13 +57,22 @@ async def spot_live(
     with metrics.refused():
         batcher.load.admit(id(request))
     try:
-        stream = await engine.run(_open, engine, request, batcher.batch_of)
-        longest = round(LIVE_PIECE_S * request.rate_hz / max(1, stream.lane_count))
+        stream = await engine.run(_open_live, engine, request, batcher.batch_of)
+        hear: Hear = partial(batcher.news, stream)
+        if stream.lane_count > MOST_LIVE_LANES:
+            hear = _in_pool(engine, stream)
+        longest = live_frames(stream)
         with metrics.LIVE.track_inprogress():
-            async for reply in _replies(stream, messages, partial(batcher.news, stream), longest):
+            async for reply in _replies(stream, messages, hear, longest):
                 yield reply
     finally:
         batcher.load.gone(id(request))
+
+
+def live_frames(stream: SpotStream) -> int:
+    """Frames of a piece of live audio; usual chunks of many channels are not cut."""
+    longest_s = max(LEAST_PIECE_S, LIVE_PIECE_S / max(1, stream.lane_count))
+    return max(1, round(longest_s * stream.request.rate_hz))
 
 
 async def spot_samples(
@@ -75,7 +87,7 @@ async def spot_samples(
 async def _replies(
     stream: SpotStream,
     messages: AsyncIterator[Message],
-    hear: Callable[[Step], Awaitable[News]],
+    hear: Hear,
     longest_frames: int | None = None,
 ) -> AsyncGenerator[Reply, None]:
     """Every message is scored before the next is read: a slow server slows its client down."""
@@ -89,7 +101,7 @@ async def _replies(
     yield stream.summary()
 
 
-def _in_pool(engine: Engine, stream: SpotStream) -> Callable[[Step], Awaitable[News]]:
+def _in_pool(engine: Engine, stream: SpotStream) -> Hear:
     async def hear(step: Step) -> News:
         return await engine.run(heard_alone, stream, step)
 
@@ -103,10 +115,17 @@ def heard_alone(stream: SpotStream, step: Step) -> News:
     return stream.news([alone(hearing) for hearing in step.begin()], step.urgent)
 
 
-def _open(
-    engine: Engine, request: SpotRequest, batch_of: BatchOf = lambda detector: None
-) -> SpotStream:
-    return SpotStream(request, engine.keyword_detectors(request.detectors), batch_of)
+def _open(engine: Engine, request: SpotRequest) -> SpotStream:
+    return SpotStream(request, engine.keyword_detectors(request.detectors))
+
+
+def _open_live(engine: Engine, request: SpotRequest, batch_of: BatchOf) -> SpotStream:
+    """Its sessions share the steps of others, unless they are so many that those would wait."""
+    detectors = engine.keyword_detectors(request.detectors)
+    lanes = len(detectors) * (len(request.channels) or request.channel_count or 1)
+    if lanes > MOST_LIVE_LANES:
+        return SpotStream(request, detectors)
+    return SpotStream(request, detectors, batch_of)
 
 
 async def shorter(

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from cnn_core.stream import StreamBatch
 from sweepnet_service.detectors.keyword import KeywordDetector
-from sweepnet_service.errors import InvalidInput, Overloaded
+from sweepnet_service.errors import InvalidInput, Overloaded, Unavailable
 from sweepnet_service.live.batcher import Batcher, Work, score
 from sweepnet_service.live.load import FEWEST, MOST_UNHEARD, Load
 from sweepnet_service.live.pace import Pace
 from sweepnet_service.live.replies import News
 from sweepnet_service.live.request import SpotRequest
 from sweepnet_service.live.stream import Chunk, Gap, Message, SpotStream, Step
-from sweepnet_service.spotting import heard_alone
+from sweepnet_service.spotting import heard_alone, live_frames
 
 BITS = 1e-6
 RATE_HZ = 16_000
@@ -245,6 +245,44 @@ def test_the_batcher_answers_everybody(tiny: KeywordDetector, noise: Any) -> Non
     batcher.close()
     for number in (0, 7, 38):
         assert_same(told[number], alone(stream_of(tiny), [pieces[number].tobytes()]))
+
+
+def test_a_closed_batcher_answers_nobody_later(tiny: KeywordDetector) -> None:
+    """Who comes then hears so, and nobody waits for ever."""
+    batcher = Batcher(Load(1.0))
+    batcher.close()
+    stream = stream_of(tiny, batcher.batch_of(tiny))
+    with pytest.raises(Unavailable, match="it ends now"):
+        asyncio.run(batcher.news(stream, Step(stream.finish, 0)))
+
+
+def test_a_fault_of_ours_in_a_step_ends_those_in_it_and_not_the_batcher(
+    tiny: KeywordDetector, noise: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batcher = Batcher(Load(1.0))
+    data = noise[:4_000, 0].tobytes()
+
+    async def once() -> News:
+        stream = stream_of(tiny, batcher.batch_of(tiny))
+        return await batcher.news(stream, next(stream.steps(data)))
+
+    def broken(self: Any, *given: Any) -> None:
+        raise ZeroDivisionError("ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Batcher, "_learn", broken)
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(once())
+    assert asyncio.run(once()).channels
+    batcher.close()
+
+
+def test_usual_chunks_are_not_cut_and_long_ones_are(tiny: KeywordDetector) -> None:
+    """80 ms of 16 channels is one step; a second of one channel too, two seconds are two."""
+    for channels, seconds, count in ((16, 0.08, 1), (64, 0.1, 1), (1, 1.0, 1), (1, 2.0, 2)):
+        stream = stream_of(tiny, channel_count=channels)
+        data = bytes(4 * channels * round(seconds * RATE_HZ))
+        assert len(list(stream.steps(data, live_frames(stream)))) == count
 
 
 class Hands:

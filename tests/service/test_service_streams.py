@@ -271,6 +271,19 @@ def test_chunks_that_cannot_be_are_refused(spotter: Any, told_why: str, message:
     assert told_why in caught.value.details()  # type: ignore[attr-defined]
 
 
+def test_a_stream_of_very_many_channels_is_scored_by_itself(spotter: Any, noise: Any) -> None:
+    """64 channels under two detectors: the scores are the same, others do not wait for them."""
+    wide = np.repeat(noise[:3_200, :1], 64, axis=1)
+    both = ["detectors/tiny", "detectors/welcome"]
+    rows = windows(spoken(spotter, config(16_000, 64, detectors=both), [wide.tobytes()]))
+    alone = windows(spoken(spotter, config(16_000, 1), [wide[:, 0].tobytes()]))
+
+    expected = scores(alone[0, "detectors/tiny"])
+    for channel in (0, 63):
+        np.testing.assert_allclose(scores(rows[channel, "detectors/tiny"]), expected, atol=BITS)
+    assert len(rows) == 128
+
+
 def test_a_file_has_no_chunks(spotter: Any) -> None:
     shape = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_CONTAINER)
     requests = [

@@ -13,7 +13,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from cnn_core.arrays import Array
 from cnn_core.errors import CoreError
 from cnn_core.stream import Stream, StreamBatch
 from sweepnet_service import metrics
+from sweepnet_service.errors import Unavailable
 from sweepnet_service.live.load import Load
 from sweepnet_service.live.replies import ChannelNews, News
 from sweepnet_service.live.stream import SpotStream, Step
@@ -101,9 +102,14 @@ class Batcher:
             return self._batches[detector]
 
     async def news(self, stream: SpotStream, step: Step) -> News:
-        """What the step brings. A step that has not begun when its caller goes is left out."""
+        """What the step brings. A step that has not begun when its caller goes is left out.
+
+        Raises Unavailable once the batcher is closed.
+        """
         answer: asyncio.Future[News] = asyncio.get_running_loop().create_future()
         with self._wake:
+            if self._closed:
+                raise _ended()
             self._waiting.append(Work(stream, step, answer, time.monotonic()))
             self._wake.notify()
         return await answer
@@ -123,6 +129,9 @@ class Batcher:
         begun = 0.0
         while not self._closed:
             begun = self._round(begun)
+        for work in self._waiting:
+            work.error = _ended()
+        answer(self._waiting)
 
     def _round(self, before: float) -> float:
         """One step, when there is something to do; when it began. It keeps nothing of it."""
@@ -131,8 +140,10 @@ class Batcher:
         try:
             score(works)
             self._learn(works, begun, time.monotonic())
-        finally:  # whatever happens, nobody waits for ever
-            answer(works)
+        except Exception as error:  # whatever happens, nobody waits for ever
+            for work in works:
+                work.news, work.error = None, error
+        answer(works)
         return begun
 
     def _taken(self, begun: float) -> list[Work]:
@@ -163,6 +174,10 @@ class Batcher:
         metrics.STEP_PIECES.observe(len(works))
         for work in works:
             metrics.QUEUE_S.observe(begun - work.since)
+
+
+def _ended() -> Unavailable:
+    return Unavailable("server", "it ends now; try another")
 
 
 def score(works: Iterable[Work]) -> None:
@@ -198,34 +213,35 @@ def _begun(work: Work) -> list[Run]:
 
 def _step(asking: Iterable[Run]) -> None:
     """Answers what was asked, in one step for each network."""
-    by_batch: dict[StreamBatch, dict[Stream, tuple[Run, Array]]] = {}
+    by_batch: dict[StreamBatch, list[Run]] = {}
     for run in asking:
         if run.asked:
-            stream, frames = run.asked
-            by_batch.setdefault(stream.batch, {})[stream] = (run, frames)
-    for batch, asked in by_batch.items():
-        try:
-            _answered(batch, asked)
-        except CoreError:
-            # No stream has moved. Alone, only the one that cannot be stepped fails.
-            for stream, one in asked.items():
-                _alone(batch, stream, one)
-        except Exception as error:
-            for run, _ in asked.values():
-                run.work.error = error
+            by_batch.setdefault(run.asked[0].batch, []).append(run)
+    for batch, runs in by_batch.items():
+        _answered(batch, runs)
 
 
-def _answered(batch: StreamBatch, asked: Mapping[Stream, tuple[Run, Array]]) -> None:
-    heard = batch.step({stream: frames for stream, (_, frames) in asked.items()})
-    for stream, (run, _) in asked.items():
-        run.go_on(heard[stream].scores)
+def _answered(batch: StreamBatch, runs: Sequence[Run]) -> None:
+    """Goes on with each, or gives its work the error.
 
-
-def _alone(batch: StreamBatch, stream: Stream, asked: tuple[Run, Array]) -> None:
+    A refused step has moved no stream, so what it was refused for is sought by halves.
+    """
+    asked = [run.asked for run in runs if run.asked]
     try:
-        _answered(batch, {stream: asked})
+        heard = batch.step(dict(asked))
+    except CoreError as error:
+        if len(runs) == 1:
+            runs[0].work.error = error
+        else:
+            middle = len(runs) // 2
+            _answered(batch, runs[:middle])
+            _answered(batch, runs[middle:])
     except Exception as error:
-        asked[0].work.error = error
+        for run in runs:
+            run.work.error = error
+    else:
+        for run, (stream, _) in zip(runs, asked, strict=True):
+            run.go_on(heard[stream].scores)
 
 
 def _conclude(work: Work, told: Sequence[ChannelNews]) -> None:

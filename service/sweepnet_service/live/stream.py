@@ -109,7 +109,7 @@ class SpotStream:
 
     def steps(self, message: Message, longest_frames: int | None = None) -> Iterator[Step]:
         """What is to be done for a message, none of it long."""
-        frames = min(self.piece_frames, longest_frames or self.piece_frames)
+        frames = longest_frames or self.piece_frames
         if isinstance(message, Gap):
             yield Step(partial(self.gap, message.sample_count), 0, urgent=True)
         elif isinstance(message, bytes):
