@@ -18,7 +18,7 @@ from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk import TrunkSettings, train_trunk, without_output
 
 TRUNK = TrunkSettings(epochs=12)
-WORDS_TOGETHER = TuneSettings(steps=800)
+WORDS_TOGETHER = TuneSettings(steps=2400)
 SHARES = {"speech": 0.68, "talk": 0.08, "other words": 0.12, "noise": 0.06, "spoken": 0.06}
 """How often a piece without a word comes from where."""
 RECORDED_SHARE = 0.7
