@@ -77,6 +77,7 @@ def test_versions_by_the_command_line(
     )
     shown = json.loads(sweepnet("models", "show", "patches@live", "--json", *at).stdout)
     assert shown["name"] == "detectors/patches"
+    assert shown["version"] == "detectors/patches/versions/2"
     refused = sweepnet("models", "delete", "patches/versions/2", *at)
     assert (refused.returncode, "versions/2 is live" in refused.stderr) == (1, True)
     assert sweepnet("models", "rollback", "patches", *at).stdout == (

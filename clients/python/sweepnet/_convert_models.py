@@ -43,6 +43,7 @@ def model(told: model_pb2.Model) -> Model:
         window_s=told.window_s,
         hop_s=told.hop_s,
         error=told.error,
+        version=told.version.name,
     )
 
 

@@ -342,7 +342,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Model:
-    """A detector that the server holds; its network is told where one model is asked for."""
+    """A detector that the server holds; its network is told where one model is asked for.
+
+    `version` is the name of the version that it is, "" for a file that stands by itself.
+    """
 
     name: str
     kind: str
@@ -357,6 +360,7 @@ class Model:
     hop_s: float
     error: str = ""
     network: Network | None = None
+    version: str = ""
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,8 @@ def _show(model: Model) -> None:
 
 def _settings(model: Model) -> Iterator[Row]:
     yield "name", model.name
+    if model.version:
+        yield "version", model.version
     yield "kind", model.kind or "-"
     for label in model.labels:
         threshold = model.default_thresholds.get(label)
