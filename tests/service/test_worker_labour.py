@@ -270,6 +270,22 @@ def test_a_training_ends_with_the_comparison(
     assert again["data_sha256"] == told["data_sha256"]
 
 
+def test_a_damaged_checkpoint_costs_time_only(flower_data: Path, tmp_path: Path) -> None:
+    """The training begins anew, and ends with the same model."""
+    settings = {"pictures": 8, "batch": 4, "aside_share": 0.3, "detect_size_px": 64}
+    order = Order("image", "detectors/a", flower_data, settings, data_set="flowers")
+    made = []
+    for damaged in (False, True):
+        place, models = tmp_path / f"place-{damaged}", tmp_path / "models"
+        (place / "work").mkdir(parents=True)
+        models.mkdir(exist_ok=True)
+        if damaged:
+            (place / "work" / "checkpoint.safetensors").write_bytes(b"\x10" * 5000)
+        told = labour.done(order, place, models, lambda *_, **__: None, ignored)
+        made.append(Path(told["path"]).read_bytes())
+    assert made[0] == made[1]
+
+
 def test_a_refused_data_set_is_told_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it as findings, the first of it as the error."""
     found = [Problem(f"{n}.wav", "unreadable", refused=True) for n in range(5)]

@@ -21,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from cnn_core.errors import CoreError
 from sweepnet_service.errors import SweepnetError
 from sweepnet_service.progress import Progress
 from sweepnet_service.training.order import Order
@@ -59,6 +60,8 @@ def work(told: dict[str, Any], voice: Voice) -> None:
         voice.say("done", **done(order, place, models, voice.say, voice.progress))
     except SweepnetError as error:
         voice.say("error", kind=type(error).__name__, where=error.where, message=error.message)
+    except CoreError as error:
+        voice.say("error", kind="FailedPrecondition", where="training", message=str(error))
 
 
 def _beat(voice: Voice) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnn_core.errors import ModelFileError
 from cnn_core.modelfile import write_whole
 from sweepnet_service.errors import InvalidInput, SweepnetError
 from sweepnet_service.progress import Report
@@ -43,12 +46,22 @@ def done(order: Order, place: Path, models: Path, say: Say, report: Report) -> d
     digest = _kept_digest(order.data, place, report)
     config, steps = with_budget(order.kind, config, order.budget_minutes, place, report)
     say("budget", steps=steps)
-    made = train(order.kind, config, report)
+    made = trained(order.kind, config, report)
     remark = with_goal(made, order) if order.false_alarms_per_hour else ""
     comparison, unmeasured = against_live(order, made, library, report)
     remarks = "; ".join(filter(None, (remark, unmeasured)))
     told_of = comparison.to_json() if comparison else None
     return {"path": str(made), "data_sha256": digest, "comparison": told_of, "remark": remarks}
+
+
+def trained(kind: str, config: Any, report: Report) -> Path:
+    """The model file; from the beginning where what was kept to go on from cannot be read."""
+    try:
+        return train(kind, config, report)
+    except ModelFileError as error:
+        print(f"begun anew, for what was kept is damaged: {error}", file=sys.stderr)
+        shutil.rmtree(config.work_dir, ignore_errors=True)
+        return train(kind, config, report)
 
 
 def look(order: Order, config: Any, say: Say, report: Report) -> None:
