@@ -111,6 +111,8 @@ def test_a_fine_look_goes_down_to_the_pictures_own_pixels(flower: ImageDetector)
     assert flower.looks(picture(300, 200), tile=True) == (256, 320)
     assert two.looks(picture(1100, 700), tile=True) == (256, 192, 512, 1024, 1120)
     assert flower.looks(picture(100, 100), tile=True) == (256,)
+    # A frame is a square, so a long strip would be one of gigabytes.
+    assert flower.looks(picture(20_000, 20), tile=True) == (256, 512, 1024, 2048, 4096, 8192)
 
 
 @pytest.mark.needs_data

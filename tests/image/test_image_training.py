@@ -14,6 +14,7 @@ from cnn_core.tree import leaves
 from sweepnet_service.detectors.image import ImageDetector
 from sweepnet_service.detectors.image.augment import Augmentation
 from sweepnet_service.detectors.image.batches import batch, material, pool
+from sweepnet_service.detectors.image.card import markdown
 from sweepnet_service.detectors.image.config import Phase, Shares, TrainConfig
 from sweepnet_service.detectors.image.dataset import (
     load,
@@ -322,6 +323,11 @@ def test_a_training_that_fails_keeps_its_last_step(config: TrainConfig) -> None:
         ),
         ({"phases": (Phase(0.5, 96),)}, r"settings\.phases: got shares \[0\.5\]; expected rising"),
         ({"phases": ()}, r"settings\.phases: got sides \[\]; expected"),
+        ({"doubtful": 0.9}, r"settings\.doubtful: got 0\.9; expected at most sure, 0\.5"),
+        (
+            {"detect_more_px": (100,)},
+            r"settings\.detect_size_px: got 96 and \[100\]; expected mult",
+        ),
         ({"shards": 3}, r"settings\.shards: got 3; expected a divisor of batch, 8"),
         (
             {"augmentation": Augmentation(outline="round")},
@@ -334,3 +340,13 @@ def test_settings_that_do_not_fit_together_are_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=told):
         train(replace(square_config, work_dir=tmp_path, **changes), _silent)
+
+
+def test_the_card_tells_who_labelled_what_was_left_out(
+    trained: tuple[Path, list[Progress]],
+) -> None:
+    card = ImageDetector.load(trained[0]).card
+    taught = {**card, "training": {**card["training"], "taught_by": "0123456789abcdef"}}
+
+    assert "labelled by the model file" not in markdown("square", card)
+    assert "SHA-256 0123456789abcdef... where it was sure (0.5)" in markdown("square", taught)

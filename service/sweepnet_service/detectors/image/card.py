@@ -211,8 +211,20 @@ def _runs(training: Mapping[str, Any]) -> list[str]:
         f"- {'then ' if earlier else ''}{training['pictures']:,} augmented pictures in batches of "
         f"{training['batch']} ({phases}), seed {training['seed']}, peak rate {training['rate']}, "
         f"weight decay {training['weight_decay']}, few incomplete photos from "
-        f"{training['late_from']:.0%}; weights averaged with {training['average_decay']}",
+        f"{training['late_from']:.0%}; weights averaged with {training['average_decay']}"
+        + _taught(training),
     ]
+
+
+def _taught(training: Mapping[str, Any]) -> str:
+    """Who labelled what the incomplete photos left out."""
+    if "taught_by" not in training:
+        return ""
+    return (
+        f"; objects without a box in incomplete photos labelled by the model file of SHA-256 "
+        f"{training['taught_by']}... where it was sure ({training['sure']}), ignored where it "
+        f"doubted ({training['doubtful']})"
+    )
 
 
 SEEN = {

@@ -28,6 +28,8 @@ PIXELS_VERSION = 1
 # A JPEG decoded at a fraction of its size keeps twice the pixels that the network needs.
 DRAFT_MARGIN = 2
 LARGEST_INPUT_PX = 2048
+# The frame of the finest look is a square: 192 MiB, however long and narrow the picture is.
+LARGEST_LOOK_PX = 8192
 DEFAULTS = DetectOptions()
 
 
@@ -110,10 +112,11 @@ class ImageDetector:
 
     def looks(self, picture: Picture, tile: bool) -> tuple[int, ...]:
         """The sizes at which a picture is looked at: with `tile` also twice, four times, ... as
-        fine, up to its own pixels."""
-        sizes, finest = list(self.sizes_px), max(picture.pixels.shape[:2])
+        fine, up to its own pixels or LARGEST_LOOK_PX of them."""
+        sizes = list(self.sizes_px)
+        finest = min(LARGEST_LOOK_PX, _whole_strides(max(picture.pixels.shape[:2])))
         while tile and max(sizes) < finest:
-            sizes.append(min(2 * max(sizes), _whole_strides(finest)))
+            sizes.append(min(2 * max(sizes), finest))
         return tuple(sizes)
 
     def presence(self, looks: Sequence[Sweep]) -> float:

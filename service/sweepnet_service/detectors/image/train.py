@@ -64,6 +64,10 @@ def check(config: TrainConfig) -> None:
         raise InvalidInput(
             "settings.shards", f"got {config.shards}; expected a divisor of batch, {config.batch}"
         )
+    if config.doubtful > config.sure:
+        raise InvalidInput(
+            "settings.doubtful", f"got {config.doubtful}; expected at most sure, {config.sure}"
+        )
     outline = config.augmentation.outline
     if outline not in OUTLINES:
         raise InvalidInput(
