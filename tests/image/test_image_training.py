@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from sweepnet_service.detectors.image.dataset import (
     without_sources,
 )
 from sweepnet_service.detectors.image.evaluate import choose_thresholds, evaluate
-from sweepnet_service.detectors.image.fit import fit, resume
+from sweepnet_service.detectors.image.fit import advance, begin, fit, resume
 from sweepnet_service.detectors.image.teacher import completed
 from sweepnet_service.detectors.image.train import train
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
@@ -135,6 +136,34 @@ def test_a_batch_depends_on_seed_and_step_alone(config: TrainConfig) -> None:
     np.testing.assert_array_equal(first.inputs, again.inputs)
     np.testing.assert_array_equal(first.targets.heat, again.targets.heat)
     assert not np.array_equal(first.inputs, later.inputs)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "shards", "sizes"), [(8, 2, (4, 4)), (5, 2, (3, 2)), (1, 2, (1,)), (7, 1, (7,))]
+)
+def test_a_batch_of_any_size_is_cut_into_parts(
+    config: TrainConfig, batch_size: int, shards: int, sizes: tuple[int, ...]
+) -> None:
+    parted = replace(config, batch=batch_size, shards=shards)
+    photos = pool(material(config).learn, config.species)
+
+    drawn = [batch(photos, parted, 0, part) for part in range(len(sizes))]
+
+    assert parted.part_sizes == sizes
+    assert tuple(len(each.inputs) for each in drawn) == sizes
+
+
+def test_threads_change_no_bit(config: TrainConfig) -> None:
+    """The parts of a batch one after another, or at once."""
+    short = replace(config, pictures=15, batch=5)
+    photos = pool(material(short).learn, short.species)
+
+    one, _ = advance(short, photos, begin(short))
+    with ThreadPoolExecutor(2) as threads:
+        two, _ = advance(short, photos, begin(short), threads.map)
+
+    for (path, a), (_, b) in zip(leaves(one.net), leaves(two.net), strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=path)
 
 
 def test_phases_set_the_input_size(config: TrainConfig) -> None:
@@ -328,7 +357,6 @@ def test_a_training_that_fails_keeps_its_last_step(config: TrainConfig) -> None:
             {"detect_more_px": (100,)},
             r"settings\.detect_size_px: got 96 and \[100\]; expected mult",
         ),
-        ({"shards": 3}, r"settings\.shards: got 3; expected a divisor of batch, 8"),
         (
             {"augmentation": Augmentation(outline="round")},
             r"settings\.augmentation\.outline: got 'round'; expected one of",

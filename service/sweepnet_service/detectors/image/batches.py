@@ -97,9 +97,9 @@ class Batch:
 
 
 def batch(photos: Pool, config: TrainConfig, step: int, part: int = 0) -> Batch:
-    """A part of the batch of a step: one of `config.shards` equal ones."""
-    rng = np.random.default_rng((config.seed, step, part))
-    samples = [sample(photos, rng, config, step / config.steps) for _ in range(config.part_size)]
+    """A part of the batch of a step, of `config.part_sizes`."""
+    rng, done = np.random.default_rng((config.seed, step, part)), step / config.steps
+    samples = [sample(photos, rng, config, done) for _ in range(config.part_sizes[part])]
     inputs = [coloured(s.pixels, *draw_colour(rng, config.augmentation)) for s in samples]
     return Batch(np.stack(inputs), targets_of(samples))
 

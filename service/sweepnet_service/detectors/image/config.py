@@ -93,9 +93,10 @@ class TrainConfig:
         return -(-self.pictures // self.batch)
 
     @property
-    def part_size(self) -> int:
-        """Pictures in a part of a batch."""
-        return self.batch // self.shards
+    def part_sizes(self) -> tuple[int, ...]:
+        """Pictures in each part of a batch: as equal as can be, and none empty."""
+        parts = min(self.shards, self.batch)
+        return tuple(len(range(part, self.batch, parts)) for part in range(parts))
 
     def size_px(self, done: float) -> int:
         """The input's side when the share `done` of the pictures has been seen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -95,9 +95,9 @@ def advance(
         _, d_outputs, parts = detection_loss(outputs, drawn.targets, config.loss)
         return pull(d_outputs), parts
 
-    gradients, parts = zip(*each(part_gradient, range(config.shards)), strict=True)
-    mean = gradients[0] if config.shards == 1 else tree_map(_mean, *gradients)
-    gradient = clip_norm(mean, config.gradient_limit)
+    sizes = config.part_sizes
+    gradients, parts = zip(*each(part_gradient, range(len(sizes))), strict=True)
+    gradient = clip_norm(_mean(gradients, sizes), config.gradient_limit)
     rate = cosine(state.step, config.steps, config.rate, config.warmup_steps)
     net, optimiser = _optimiser(config).step(state.net, state.optimiser, gradient, rate)
     # A young average would remember the untrained network for long: let it follow faster.
@@ -106,9 +106,17 @@ def advance(
     return State(state.step + 1, net, running, optimiser), parts[0]
 
 
-def _mean(*each: Array) -> Array:
-    total = sum(each[1:], start=each[0])
-    return np.asarray(total / len(each), each[0].dtype)
+def _mean(gradients: Sequence[Sequential], sizes: Sequence[int]) -> Sequential:
+    """The mean of the parts' gradients by their numbers of pictures."""
+    if len(gradients) == 1:
+        return gradients[0]
+    shares = [size / sum(sizes) for size in sizes]
+
+    def weighted(*each: Array) -> Array:
+        terms = [share * array for share, array in zip(shares, each, strict=True)]
+        return np.asarray(sum(terms[1:], start=terms[0]), each[0].dtype)
+
+    return tree_map(weighted, *gradients)
 
 
 def _optimiser(config: TrainConfig) -> AdamW:

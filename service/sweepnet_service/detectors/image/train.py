@@ -60,10 +60,6 @@ def check(config: TrainConfig) -> None:
         if sum(astuple(getattr(config, name))) <= 0:
             raise InvalidInput(f"settings.{name}", "got only zeros; expected one above 0")
     _check_phases(config)
-    if config.batch % config.shards:
-        raise InvalidInput(
-            "settings.shards", f"got {config.shards}; expected a divisor of batch, {config.batch}"
-        )
     if config.doubtful > config.sure:
         raise InvalidInput(
             "settings.doubtful", f"got {config.doubtful}; expected at most sure, {config.sure}"
