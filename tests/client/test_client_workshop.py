@@ -17,7 +17,7 @@ from sweepnet import AsyncClient, Client
 from sweepnet.cli.training import _name_of, settings
 from sweepnet.errors import FailedPrecondition, InvalidInput, NotFound
 from sweepnet.workshop import AsyncWorkshop, Job, Workshop, calls
-from sweepnet.workshop.sending import files_of, pieces
+from sweepnet.workshop.sending import files_of, mark_of, pieces
 
 QUICK = {"pictures": 8, "batch": 4, "aside_share": 0.3, "detect_size_px": 64}
 
@@ -88,6 +88,23 @@ def test_versions_by_the_command_line(
     staged = sweepnet("models", "promote", "patches/versions/2", "--alias", "staging", *at)
     assert staged.stdout == "detectors/patches/versions/2 is staging\n"
     assert sweepnet("models", "rollback", "blobs", *at).returncode == 1
+
+
+def test_data_sets_by_the_command_line(
+    server: str, workshop: Workshop, tmp_path: Path, sweepnet: Callable[..., Any]
+) -> None:
+    """A folder that has changed is another data set."""
+    (tmp_path / "a.wav").write_bytes(b"1")
+    first = mark_of(tmp_path)
+    assert mark_of(tmp_path) == first
+    (tmp_path / "b.wav").write_bytes(b"2")
+    assert mark_of(tmp_path) != first
+    workshop.send(tmp_path, "listed")
+    at = ("--server", server)
+    assert "datasets/listed" in sweepnet("data", *at).stdout
+    assert sweepnet("data", "delete", "datasets/listed", *at).returncode == 0
+    assert "datasets/listed" not in sweepnet("data", "--json", *at).stdout
+    assert sweepnet("data").returncode == 2
 
 
 def test_no_call_notices_a_promotion(

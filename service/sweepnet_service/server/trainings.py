@@ -5,12 +5,15 @@ What the records take is loaded with the first order: a server that only serves 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import grpc
+import structlog
 from google.longrunning import operations_pb2_grpc
 
 from sweepnet_protos.v1 import data_set_pb2_grpc, trainer_pb2_grpc
+from sweepnet_service.errors import SweepnetError
 from sweepnet_service.server.attendant import Attendant
 from sweepnet_service.server.data_sets import DataSets
 from sweepnet_service.server.settings import Settings
@@ -19,6 +22,8 @@ from sweepnet_service.server.trainer import Operations, Trainer
 from sweepnet_service.store import Library
 from sweepnet_service.training.jobs import Jobs
 from sweepnet_service.training.keeping import Keeping
+
+log = structlog.get_logger("sweepnet")
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,12 @@ class Trainings:
 
     async def begin(self) -> None:
         """Go on with what an earlier server left."""
-        await self.attendant.wake_for(self._waiting)
+        try:
+            await self.attendant.wake_for(self._waiting)
+        except SweepnetError as error:
+            # Who only serves need not mind.
+            with suppress(OSError, ValueError):
+                log.warning("records unusable", reason=error.message)
 
     async def close(self) -> None:
         """End the worker and let the records go."""

@@ -57,6 +57,7 @@ def build(called: list[str]) -> typer.Typer:
 def client_verbs() -> dict[str, Callable[..., None] | typer.Typer]:
     """Verbs that need the client only; a group is a `Typer`."""
     from sweepnet.cli.batch import batch
+    from sweepnet.cli.data import app as data
     from sweepnet.cli.detect import detect
     from sweepnet.cli.doctor import doctor
     from sweepnet.cli.jobs import app as jobs
@@ -72,6 +73,7 @@ def client_verbs() -> dict[str, Callable[..., None] | typer.Typer]:
         "listen": listen,
         "models": models,
         "jobs": jobs,
+        "data": data,
         "demo": demo,
         "doctor": doctor,
     }

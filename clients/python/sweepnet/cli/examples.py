@@ -16,6 +16,8 @@ EXAMPLES = {
     "models rollback": "sweepnet models rollback good_day --server localhost",
     "models compare": "sweepnet models compare good_day/versions/3 datasets/own --server localhost",
     "models delete": "sweepnet models delete good_day/versions/1 --server localhost",
+    "data": "sweepnet data --server localhost",
+    "data delete": "sweepnet data delete datasets/own-1f3a5b7c --server localhost",
     "jobs": "sweepnet jobs --server localhost",
     "jobs watch": "sweepnet jobs watch 5a2a8866cb614d77 --server localhost",
     "jobs cancel": "sweepnet jobs cancel 5a2a8866cb614d77 --server localhost",

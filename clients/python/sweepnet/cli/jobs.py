@@ -25,6 +25,13 @@ NeededServer = Annotated[
         "--server", metavar="HOST:PORT", envvar="SWEEPNET_SERVER", help="The running server."
     ),
 ]
+# A group's own: with a verb behind it the verb's counts.
+OwnServer = Annotated[
+    str | None,
+    typer.Option(
+        "--server", metavar="HOST:PORT", envvar="SWEEPNET_SERVER", help="The running server."
+    ),
+]
 Name = Annotated[str, typer.Argument(help="The job, as `sweepnet jobs` lists it.")]
 MOST_PROBLEMS = 20
 
@@ -36,22 +43,18 @@ def workshop_of(server: str) -> Iterator[Workshop]:
         yield Workshop(client)
 
 
-def jobs(
-    called: typer.Context,
-    server: Annotated[
-        str | None,
-        typer.Option(
-            "--server", metavar="HOST:PORT", envvar="SWEEPNET_SERVER", help="The running server."
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
+def needed(server: str | None) -> str:
+    """The server; raises BadParameter where none is given."""
+    if server is None:
+        raise typer.BadParameter("is not given; expected HOST:PORT", param_hint="--server")
+    return server
+
+
+def jobs(called: typer.Context, server: OwnServer = None, as_json: Json = False) -> None:
     """List the trainings and comparisons that a server remembers, oldest first."""
     if called.invoked_subcommand:
         return
-    if server is None:
-        raise typer.BadParameter("is not given; expected HOST:PORT", param_hint="--server")
-    with workshop_of(server) as workshop:
+    with workshop_of(needed(server)) as workshop:
         found = workshop.jobs()
     if as_json:
         for job in found:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from sweepnet.cli.ending import FAILED, clear_ending
 from sweepnet.cli.jobs import NeededServer, bare, followed, workshop_of
 from sweepnet.workshop import TrainOptions, Workshop, unheard
-from sweepnet.workshop.sending import Sent
+from sweepnet.workshop.sending import Sent, mark_of
 
 KINDS = ("keyword", "image")
 Promotion = Literal["unless worse", "always", "never"]
@@ -99,7 +99,9 @@ def _sent(workshop: Workshop, data: str) -> str:
     if data.startswith("datasets/"):
         return data
     with _bar() as progress:
-        return workshop.send(data, _name_of(Path(data).resolve().name), progress).name
+        # Another content is another data set: earlier trainings' stay what they were.
+        name = f"{_name_of(Path(data).resolve().name)[:50]}-{mark_of(data)}"
+        return workshop.send(data, name, progress).name
 
 
 @contextmanager

@@ -36,6 +36,17 @@ def files_of(folder: str | os.PathLike[str]) -> list[LocalFile]:
     return sorted((_measured(place, root) for place in places), key=lambda file: file.path)
 
 
+def mark_of(folder: str | os.PathLike[str]) -> str:
+    """8 digits that tell a folder's files, by name, size and time, from others."""
+    root, whole = Path(folder), hashlib.sha256()
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        if not _hidden(path, root):
+            state = path.stat()
+            told = (path.relative_to(root).as_posix(), state.st_size, state.st_mtime_ns)
+            whole.update(repr(told).encode())
+    return whole.hexdigest()[:8]
+
+
 def pieces(file: LocalFile, offset: int) -> Iterator[tuple[int, bytes]]:
     """(offset, piece) from a place in the file on."""
     with file.place.open("rb") as opened:
