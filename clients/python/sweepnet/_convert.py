@@ -113,6 +113,11 @@ def audio_request(
 def _channel_chunk(chunk: ChannelChunk) -> audio_pb2.ChannelChunk:
     if isinstance(chunk.content, Gap):
         return audio_pb2.ChannelChunk(channel=chunk.channel, gap=_gap(chunk.content))
+    if not isinstance(chunk.content, bytes | bytearray | memoryview):
+        raise TypeError(
+            f"audio of channel {chunk.channel} is {type(chunk.content).__name__}; "
+            "expected bytes of samples, or Gap"
+        )
     return audio_pb2.ChannelChunk(channel=chunk.channel, audio=bytes(chunk.content))
 
 
