@@ -74,7 +74,8 @@ class DetectOptions(TypedDict, total=False):
     """Look only here, in pixels of the picture after its EXIF turn; everywhere by default."""
     tile: bool
     """Look twice, four times, ... as finely too, up to the picture's own pixels: for small objects
-    in large pictures. It takes as much longer as the picture is larger than the detector's input."""
+    in large pictures. It takes as much longer as the picture is larger than what the detector
+    takes in."""
     score_map: bool
     """Whether the map of scores by place comes too."""
     explanations: bool
