@@ -156,6 +156,24 @@ def test_boxes_are_drawn_where_they_are() -> None:
     assert np.asarray(photo).max() == 0
 
 
+@pytest.mark.parametrize(
+    ("mode", "colour", "seen"),
+    [
+        ("I;16", 257 * 100, (100, 100, 100)),
+        ("RGBA", (10, 20, 30, 0), (255, 255, 255)),
+        ("RGBA", (10, 20, 30, 255), (10, 20, 30)),
+        ("LA", (10, 0), (255, 255, 255)),
+        ("L", 10, (10, 10, 10)),
+    ],
+)
+def test_any_mode_is_drawn_as_the_server_sees_it(
+    tmp_path: Path, mode: str, colour: Any, seen: tuple[int, int, int]
+) -> None:
+    Image.new(mode, (4, 3), colour).save(tmp_path / "x.png")
+
+    assert boxed.photo_of(tmp_path / "x.png").getpixel((1, 1)) == seen
+
+
 @pytest.mark.parametrize("edge", [box(0, 0, 5, 3), box(199, 99, 200, 100), box(0, 0, 200, 100)])
 def test_boxes_at_the_edge_are_drawn_and_cut(edge: Box) -> None:
     photo = Image.new("RGB", (200, 100), "white")

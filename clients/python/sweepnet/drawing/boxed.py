@@ -16,9 +16,18 @@ QUALITY = 92
 
 
 def photo_of(path: Path) -> Image.Image:
-    """The picture after its EXIF turn, in colour: what the server's pixels count in."""
+    """The picture after its EXIF turn, in colour, as the server sees it: transparency laid on
+    white, deep greys in 8 bits."""
     with Image.open(path) as picture:
-        return ImageOps.exif_transpose(picture).convert("RGB")
+        turned = ImageOps.exif_transpose(picture)
+        if turned.mode.startswith("I"):
+            return turned.convert("I").point(lambda value: value * (1 / 257)).convert("RGB")
+        if turned.has_transparency_data:
+            clear = turned.convert("RGBA")
+            return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert(
+                "RGB"
+            )
+        return turned.convert("RGB")
 
 
 def boxed(photo: Image.Image, found: Detections) -> Image.Image:
