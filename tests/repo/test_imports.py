@@ -25,7 +25,8 @@ ALLOWED = {
     "sweepnet_service": {
         "cnn_core", "sweepnet_protos", "grpc_health", "grpc_reflection", "numpy", "scipy", "PIL",
         "pydantic", "pydantic_settings", "rich", "safetensors", "soundfile", "soxr", "structlog",
-        "alembic", "prometheus_client", "sqlalchemy", "threadpoolctl", "typer", "uvloop", *GRPC,
+        "alembic", "prometheus_client", "sqlalchemy", "threadpoolctl", "typer",
+        "typing_extensions", "uvloop", *GRPC,
     },
 }  # fmt: skip
 # Drawing belongs to the extra [plots], cutting out to [clips], microphones to [mic], tables to
