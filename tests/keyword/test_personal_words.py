@@ -17,6 +17,7 @@ from cnn_core.decode import greedy_decode
 from cnn_core.layers import Conv1d, Relu, Sequential
 from sweepnet_service.commands.train import app
 from sweepnet_service.detectors.keyword import KeywordDetector
+from sweepnet_service.detectors.keyword.assembly import Calibrated
 from sweepnet_service.detectors.keyword.evaluate import streamed
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings
@@ -25,6 +26,7 @@ from sweepnet_service.detectors.keyword.personal.estimate import (
     Judged,
     Told,
     clopper_pearson,
+    mapped,
 )
 from sweepnet_service.detectors.keyword.personal.train import PersonalConfig, train, versions
 from sweepnet_service.detectors.keyword.phones import PHONES
@@ -90,6 +92,10 @@ def test_a_few_recordings_become_a_spotter_that_tells_how_good_it_is(model: Path
     assert told["whole"]["recordings"] == 4
     assert 0 <= told["whole"]["missed"] <= 4
     assert told["half"]["recordings"] == 4
+    (point,) = made.operating_points["rise"]
+    assert made.default_thresholds["rise"] == point.threshold
+    assert (point.false_alarms_per_hour, point.extrapolated) == (1.0, True)
+    assert point.miss_rate == told["whole"]["missed"] / 4
     text = model.with_suffix(".md").read_text()
     assert "## Estimate" in text
     assert "Of 4 recordings, each left out once" in text
@@ -152,6 +158,15 @@ def test_intervals_hold_the_share(of: int, data: st.DataObject) -> None:
     found = clopper_pearson(count, of)
     assert 0 <= found.low <= count / of <= found.high <= 1
     assert found.high - found.low > 0
+
+
+def test_a_threshold_is_mapped_as_the_scores_are(detector: KeywordDetector, murmur: Array) -> None:
+    net = Calibrated.of(detector.net, 1).mapped(0, 0.4, 1.5).net
+    other = replace(detector, net=net)
+    before, after = streamed(detector, murmur)[:, 0], streamed(other, murmur)[:, 0]
+    for place in (0, 40, 90):
+        found = mapped(float(before[place]), detector, other)
+        assert found == pytest.approx(after[place], abs=1e-4)
 
 
 def test_what_more_recordings_bring_is_told_with_care() -> None:

@@ -8,12 +8,13 @@ brought is how much a doubling brings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from scipy.special import betaincinv, expit
+from scipy.special import betaincinv, expit, logit
 
-from sweepnet_service.detectors.keyword.detector import KeywordDetector
+from sweepnet_service.detectors.keyword.assembly import Calibrated
+from sweepnet_service.detectors.keyword.detector import KeywordDetector, OperatingPoint
 from sweepnet_service.detectors.keyword.evaluate import (
     Alarms,
     Decider,
@@ -150,6 +151,27 @@ def judged(detector: KeywordDetector, parts: Sequence[Part]) -> Judged:
         hours=hours(parts[0].count),
         spotters=len(parts),
     )
+
+
+def told_at(
+    detector: KeywordDetector, label: str, threshold: float, of_hours: float, told: Told
+) -> KeywordDetector:
+    """The detector with this threshold for one false alarm an hour, by the same rule that its
+    estimate rests on, where too little sound was there to choose it as usual.
+    """
+    point = OperatingPoint(threshold, DEFAULT_RATE, told.whole.miss.value, of_hours)
+    return replace(
+        detector,
+        operating_points={**detector.operating_points, label: (point,)},
+        default_thresholds={**detector.default_thresholds, label: threshold},
+    )
+
+
+def mapped(threshold: float, before: KeywordDetector, after: KeywordDetector) -> float:
+    """A score of a detector of one label as another calibration of the same network tells it."""
+    old, new = (Calibrated.of(each.net, 1) for each in (before, after))
+    odds = (logit(threshold) - old.offset[0]) / old.scale[0]
+    return float(expit(new.scale[0] * odds + new.offset[0]))
 
 
 def threshold_of(detector: KeywordDetector, part: Part) -> float:

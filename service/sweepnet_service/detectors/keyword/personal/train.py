@@ -33,11 +33,18 @@ from sweepnet_service.detectors.keyword.personal.config import (
     word_recordings,
 )
 from sweepnet_service.detectors.keyword.personal.decoded import spellings_in
-from sweepnet_service.detectors.keyword.personal.estimate import Part, Told, judged
+from sweepnet_service.detectors.keyword.personal.estimate import (
+    Part,
+    Told,
+    judged,
+    mapped,
+    threshold_of,
+    told_at,
+)
 from sweepnet_service.detectors.keyword.personal.lessons import Lessons, lessons
 from sweepnet_service.detectors.keyword.spelled import mean_length, reading_in, weight_for
 from sweepnet_service.detectors.keyword.train import kept_head
-from sweepnet_service.detectors.keyword.tuning import placement, tuned, untuned
+from sweepnet_service.detectors.keyword.tuning import DEFAULT_RATE, placement, tuned, untuned
 from sweepnet_service.progress import Progress, Report, paced, timed
 
 __all__ = ["PersonalConfig", "train"]
@@ -196,7 +203,11 @@ def finished(
     alone = hours(people) >= FEWEST_HOURS
     speech, besides = (people, spoken) if alone else (other, [])
     learnt = [each[ALL] for each in heard.words]
-    detector = tuned(detector, label, left, speech, learnt, besides)
+    cut = threshold_of(detector, Part(label, (), other, ()))
+    scaled = tuned(detector, label, left, speech, learnt, besides)
+    if DEFAULT_RATE not in {p.false_alarms_per_hour for p in scaled.operating_points[label]}:
+        scaled = told_at(scaled, label, mapped(cut, detector, scaled), hours(other), told)
+    detector = scaled
     material = Material(
         positive=[each.recording for each in learnt],
         speech=[each.recording for each in people],
