@@ -70,6 +70,7 @@ class TrainerServiceServicer(object):
         response TrainingResult. The finished model is a new version, live at once
         unless `promotion` says otherwise.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +79,7 @@ class TrainerServiceServicer(object):
     def ResumeTraining(self, request, context):
         """Lets a training that failed or was cancelled go on from what it kept.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +97,7 @@ class TrainerServiceServicer(object):
         TrainingMetadata, its response Comparison. What it finds stands against a
         promotion until it is repeated or forced.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

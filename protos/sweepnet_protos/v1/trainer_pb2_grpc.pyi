@@ -33,6 +33,7 @@ class TrainerServiceStub:
     response TrainingResult. The finished model is a new version, live at once
     unless `promotion` says otherwise.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
     ResumeTraining: grpc.UnaryUnaryMultiCallable[
@@ -41,6 +42,7 @@ class TrainerServiceStub:
     ]
     """Lets a training that failed or was cancelled go on from what it kept.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
     GetTrainingLog: grpc.UnaryUnaryMultiCallable[
@@ -57,6 +59,7 @@ class TrainerServiceStub:
     TrainingMetadata, its response Comparison. What it finds stands against a
     promotion until it is repeated or forced.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
 class TrainerServiceAsyncStub:
@@ -73,6 +76,7 @@ class TrainerServiceAsyncStub:
     response TrainingResult. The finished model is a new version, live at once
     unless `promotion` says otherwise.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
     ResumeTraining: grpc.aio.UnaryUnaryMultiCallable[
@@ -81,6 +85,7 @@ class TrainerServiceAsyncStub:
     ]
     """Lets a training that failed or was cancelled go on from what it kept.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
     GetTrainingLog: grpc.aio.UnaryUnaryMultiCallable[
@@ -97,6 +102,7 @@ class TrainerServiceAsyncStub:
     TrainingMetadata, its response Comparison. What it finds stands against a
     promotion until it is repeated or forced.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
 class TrainerServiceServicer(metaclass=abc.ABCMeta):
@@ -115,6 +121,7 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
         response TrainingResult. The finished model is a new version, live at once
         unless `promotion` says otherwise.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
 
     @abc.abstractmethod
@@ -125,6 +132,7 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
         """Lets a training that failed or was cancelled go on from what it kept.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
 
     @abc.abstractmethod
@@ -145,6 +153,7 @@ class TrainerServiceServicer(metaclass=abc.ABCMeta):
         TrainingMetadata, its response Comparison. What it finds stands against a
         promotion until it is repeated or forced.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
 
 def add_TrainerServiceServicer_to_server(servicer: TrainerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
