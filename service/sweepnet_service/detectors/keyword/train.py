@@ -59,7 +59,7 @@ __all__ = ["TrainConfig", "train"]
 
 DECIDING = (
     *("keyword", "data", "folder", "trunk", "train_trunk", "synthesize", "near_words"),
-    *("pronunciations", "real_segments", "splice", "trunk_copies", "seed", "phones_only"),
+    *("pronunciations", "real_segments", "splice", "trunk_copies", "seed"),
 )
 """Settings that the stages kept in the work folder depend on."""
 NOISE_DB = (0.0, 25.0)
