@@ -14,17 +14,19 @@ from pathlib import Path
 import numpy as np
 
 from cnn_core.arrays import Array, Flags
-from cnn_core.decide import non_maximum_suppression
 
 from .boxes import area
 from .config import TrainConfig
 from .dataset import UNKNOWN, Photo
-from .detector import ImageDetector
+from .detector import ImageDetector, joined
+from .network import TOTAL_STRIDE_PX
 from .pixels import Picture
 from .results import DetectOptions
 
 SIZES = (0.75, 1.0, 1.5)
 """Shares of its own input size at which the teacher looks."""
+MOST_BOXES = 300
+"""A bed of tulips holds more than a detector is asked for by default."""
 SAME = 0.5
 """The share of a found box within a labelled one from which both mean the same object."""
 
@@ -54,19 +56,14 @@ def completed(photo: Photo, teacher: ImageDetector, sure: float, doubtful: float
 def looked(teacher: ImageDetector, photo: Photo, least: float) -> tuple[Array, Array]:
     """Scores (n,) and boxes (n, 4) of all that the teacher finds at its several sizes."""
     height, width = photo.pixels.shape[:2]
-    picture, options = Picture(photo.pixels, width, height), DetectOptions()
-    each = [
-        replace(teacher, size_px=_whole(teacher.size_px * share)).sweep(picture) for share in SIZES
-    ]
-    found = [swept.found(least, options) for swept in each]
-    scores = np.concatenate([f.scores for f in found])
-    boxes = np.concatenate([f.boxes for f in found])
-    kept = non_maximum_suppression(boxes, scores, options.overlap_iou)
-    return scores[kept], boxes[kept]
+    picture, options = Picture(photo.pixels, width, height), DetectOptions(max_boxes=MOST_BOXES)
+    sizes = [_whole(teacher.size_px * share) for share in SIZES]
+    found = joined([teacher.sweep(picture, size).found(least, options) for size in sizes], options)
+    return found.scores, found.boxes
 
 
 def _whole(side_px: float) -> int:
-    return round(side_px / 32) * 32
+    return round(side_px / TOTAL_STRIDE_PX) * TOTAL_STRIDE_PX
 
 
 def _labelled(boxes: Array, known: Array) -> Flags:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from sweepnet_service.progress import Report as Tell
 
 from ..config import TrainConfig
 from ..detector import ImageDetector
+from ..teacher import digest_of
 from .measure import Report, measure, report_on
 from .page import write_page
 
@@ -41,9 +41,8 @@ def report_on_model(file: Path, asked: Asked, page: Path, progress: Tell) -> Rep
     negatives = str(trained.get("negatives", TrainConfig.negatives))
     measured = measure(detector, asked.data, asked.split, objects, negatives, progress)
     report = report_on(detector, measured, asked.split)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     facts = {
-        "model": f"{file.name}, SHA-256 {digest}…",
+        "model": f"{file.name}, SHA-256 {digest_of(file)}…",
         "pictures": f"{asked.data.name}/{objects}/{asked.split}, {negatives}/{asked.split}",
         "measured": time.strftime("%Y-%m-%d %H:%M"),
         "sweepnet": version("sweepnet"),
