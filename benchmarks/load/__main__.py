@@ -29,6 +29,8 @@ LEAST_ANSWERED = 0.99
 CLOSE = 0.05
 CHANNELS_OF_A_CALL = 16
 MOST = 8_192
+RAMP, SLOW_RAMP = 200.0, 25.0
+"""Streams that begin in a second; slowly where a server is to notice that it is full."""
 
 
 @contextmanager
@@ -51,11 +53,14 @@ def server(command: list[str]) -> Iterator[tuple[str, int]]:
         process.stdout.close()
 
 
-def trial(address: str, streams: int, seconds: float, channels: int = 1) -> dict[str, Any]:
+def trial(
+    address: str, streams: int, seconds: float, channels: int = 1, ramp: float = RAMP
+) -> dict[str, Any]:
     """What came of so many streams, as the generator tells."""
     density = "events" if channels > 1 else "every"
     command = [sys.executable, str(HERE / "generate.py"), address, str(streams), str(channels)]
-    done = subprocess.run([*command, str(seconds), density], capture_output=True, text=True)
+    command += [str(seconds), density, str(ramp)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode or not done.stdout.strip():
         raise SystemExit(f"the generator failed:\n{done.stderr[-2000:]}")
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -95,7 +100,7 @@ def memory_per_stream_kib(address: str, process: int, streams: int, seconds: flo
     """Resident memory that each of so many open streams adds, the highest while they run."""
     before = memory_kib(process)
     command = [sys.executable, str(HERE / "generate.py"), address, str(streams), "1"]
-    run = subprocess.Popen([*command, str(seconds), "every"], stdout=subprocess.DEVNULL)
+    run = subprocess.Popen([*command, str(seconds), "every", str(RAMP)], stdout=subprocess.DEVNULL)
     highest = before
     while run.poll() is None:
         highest = max(highest, memory_kib(process))
@@ -177,7 +182,7 @@ def overload(streams: int, seconds: float) -> dict[str, Any]:
     print(f"sweepnet: {3 * streams} streams where {streams} are held", flush=True)
     with server(ours()) as (address, _):
         warm(address)
-        return {"overload": trial(address, 3 * streams, seconds)}
+        return {"overload": trial(address, 3 * streams, seconds, ramp=SLOW_RAMP)}
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """The load: live streams that send 80 ms every 80 ms; one line of JSON tells what came back.
 
-    python generate.py ADDRESS STREAMS CHANNELS SECONDS every|events
+    python generate.py ADDRESS STREAMS CHANNELS SECONDS every|events RAMP
+
+RAMP streams begin in a second; what is measured begins once all of them have.
 
 Latency runs from the moment at which a chunk was due, so a generator or a server that falls behind
 is seen, to the reply that tells of its last sample.
@@ -19,7 +21,6 @@ from typing import Any
 import grpc
 import wire
 
-RAMP_STREAMS_S = 200
 SETTLE_S = 1.5
 LATE_S = 3.0
 """Replies that take longer than the run and this are counted as never come."""
@@ -113,7 +114,9 @@ def noise(count: int) -> bytes:
     )
 
 
-async def load(address: str, streams: int, channels: int, seconds: float, events: bool) -> Tally:
+async def load(
+    address: str, streams: int, channels: int, seconds: float, events: bool, ramp: float
+) -> Tally:
     """What came of so many streams over so many seconds behind their beginning."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     connections = [
@@ -121,13 +124,13 @@ async def load(address: str, streams: int, channels: int, seconds: float, events
         for _ in range(0, streams, CHANNELS_OF_A_CONNECTION)
     ]
     start_s = time.perf_counter() + 0.2
-    begin_s = start_s + streams / RAMP_STREAMS_S + SETTLE_S
+    begin_s = start_s + streams / ramp + SETTLE_S
     tally = Tally(begin_s, begin_s + seconds)
     # Streams begin spread evenly, so chunks of all of them are due all the time.
     running = [
         asyncio.create_task(
             Stream(connections[n // CHANNELS_OF_A_CONNECTION], tally, channels, events).run(
-                start_s + n / RAMP_STREAMS_S + random.random() * wire.CHUNK_S
+                start_s + n / ramp + random.random() * wire.CHUNK_S
             )
         )
         for n in range(streams)
@@ -169,5 +172,5 @@ def percentile(in_order: list[float], share: float) -> float | None:
 
 
 if __name__ == "__main__":
-    where, count, width, length, density = sys.argv[1:]
-    wire.run(load(where, int(count), int(width), float(length), density == "events"))
+    where, count, width, length, density, pace = sys.argv[1:]
+    wire.run(load(where, int(count), int(width), float(length), density == "events", float(pace)))
