@@ -249,6 +249,11 @@ def test_phones_weigh_what_their_fit_says_unless_told(trunk: Path, tmp_path: Pat
     assert weight_of(replace(usual, path_weight=0.7), READING, (SHORT,)) == 0.7
     assert reading_of(usual) == READING
     assert reading_of(replace(usual, trunk=None)) is None
+    for broken in ({"slope": 1.0}, "good", {**READING.to_dict(), "groups": [3]}):
+        path = tmp_path / "broken.safetensors"
+        phone_detector(phone_net(), LogMel(), {"reading": broken}).save(path)
+        with pytest.raises(InvalidInput, match="cannot be read"):
+            reading_of(replace(usual, trunk=path))
 
 
 def test_models_are_given_by_name_or_file(trunk: Path) -> None:

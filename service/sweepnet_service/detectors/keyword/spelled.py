@@ -12,6 +12,7 @@ from sweepnet_service.detectors.keyword.assembly import UNCALIBRATED, Calibrated
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, Placement
 from sweepnet_service.detectors.keyword.trunks.reading import Reading
 from sweepnet_service.detectors.keyword.tuning import DEFAULT_RATE
+from sweepnet_service.errors import InvalidInput
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.config import TrainConfig
@@ -35,10 +36,18 @@ def reading_of(config: TrainConfig) -> Reading | None:
 
 
 def reading_in(path: Path) -> Reading | None:
-    """The reading in the file of a trunk, or of a word that stands on one; None where none is."""
+    """The reading in the file of a trunk, or of a word that stands on one; None where none is.
+
+    Raises InvalidInput for one that cannot be understood.
+    """
     card = modelfile.load(path).description.get("card", {})
-    told = (part.get("reading") for part in (card, *card.get("joined", ())))
-    return next((Reading.from_dict(each) for each in told if each), None)
+    try:
+        told = (part.get("reading") for part in (card, *card.get("joined", ())))
+        return next((Reading.from_dict(each) for each in told if each), None)
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise InvalidInput(
+            str(path), f"what its card tells of words cannot be read ({error!r}); train it again"
+        ) from error
 
 
 def with_reading(detector: KeywordDetector, reading: Reading | None) -> KeywordDetector:
