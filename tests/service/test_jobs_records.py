@@ -106,6 +106,17 @@ def test_a_silent_workers_job_is_taken_over(records: JobRecords, later: Callable
     assert records.beat(job.id, "new", LEASE_S) == "running"
 
 
+def test_a_sign_of_life_is_no_news(records: JobRecords) -> None:
+    """Who watches a job is told of what it does, not that somebody does it."""
+    job = records.add(ORDER)
+    records.take("w", LEASE_S)
+    before = records.get(job.id)
+    assert records.beat(job.id, "w", LEASE_S) == "running"
+    assert records.get(job.id) == before
+    records.beat(job.id, "w", LEASE_S, at(1))
+    assert records.get(job.id).updated_s > before.updated_s
+
+
 def test_a_training_that_keeps_crashing_has_failed(records: JobRecords) -> None:
     """With its log, after three times in a row at one place."""
     job = records.add(ORDER)

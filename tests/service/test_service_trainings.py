@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from sweepnet_protos.v1 import model_pb2, model_pb2_grpc, trainer_pb2, trainer_p
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import Progress
 from sweepnet_service.server import convert_jobs
-from sweepnet_service.store import Library
+from sweepnet_service.store import Library, Lineage, publishing
 from sweepnet_service.training.configs import TRUNK, check_confined, ordered, settings_of
 from sweepnet_service.training.jobs import Jobs
 from sweepnet_service.training.keeping import Keeping
@@ -191,6 +192,25 @@ def test_no_budget_where_steps_are_not_the_measure(tmp_path: Path) -> None:
     order = Order("keyword", "detectors/a", tmp_path, settings, budget_minutes=5.0)
     with pytest.raises(InvalidInput, match="is for heads on a trunk as it is"):
         orders(tmp_path, (tmp_path,), order)
+
+
+def test_a_comparison_is_of_what_the_names_mean_now(tiny_models: Path, tmp_path: Path) -> None:
+    """And looks where the candidate's training looked."""
+    library, data = Library(shutil.copytree(tiny_models, tmp_path / "models")), tmp_path / "data"
+    data.mkdir()
+    lineage = Lineage(settings={"objects": "mine", "batch": 4})
+    name, file = "detectors/blobs", tiny_models / "blobs.safetensors"
+    version = publishing.publish(library, name, file, lineage)
+    keeping = Keeping(tmp_path / "models")
+    jobs = Jobs(library, (tmp_path,), keeping)
+    library.refresh()
+    order = Order("", version.name, data, task="comparison")
+    job = asyncio.run(jobs.start(order))
+    assert (job.order.baseline, job.order.kind) == ("detectors/blobs/versions/1", "image")
+    assert job.order.settings == {"objects": "mine"}
+    with pytest.raises(InvalidInput, match="baseline: is detectors/blobs@live itself"):
+        asyncio.run(jobs.start(replace(order, model="detectors/blobs@live")))
+    keeping.close()
 
 
 def test_a_request_that_comes_twice_starts_one_training(tmp_path: Path) -> None:

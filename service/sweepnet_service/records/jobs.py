@@ -160,11 +160,13 @@ class JobRecords:
                 return None
             values: dict[str, Any] = {"leased_until_s": time.time() + lease_s}
             if progress is not None:
-                values["progress"] = asdict(progress)
+                values |= {"progress": asdict(progress), "updated_s": time.time()}
                 if progress.done > row.furthest.get(progress.stage, -1):
                     values["furthest"] = {**row.furthest, progress.stage: progress.done}
                     values |= {"crashes": 0, "interruptions": 0}
-            return _set(connection, identity, **values).state
+            connection.execute(update(JOBS).where(JOBS.c.id == identity).values(values))
+            state: State = row.state
+            return state
 
     def note(
         self,

@@ -14,7 +14,7 @@ from sweepnet_service.errors import FailedPrecondition, InvalidInput, NotFound, 
 from sweepnet_service.store import Library, checked_name, name_alone
 from sweepnet_service.store.publishing import versions_of
 from sweepnet_service.training.budget import check_budget
-from sweepnet_service.training.configs import check_confined, ordered, within
+from sweepnet_service.training.configs import GROUPS, check_confined, ordered, within
 from sweepnet_service.training.keeping import Keeping
 from sweepnet_service.training.order import Job, Order
 from sweepnet_service.training.places import log_of, place_of
@@ -172,8 +172,11 @@ class Jobs:
         baseline = self.library.entry(order.baseline or plain)
         if candidate == baseline:
             raise InvalidInput("baseline", f"is {order.model} itself; expected another version")
+        # The folders within the data are called as the candidate's training was told.
+        learnt = candidate.version.lineage.settings if candidate.version else {}
         return replace(
             order,
+            settings={name: learnt[name] for name in GROUPS if name in learnt},
             kind=candidate.kind,
             model=self._pinned(order.model),
             baseline=self._pinned(order.baseline or plain),
