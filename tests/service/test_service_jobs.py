@@ -355,6 +355,23 @@ def test_a_worker_that_lost_its_lease_lets_go(
     assert records.beat(job.id, "another", 60.0) == "running"
 
 
+def test_who_lost_its_lease_publishes_nothing(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
+) -> None:
+    """Though its training ended well in the same moment."""
+
+    async def child(*given: Any) -> AsyncGenerator[Told, None]:
+        with workplace.database.begin() as connection:
+            connection.exec_driver_sql("UPDATE jobs SET owner = 'another'")
+        async for told in made(*given):
+            yield told
+
+    job = worked(workplace, monkeypatch, child)
+    assert job.state == "running"
+    assert publishing.versions_of(Library(workplace.models)).of(NAME) == []
+    assert workplace.place(job.id).exists()
+
+
 def test_a_folder_in_use_is_not_worked_in(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
 ) -> None:

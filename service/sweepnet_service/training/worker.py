@@ -136,7 +136,7 @@ class Attempt:
                 await asyncio.wait({labour}, timeout=BEAT_S)
                 if not await self._beat() or self._stop.is_set():
                     break
-            if not labour.done():
+            if self._state is None or not labour.done():
                 return await self._broken_off(labour)
             return await self._ended(labour, log)
         finally:
