@@ -97,7 +97,7 @@ async def _replies(
         for step in stream.steps(message, longest_frames):
             if (news := pace.due(await hear(step))) is not None:
                 yield news
-    yield pace.last(await hear(Step(stream.finish, 0)))
+    yield pace.last(await hear(stream.last_step))
     yield stream.summary()
 
 
@@ -218,7 +218,7 @@ async def spot_file(
                 step = Step(partial(stream.push, block), 0)
                 if (news := pace.due(await hear(step))) is not None:
                     yield news
-        yield pace.last(await hear(Step(stream.finish, 0)))
+        yield pace.last(await hear(stream.last_step))
         yield stream.summary()
 
 

@@ -42,7 +42,7 @@ def stream_of(tiny: KeywordDetector, batch: StreamBatch | None = None, **more: A
 def alone(stream: SpotStream, messages: Sequence[Message]) -> list[News]:
     """All that one stream is told when it is the only one."""
     told = [heard_alone(stream, step) for message in messages for step in stream.steps(message)]
-    return [*told, heard_alone(stream, Step(stream.finish, 0))]
+    return [*told, heard_alone(stream, stream.last_step)]
 
 
 def work_of(stream: SpotStream, step: Step) -> Work:
@@ -52,7 +52,7 @@ def work_of(stream: SpotStream, step: Step) -> Work:
 def together(streams: Sequence[SpotStream], messages: Sequence[Sequence[Message]]) -> list[Any]:
     """News or the error of each stream; all that is due at one place is scored in one step."""
     steps = [
-        [*(step for message in own for step in stream.steps(message)), Step(stream.finish, 0)]
+        [*(step for message in own for step in stream.steps(message)), stream.last_step]
         for stream, own in zip(streams, messages, strict=True)
     ]
     told: list[Any] = [[] for _ in streams]
@@ -234,7 +234,7 @@ def test_the_batcher_answers_everybody(tiny: KeywordDetector, noise: Any) -> Non
             stream = stream_of(tiny, batcher.batch_of(tiny))
             chunks = np.split(pieces[number], 5)
             steps = [s for chunk in chunks for s in stream.steps(chunk.tobytes())]
-            return [await batcher.news(stream, s) for s in [*steps, Step(stream.finish, 0)]]
+            return [await batcher.news(stream, s) for s in [*steps, stream.last_step]]
 
         tasks = [asyncio.create_task(one(number)) for number in range(40)]
         await asyncio.sleep(0.01)
@@ -253,7 +253,7 @@ def test_a_closed_batcher_answers_nobody_later(tiny: KeywordDetector) -> None:
     batcher.close()
     stream = stream_of(tiny, batcher.batch_of(tiny))
     with pytest.raises(Unavailable, match="it ends now"):
-        asyncio.run(batcher.news(stream, Step(stream.finish, 0)))
+        asyncio.run(batcher.news(stream, stream.last_step))
 
 
 def test_a_fault_of_ours_in_a_step_ends_those_in_it_and_not_the_batcher(
@@ -270,7 +270,7 @@ def test_a_fault_of_ours_in_a_step_ends_those_in_it_and_not_the_batcher(
         raise ZeroDivisionError("ours")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Batcher, "_learn", broken)
+        patch.setattr(Batcher, "_note", broken)
         with pytest.raises(ZeroDivisionError):
             asyncio.run(once())
     assert asyncio.run(once()).channels
@@ -283,6 +283,34 @@ def test_usual_chunks_are_not_cut_and_long_ones_are(tiny: KeywordDetector) -> No
         stream = stream_of(tiny, channel_count=channels)
         data = bytes(4 * channels * round(seconds * RATE_HZ))
         assert len(list(stream.steps(data, live_frames(stream)))) == count
+
+
+def test_a_step_takes_what_waits_up_to_its_share(tiny: KeywordDetector) -> None:
+    """However slow the machine: pieces of many streams go together, minutes of one do not."""
+    batcher = Batcher(Load(1.0))
+    batcher.close()
+    batcher._thread.join()
+    chunk = bytes(4 * 1_280)
+    streams = [stream_of(tiny) for _ in range(300)]
+    for stream in streams:
+        next(stream.steps(b""))
+    waiting = [next(stream.steps(chunk)) for stream in streams]
+    batcher._waiting.extend(
+        Work(stream, step, Answer(), 0.0)  # type: ignore[arg-type]
+        for stream, step in zip(streams, waiting, strict=True)
+    )
+    counts = [len(batcher._taken(0.0)) for _ in range(2)]
+
+    assert counts[0] == pytest.approx(24 / 0.13, abs=1)
+    assert sum(counts) == 300
+    assert next(stream_of(tiny).steps(chunk)).lane_frames > waiting[0].lane_frames
+
+
+class Answer:
+    """Nobody waits for it."""
+
+    def cancelled(self) -> bool:
+        return False
 
 
 class Hands:

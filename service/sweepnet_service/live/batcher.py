@@ -36,9 +36,10 @@ INTERVAL_S = 0.02
 """Steps of a busy server begin at least so far apart, so that pieces gather."""
 BUSY = 16
 """Streams heard within a second from which on a server is busy."""
-LONGEST_STEP_S = 0.04
-"""What a step may take, as far as it can be told beforehand: the others wait for the next."""
-LEARNING = 0.2
+MOST_HEARD_S = 24.0
+"""Audio of one step, all sessions together: the rest waits for the next, so that steps stay short.
+Not a time: what a second of audio takes falls with the number of streams, and a slow machine that
+took fewer of them would fall behind for ever."""
 LEAST_S = 0.05
 
 
@@ -90,7 +91,6 @@ class Batcher:
         self._waiting: deque[Work] = deque()
         self._wake = threading.Condition()
         self._closed = False
-        self._cost = 0.0
         self._thread = threading.Thread(target=self._serve, name="batcher", daemon=True)
         self._thread.start()
 
@@ -139,7 +139,7 @@ class Batcher:
         begun = time.monotonic()
         try:
             score(works)
-            self._learn(works, begun, time.monotonic())
+            self._note(works, begun, time.monotonic())
         except Exception as error:  # whatever happens, nobody waits for ever
             for work in works:
                 work.news, work.error = None, error
@@ -155,20 +155,18 @@ class Batcher:
             time.sleep(max(0.0, begun + INTERVAL_S - time.monotonic()))
         works: list[Work] = []
         with self._wake:
-            room = LONGEST_STEP_S
+            room = MOST_HEARD_S
             while self._waiting and (room > 0 or not works):
                 work = self._waiting.popleft()
                 if not work.answer.cancelled():
                     works.append(work)
-                    room -= work.heard_s * self._cost
+                    room -= work.heard_s
         return works
 
-    def _learn(self, works: Sequence[Work], begun: float, ended: float) -> None:
-        """How long pieces waited, and what a second of audio takes, of late."""
+    def _note(self, works: Sequence[Work], begun: float, ended: float) -> None:
+        """How long pieces waited and how long the step took, for admission and metrics."""
         if not works:
             return
-        heard_s = sum(work.heard_s for work in works)
-        self._cost += LEARNING * ((ended - begun) / heard_s - self._cost)
         self.load.heard((id(w.stream.request) for w in works), (ended - w.since for w in works))
         metrics.STEP_S.observe(ended - begun)
         metrics.STEP_PIECES.observe(len(works))

@@ -85,6 +85,7 @@ class SpotStream:
             for channel in checked_channels(request.channels, self._channel_count)
         }
         self._clock = clock_of(request)
+        self._begun = False
 
     @property
     def opened(self) -> Opened:
@@ -103,23 +104,39 @@ class SpotStream:
         return len(self._lines) * len(self._detectors)
 
     @property
+    def silence_frames(self) -> int:
+        """Samples of silence that sessions hear before the first one, and again at the end."""
+        window_s = sum(detector.window_s for _, detector in self._detectors)
+        return round(window_s * self.request.rate_hz) * len(self._lines)
+
+    @property
+    def last_step(self) -> Step:
+        """The end of every line."""
+        return Step(self.finish, self.silence_frames)
+
+    @property
     def piece_frames(self) -> int:
         """Frames of a piece: the more sessions hear it, the shorter it is."""
         return max(SHORTEST_PIECE_FRAMES, PIECE_FRAMES // max(self.lane_count, 1))
 
     def steps(self, message: Message, longest_frames: int | None = None) -> Iterator[Step]:
         """What is to be done for a message, none of it long."""
+        silence, self._begun = 0 if self._begun else self.silence_frames, True
         frames = longest_frames or self.piece_frames
         if isinstance(message, Gap):
-            yield Step(partial(self.gap, message.sample_count), 0, urgent=True)
+            yield Step(partial(self.gap, message.sample_count), self.silence_frames, urgent=True)
+            self._begun = False
         elif isinstance(message, bytes):
             for piece in cut(self.request.encoding, message, self._channel_count, frames):
-                yield Step(partial(self.push_bytes, piece), self._lane_frames(piece))
+                yield Step(partial(self.push_bytes, piece), silence + self._lane_frames(piece))
+                silence = 0
         else:
             for chunks in rounds(message, self.request.encoding, frames):
                 heard = b"".join(x.content for x in chunks if isinstance(x.content, bytes))
                 gap = any(isinstance(x.content, Gap) for x in chunks)
-                yield Step(partial(self.push_chunks, chunks), self._lane_frames(heard), gap)
+                heard_frames = silence + self._lane_frames(heard)
+                yield Step(partial(self.push_chunks, chunks), heard_frames, gap)
+                silence = 0
 
     def push_bytes(self, data: bytes) -> Hearings:
         """Hearings of bytes in the declared encoding, channels interleaved."""
