@@ -34,6 +34,7 @@ from sweepnet_service.detectors.keyword.trunks.reading import (
     Reading,
     fit,
     fitted_reading,
+    probe,
     spread,
 )
 from sweepnet_service.detectors.keyword.tuning import untuned
@@ -170,6 +171,19 @@ def test_what_is_fitted_parts_words_from_others(
         assert cuts == sorted(cuts, reverse=True)
         assert all(0 <= point.miss_rate <= 1 for point in points)
     assert Reading.from_dict(reading.to_dict()) == reading
+
+
+def test_a_peak_is_counted_once_however_long_it_stays() -> None:
+    """A path scores the same in every window that holds it: false alarms came out tenfold."""
+    costs = np.full((40, 200), -3.0, np.float32)
+    costs[0] = 0.0
+    for place, phone in enumerate(SHORT):
+        costs[:, 100 + place] = -3.0
+        costs[phone, 100 + place] = 0.0
+    row = Recording(Path("talk.wav"), 0.0, 6.0, "validation", "", "", "", "other talk")
+    found = probe(costs, np.array([0, 200]), [row], "cat", SHORT)
+    assert np.sum(found.others == 0.0) == 1
+    assert len(found.said) == 0
 
 
 @given(flags=st.lists(st.booleans(), max_size=30), size=st.integers(1, 6))

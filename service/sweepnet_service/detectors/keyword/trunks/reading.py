@@ -182,7 +182,8 @@ def probe(
     ]
     # A window that reaches into a sentence with the word may hear it.
     other = ~spread(np.repeat(holds, np.diff(starts)), size)[: len(scores)]
-    apart = separate_peaks(np.where(other, scores, FLOOR), APART_STEPS)
+    # As long as a window holds the whole word its score stays: a peak is there several times.
+    apart = np.unique(separate_peaks(np.where(other, scores, FLOOR), APART_STEPS))
     return Probe(len(word), np.array(said), apart[apart > FLOOR])
 
 
