@@ -15,6 +15,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ LEAST_ANSWERED = 0.99
 CLOSE = 0.05
 CHANNELS_OF_A_CALL = 16
 MOST = 8_192
+REST_S = 3.0
+"""Between trials: a server that was full a moment ago refuses the first of the next."""
 RAMP, SLOW_RAMP = 200.0, 25.0
 """Streams that begin in a second; slowly where a server is to notice that it is full."""
 
@@ -57,6 +60,7 @@ def trial(
     address: str, streams: int, seconds: float, channels: int = 1, ramp: float = RAMP
 ) -> dict[str, Any]:
     """What came of so many streams, as the generator tells."""
+    time.sleep(REST_S)
     density = "events" if channels > 1 else "every"
     command = [sys.executable, str(HERE / "generate.py"), address, str(streams), str(channels)]
     command += [str(seconds), density, str(ramp)]
