@@ -229,6 +229,30 @@ def test_bad_coco_lists_are_told(tmp_path: Path, changes: dict[str, object], tol
         read_listing(tmp_path / "data", "flowers", "train")
 
 
+@pytest.mark.parametrize(
+    ("write", "label"),
+    [
+        (yolo_by_part, "labels/train/a.txt"),
+        (yolo_by_part, "data.yaml"),
+        (voc_by_list, "Annotations/a.xml"),
+        (voc_by_list, "ImageSets/Main/train.txt"),
+        (coco_beside, "train/_annotations.coco.json"),
+    ],
+)
+def test_no_label_is_read_from_elsewhere(
+    tmp_path: Path, write: Callable[[Path], None], label: str
+) -> None:
+    """A link out of the folder is told of, and nothing that it leads to."""
+    (tmp_path / "secret").write_text("token 1234")
+    write(tmp_path / "data")
+    (tmp_path / "data" / label).unlink()
+    (tmp_path / "data" / label).symlink_to(tmp_path / "secret")
+
+    with pytest.raises(InvalidInput, match=rf"{label}: leads out of the data folder") as caught:
+        read_listing(tmp_path / "data", "flowers", "train")
+    assert "1234" not in str(caught.value)
+
+
 def test_folders_of_classes_are_told_what_is_missing(tmp_path: Path) -> None:
     _picture(tmp_path / "cats" / "a.jpg")
     _picture(tmp_path / "dogs" / "b.jpg")

@@ -10,7 +10,7 @@ from typing import Any
 
 from sweepnet_service.errors import InvalidInput
 
-from .listed import SPLITS, Listed, of_split, split_folder
+from .listed import LARGEST_LIST_BYTES, SPLITS, Listed, of_split, split_folder, text_of
 
 BESIDE = "_annotations.coco.json"
 
@@ -26,7 +26,7 @@ def read(root: Path, split: str) -> list[Listed]:
     if found is None:
         return []
     path, folders, own = found
-    listed = _listed(path, folders, path.relative_to(root).as_posix(), root)
+    listed = _listed(path, folders, root)
     return listed if own else of_split(listed, split)
 
 
@@ -44,9 +44,9 @@ def _found(root: Path, split: str) -> tuple[Path, list[Path], bool] | None:
     return (alone[0], [root, root / "images", *inside], False) if len(alone) == 1 else None
 
 
-def _listed(path: Path, folders: list[Path], where: str, root: Path) -> list[Listed]:
+def _listed(path: Path, folders: list[Path], root: Path) -> list[Listed]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text_of(path, root, LARGEST_LIST_BYTES))
         kinds = {each["id"]: str(each["name"]) for each in content.get("categories", ())}
         rows: dict[Any, list[Mapping[str, Any]]] = {}
         for row in content.get("annotations", ()):
@@ -55,11 +55,10 @@ def _listed(path: Path, folders: list[Path], where: str, root: Path) -> list[Lis
             _picture(image, rows.get(image["id"], []), kinds, folders)
             for image in content["images"]
         ]
-    except OSError as error:
-        raise InvalidInput(where, f"cannot be read ({error.strerror}); check the file") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(
-            where, f"is no COCO list ({error!r}); expected images and annotations with bbox"
+            path.relative_to(root).as_posix(),
+            f"is no COCO list ({error!r}); expected images and annotations with bbox",
         ) from None
 
 

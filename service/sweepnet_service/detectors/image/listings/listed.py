@@ -13,7 +13,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", 
 SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 HELD_OUT = 0.15
 """The share of a data set without splits of its own that is measured on, by a hash of the names."""
-LARGEST_LABELS_BYTES = 1 << 20
+LARGEST_LABELS_BYTES, LARGEST_LIST_BYTES = 1 << 20, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,14 @@ def of_split(listed: Sequence[Listed], split: str) -> list[Listed]:
     return [each for each in listed if held_out(each) == (split == "val") and split != "test"]
 
 
-def text_of(path: Path, where: str) -> str:
-    """A small text file; raises InvalidInput."""
+def text_of(path: Path, root: Path, most_bytes: int = LARGEST_LABELS_BYTES) -> str:
+    """A text file within `root`, links followed; raises InvalidInput."""
+    where = path.relative_to(root).as_posix()
     try:
-        if path.stat().st_size > LARGEST_LABELS_BYTES:
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise InvalidInput(where, "leads out of the data folder; expected a file within it")
+        if path.stat().st_size > most_bytes:
             raise InvalidInput(where, f"got {path.stat().st_size} bytes; expected a file of labels")
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
         raise InvalidInput(where, f"cannot be read as text ({error}); check the file") from None

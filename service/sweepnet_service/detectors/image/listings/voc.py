@@ -33,7 +33,7 @@ def read(root: Path, split: str) -> list[Listed]:
     listed = _read(pictures_in(images), apart or images, root)
     wanted = root / "ImageSets" / "Main" / f"{split}.txt"
     if wanted.is_file():
-        names = {line.split()[0] for line in text_of(wanted, wanted.name).splitlines() if line}
+        names = {line.split()[0] for line in text_of(wanted, root).splitlines() if line}
         return [each for each in listed if each.path.stem in names]
     return of_split(listed, split)
 
@@ -42,14 +42,14 @@ def _read(pictures: Iterable[Path], labels: Path, root: Path) -> list[Listed]:
     found = []
     for picture in pictures:
         text = labels / f"{picture.stem}.xml"
-        rows = _objects(text, text.relative_to(root).as_posix()) if text.exists() else []
+        rows = _objects(text, root) if text.exists() else []
         found.append(Listed(picture, [box for _, box in rows], [name for name, _ in rows]))
     return found
 
 
-def _objects(path: Path, where: str) -> list[tuple[str, tuple[float, float, float, float]]]:
+def _objects(path: Path, root: Path) -> list[tuple[str, tuple[float, float, float, float]]]:
     """(name, corners) of each object; raises InvalidInput."""
-    content = text_of(path, where)
+    content, where = text_of(path, root), path.relative_to(root).as_posix()
     if "<!ENTITY" in content:
         raise InvalidInput(where, "declares entities; expected plain annotations")
     try:

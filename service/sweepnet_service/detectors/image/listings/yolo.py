@@ -59,7 +59,7 @@ def _read(images: Path, labels: Path | None, root: Path, names: list[str]) -> li
 def _lines(text: Path, root: Path) -> list[tuple[int, list[float]]]:
     """(class, shares) of each line; raises InvalidInput that names file and line."""
     where, rows = text.relative_to(root).as_posix(), []
-    for number, line in enumerate(text_of(text, where).splitlines(), 1):
+    for number, line in enumerate(text_of(text, root).splitlines(), 1):
         parts = line.split()
         if not parts:
             continue
@@ -103,11 +103,11 @@ def names_of(root: Path) -> list[str]:
     for name in NAMES:
         if (root / name).is_file():
             return [
-                line.strip() for line in text_of(root / name, name).splitlines() if line.strip()
+                line.strip() for line in text_of(root / name, root).splitlines() if line.strip()
             ]
     for name in LISTS:
         if (root / name).is_file():
-            return _from_yaml(text_of(root / name, name))
+            return _from_yaml(text_of(root / name, root))
     return []
 
 
