@@ -98,6 +98,7 @@ def test_a_few_recordings_become_a_spotter_that_tells_how_good_it_is(model: Path
     assert point.miss_rate == told["whole"]["missed"] / 4
     text = model.with_suffix(".md").read_text()
     assert "## Estimate" in text
+    assert "of other voices a spotter of so few may miss far more" in text
     assert "Of 4 recordings, each left out once" in text
 
 

@@ -50,6 +50,10 @@ from sweepnet_service.progress import Progress, Report, paced, timed
 __all__ = ["PersonalConfig", "train"]
 PARTS = 5
 ALL, LEFT, HALF = "all", "left", "half"
+OF_VOICES = (
+    "The estimate is of those whose recordings were given: of other voices a spotter of so few may "
+    "miss far more."
+)
 ON_SYNTHETIC = (
     "False alarms were counted in synthetic speech; in talk of people there may be more: give some "
     "that is without the word (--other) and they are counted there too."
@@ -213,7 +217,7 @@ def finished(
         speech=[each.recording for each in people],
         synthetic_negative=[(each.recording, np.empty(0)) for each in spoken],
     )
-    notes = () if alone else (ON_SYNTHETIC,)
+    notes = (OF_VOICES,) if alone else (OF_VOICES, ON_SYNTHETIC)
     as_training = TrainConfig(
         keyword=label,
         out=config.out,
