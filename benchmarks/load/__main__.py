@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +35,11 @@ REST_S = 3.0
 """Between trials: a server that was full a moment ago refuses the first of the next."""
 RAMP, SLOW_RAMP = 200.0, 25.0
 """Streams that begin in a second; slowly where a server is to notice that it is full."""
+
+
+def end_servers_too() -> None:
+    """Ended from outside, this program would leave its servers behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 @contextmanager
@@ -196,6 +202,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["streams", "channels", "overload"])
     parser.add_argument("--held", type=int, default=0, help="streams held, for overload alone")
     given = parser.parse_args()
+    end_servers_too()
     found: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "machine": platform.machine()}
     if given.only in (None, "streams"):
         found |= streams(given.first, given.seconds)

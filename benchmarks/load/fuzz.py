@@ -153,6 +153,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     load = loaded()
+    load.end_servers_too()
     with load.server(load.ours()) as (address, process):
         ended_well = fuzz(address, process, given.messages, given.seed, load.memory_kib)
     return 0 if ended_well else 1

@@ -139,6 +139,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=8)
     given = parser.parse_args()
     load = loaded()
+    load.end_servers_too()
     with load.server(load.ours()) as (address, process):
         return 0 if soak(address, process, given.minutes, given.clients) else 1
 
