@@ -121,6 +121,82 @@ def test_a_damaged_record_does_not_take_a_model_away(tmp_path: Path, made: Made)
     assert "its record version.json is damaged" in told[0]
 
 
+DAMAGES = {
+    "no model": lambda version: version.model.write_bytes(b"\xff" * 100),
+    "no file": lambda version: version.model.unlink(),
+    "another model": lambda version: shutil.copy(
+        version.folder / "../1/model.safetensors", version.model
+    ),
+    "no record": lambda version: (version.folder / "version.json").write_bytes(b"{"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_server_begun_on_a_broken_version_serves_the_one_before(
+    library: Library, made: Made, damage: str
+) -> None:
+    """With a warning, told once; a version promoted since is taken up."""
+    for value in (0.1, 0.2, 0.3):
+        publishing.promote(library, publishing.publish(library, NAME, made(value)).name)
+    assert library.versions is not None
+    for number in (2, 3):
+        DAMAGES[damage](library.versions.get(NAME, number))
+    told: list[str] = []
+    server = Library(library.folder, warn=lambda name, reason: told.append(reason))
+    assert threshold(server) == 0.1
+    for _ in range(3):
+        server.refresh()
+    assert threshold(server) == 0.1
+    assert server.entry(NAME).error == ""
+    for number in (2, 3):
+        assert any(f"versions/{number}" in reason for reason in told)
+    assert len(told) == len(set(told))
+    publishing.promote(server, publishing.publish(server, NAME, made(0.4)).name)
+    assert threshold(server) == 0.4
+
+
+def test_a_server_begun_on_nothing_but_broken_versions_tells_why(
+    library: Library, made: Made
+) -> None:
+    for value in (0.1, 0.2):
+        version = publishing.publish(library, NAME, made(value))
+        publishing.promote(library, version.name)
+        version.model.write_bytes(b"no model")
+    server = Library(library.folder)
+    for _ in range(2):
+        with pytest.raises(ModelUnreadable, match="not a readable model file"):
+            server.load(NAME)
+
+
+def test_a_damaged_record_stands_in_no_ones_way(library: Library, made: Made) -> None:
+    """Versions are listed, promoted, rolled back and deleted in spite of it, and it with them."""
+    names = [publishing.publish(library, NAME, made(value)).name for value in (0.1, 0.2, 0.3)]
+    for name in names:
+        publishing.promote(library, name)
+    versions = publishing.versions_of(library)
+    (versions.get(NAME, 3).folder / "version.json").write_bytes(b"{")
+    assert versions.aliases(NAME) == {"live": 2}
+    assert publishing.roll_back(library, NAME).number == 1
+    assert publishing.promote(library, names[1]).number == 2
+    publishing.delete(library, names[2])
+    assert [each.number for each in versions.of(NAME)] == [1, 2]
+    with pytest.raises(NotFound):
+        versions.get(NAME, 3)
+
+
+def test_a_detector_that_was_never_live_is_deleted(library: Library, made: Made) -> None:
+    """Nor does a file that its versions stood before take their place."""
+    publishing.publish(library, NAME, made(0.1))
+    assert library.folder is not None
+    shutil.copy(made(0.7), library.folder / "tiny.safetensors")
+    publishing.delete(library, NAME)
+    assert library.versions is not None
+    assert library.versions.of(NAME) == []
+    assert NAME not in library.entries
+    with pytest.raises(NotFound, match="no model named 'detectors/tiny'; nothing was deleted"):
+        publishing.delete(library, NAME)
+
+
 def test_a_file_changed_after_publishing_is_refused(library: Library, made: Made) -> None:
     """Though it is a good model by itself."""
     version = publishing.publish(library, NAME, made(0.1))

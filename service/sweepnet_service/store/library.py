@@ -51,7 +51,7 @@ class Library:
         self._loaded: dict[ModelEntry, Detector] = {}
         self._pinned: tuple[ModelEntry, ...] = ()
         self._unreadable: dict[ModelEntry, str] = {}
-        self._refused: dict[str, ModelEntry] = {}
+        self._refused: frozenset[ModelEntry] = frozenset()
         self._damaged: dict[str, str] = {}
         self.entries: Mapping[str, ModelEntry] = MappingProxyType({})
         self.refresh()
@@ -79,19 +79,11 @@ class Library:
         files = [path for folder in self._folders for path in _files(folder)]
         found = {entry.name: entry for entry in map(self._read_file, files) if entry is not None}
         for name in self.versions.detectors() if self.versions else ():
-            try:
-                version = cast("Versions", self.versions).named_by(name)
-            except ModelUnreadable as error:
-                if (reason := self._damaged.get(name)) != error.message:
-                    self._damaged[name] = reason = error.message
-                    self._warn(name, reason)
-                if name in self.entries:
-                    found[name] = self.entries[name]
-                continue
-            if version is None:
+            live = self._live(cast("Versions", self.versions), name)
+            if live is None:
                 continue
             replaced = found.get(name)
-            found[name] = self._entry_of(version)
+            found[name] = live
             if replaced is not None and replaced.path.parent == self.folder:
                 self._told_of(
                     replaced,
@@ -99,6 +91,31 @@ class Library:
                     "versions; give the file another name",
                 )
         return found
+
+    def _live(self, versions: Versions, name: str) -> ModelEntry | None:
+        """The entry of the live version, or of the last one before it that can be used; where none
+        can, of the one that was promoted last. None where there is none.
+        """
+        in_use, last = self.entries.get(name), None
+        for each in versions.standing(name):
+            if isinstance(each, ModelUnreadable):
+                self._told_of_record(name, each)
+                if in_use is not None and in_use.version and in_use.version.name == each.where:
+                    return in_use
+                continue
+            entry = self._entry_of(each)
+            problem = entry.error or self._unreadable.get(entry)
+            if not problem:
+                return entry
+            self._told_of(entry, f"{each.name}: {problem}; the model before it stays")
+            last = last or entry
+        return last
+
+    def _told_of_record(self, name: str, error: ModelUnreadable) -> None:
+        """Warn of a damaged record, once."""
+        if self._damaged.get(error.where) != error.message:
+            self._damaged[error.where] = error.message
+            self._warn(name, str(error))
 
     def _read_file(self, path: Path) -> ModelEntry | None:
         """As `read_entry`; the header of a file that did not change is not read again."""
@@ -110,13 +127,13 @@ class Library:
 
     def _told_of(self, entry: ModelEntry, reason: str) -> None:
         """Warn of an entry, once."""
-        if self._refused.get(entry.name) != entry:
-            self._refused[entry.name] = entry
+        if entry not in self._refused:
+            self._refused = frozenset({*filter(_as_it_was, self._refused), entry})
             self._warn(entry.name, reason)
 
     def _usable(self, entry: ModelEntry) -> bool:
         """Whether a model can take the place of one in use; if so it is loaded now."""
-        if self._refused.get(entry.name) == entry:
+        if entry in self._refused:
             return False
         try:
             self._detector(entry)
@@ -164,8 +181,20 @@ class Library:
         return replace(found, version=version)
 
     def load(self, name: str) -> Detector:
-        """The detector of a name or version; raises NotFound or ModelUnreadable."""
-        return self._detector(self.entry(name))
+        """The detector of a name or version; raises NotFound or ModelUnreadable.
+
+        Where the live version turns out to be broken, its name means the version before it.
+        """
+        while True:
+            entry = self.entry(name)
+            try:
+                return self._detector(entry)
+            except ModelUnreadable:
+                if not reference(name, "model").plain:
+                    raise
+                self.refresh()
+                if self.entry(name) == entry:
+                    raise
 
     def _detector(self, entry: ModelEntry) -> Detector:
         problem = entry.error or self._unreadable.get(entry)
@@ -191,9 +220,7 @@ class Library:
         except ModelUnreadable as error:
             # Told of again without another attempt, until the file changes.
             self._unreadable = {
-                known: told
-                for known, told in self._unreadable.items()
-                if self.entries.get(known.name) == known
+                known: told for known, told in self._unreadable.items() if _as_it_was(known)
             }
             self._unreadable[entry] = error.message
             self._warn(entry.name, error.message)
@@ -207,6 +234,10 @@ class Library:
             for known in self._loaded
             if self.entries.get(known.name) == known or known in self._pinned
         ]
+
+
+def _as_it_was(entry: ModelEntry) -> bool:
+    return unchanged(entry) is not None or not entry.path.exists()
 
 
 def _files(folder: Path) -> list[Path]:

@@ -6,14 +6,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, shown
-from sweepnet_service.store.entries import ModelEntry, load_detector, read_entry
+from sweepnet_service.errors import (
+    FailedPrecondition,
+    InvalidInput,
+    ModelUnreadable,
+    NotFound,
+    shown,
+)
+from sweepnet_service.store.entries import load_detector, read_entry
 from sweepnet_service.store.library import Library
 from sweepnet_service.store.names import (
     LIVE,
     Reference,
     checked_alias,
     checked_name,
+    file_of_name,
     reference,
     version_name,
 )
@@ -64,12 +71,12 @@ def _take_over(library: Library, versions: Versions, name: str) -> None:
     version = versions.publish(name, entry.path, _card_of(entry.path), lineage)
     versions.promote(name, version.number)
     if not entry.shipped:
-        _unlink(entry)
+        _unlink(entry.path)
 
 
-def _unlink(entry: ModelEntry) -> None:
-    entry.path.unlink(missing_ok=True)
-    entry.path.with_suffix(".md").unlink(missing_ok=True)
+def _unlink(model: Path) -> None:
+    model.unlink(missing_ok=True)
+    model.with_suffix(".md").unlink(missing_ok=True)
 
 
 def _card_of(model: Path) -> Path | None:
@@ -131,12 +138,14 @@ def delete(library: Library, name: str) -> None:
     if asked.number:
         versions.delete(asked.name, asked.number)
         return
-    entry = library.entry(name)
+    entry = library.entries.get(name)
     had_versions = versions.delete_all(name)
-    if not had_versions and entry.shipped:
+    if entry is None and not had_versions:
+        raise NotFound("name", f"no model named {shown(name)}; nothing was deleted")
+    if entry is not None and entry.shipped and not had_versions:
         raise FailedPrecondition("name", f"{name} came with sweepnet; it cannot be deleted")
-    if entry.path.parent == library.folder:
-        _unlink(entry)
+    # One that its versions stood before would take their place.
+    _unlink(file_of_name(versions.folder.parent, name))
     library.refresh()
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import uuid4
 
 from sweepnet_service.errors import FailedPrecondition, ModelUnreadable, NotFound
@@ -86,7 +87,7 @@ class Versions:
             put(place / MODEL, model.read_bytes())
             if card is not None:
                 put(place / CARD, card.read_bytes())
-            size, digest = model.stat().st_size, sha256_of(place / MODEL)
+            size, digest = (place / MODEL).stat().st_size, sha256_of(place / MODEL)
             version = Version(
                 name, number, place, time.time(), size, digest, metrics or {}, lineage
             )
@@ -97,12 +98,29 @@ class Versions:
         return version
 
     def named_by(self, name: str, alias: str = LIVE) -> Version | None:
-        """The version that an alias names: the last promoted one that is still there, or None."""
-        for number in reversed(moving.standing(self.moves(name, alias))):
-            version = read_version(name, number, self._place(name, number))
-            if version is not None:
-                return version
-        return None
+        """The version that an alias names, or None: the last promoted one that is still there.
+
+        One whose record is damaged is not there.
+        """
+        return next(filter(_whole, self.standing(name, alias)), None)
+
+    def standing(self, name: str, alias: str = LIVE) -> list[Version | ModelUnreadable]:
+        """The versions that an alias named and may go back to, newest first, without deleted ones;
+        for one whose record is damaged what is wrong with it.
+        """
+        return self._standing(name, self.moves(name, alias))
+
+    def _standing(self, name: str, moves: list[Move]) -> list[Version | ModelUnreadable]:
+        # Promoted again, a version stands twice.
+        numbers = dict.fromkeys(reversed(moving.standing(moves)))
+        found = (self._found(name, number) for number in numbers)
+        return [each for each in found if each is not None]
+
+    def _found(self, name: str, number: int) -> Version | ModelUnreadable | None:
+        try:
+            return read_version(name, number, self._place(name, number))
+        except ModelUnreadable as error:
+            return error
 
     def moves(self, name: str, alias: str = LIVE) -> list[Move]:
         """What an alias was told, in order."""
@@ -136,34 +154,34 @@ class Versions:
         found: list[Version] = []
 
         def decide(so_far: list[Move]) -> Move:
-            found[:] = [self._before(name, alias, moving.standing(so_far))]
+            found[:] = [self._before(name, alias, so_far)]
             check(found[0])
             return moving.roll_back(found[0].number)
 
         moving.move_on(self._alias(name, alias), decide)
         return found[0]
 
-    def _before(self, name: str, alias: str, stack: list[int]) -> Version:
-        read = (read_version(name, each, self._place(name, each)) for each in reversed(stack))
-        there = [version for version in read if version is not None]
-        before = [version for version in there if version.number != there[0].number]
-        if not before:
+    def _before(self, name: str, alias: str, so_far: list[Move]) -> Version:
+        there = list(filter(_whole, self._standing(name, so_far)))
+        if len(there) < 2:
             raise FailedPrecondition(
                 "name", f"no version stood behind {name}@{alias} before; nothing to roll back to"
             )
-        return before[0]
+        return there[1]
 
     def delete(self, name: str, number: int) -> None:
         """Delete a version; raises FailedPrecondition while an alias names it, or NotFound."""
-        version = self.get(name, number)
+        # A damaged record is no reason to keep the rest.
+        with suppress(ModelUnreadable):
+            self.get(name, number)
         holders = [alias for alias, named in self.aliases(name).items() if named == number]
         if holders:
             raise FailedPrecondition(
                 "name",
-                f"{version.name} is {' and '.join(holders)}; promote another version first, or "
-                f"delete {name} with all of them",
+                f"{version_name(name, number)} is {' and '.join(holders)}; promote another version "
+                f"first, or delete {name} with all of them",
             )
-        self._empty(version.folder)
+        self._empty(self._place(name, number))
 
     def delete_all(self, name: str) -> bool:
         """Delete all versions and aliases of a detector; whether there were any.
@@ -172,7 +190,7 @@ class Versions:
         repeated.
         """
         place = self.folder / name_alone(name)
-        there = bool(self.of(name))
+        there = any((self._place(name, each) / RECORD).exists() for each in self._numbers(name))
         if (place / ALIASES).is_dir():
             gone = place / f".deleted-{uuid4().hex}"
             (place / ALIASES).rename(gone)
@@ -220,3 +238,7 @@ class Versions:
 
     def _alias(self, name: str, alias: str) -> Path:
         return self.folder / name_alone(name) / ALIASES / alias
+
+
+def _whole(found: Version | ModelUnreadable) -> TypeGuard[Version]:
+    return isinstance(found, Version)
