@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,12 @@ import pytest
 from sweepnet_protos.kserve import grpc_predict_v2_pb2 as pb2
 from sweepnet_protos.kserve import grpc_predict_v2_pb2_grpc as pb2_grpc
 from sweepnet_service.detectors.image import ImageDetector
+from sweepnet_service.detectors.image.network import flower_net, without_species
 from sweepnet_service.detectors.image.pixels import Picture
 from sweepnet_service.detectors.keyword import KeywordDetector, SpotSession
+from sweepnet_service.server.app import Running, running
+from sweepnet_service.server.settings import Settings
+from sweepnet_service.store import Library, publishing
 
 PYTHON = Path(__file__).resolve().parents[2] / ".peers" / "triton" / "bin" / "python"
 TRITON = """
@@ -123,6 +130,44 @@ def test_models_tell_what_they_take_and_give(inference: Any, tiny: KeywordDetect
     assert list(told.outputs[0].shape) == [-1, 2]
     picture = inference.ModelMetadata(pb2.ModelMetadataRequest(name="blobs")).inputs[0]
     assert (picture.datatype, list(picture.shape)) == ("UINT8", [-1, -1, -1, 3])
+
+
+def test_a_number_is_the_version_of_that_number(tiny_models: Path, tmp_path: Path) -> None:
+    """Also the first one, once another is live; and each answer tells which one gave it."""
+    models = tmp_path / "models"
+    models.mkdir()
+    library = Library(models)
+    both = [tiny_models / "blobs.safetensors", tmp_path / "other.safetensors"]
+    first = ImageDetector.load(both[0])
+    net = without_species(flower_net(np.random.default_rng(9), (4, 4, 8, 8, 8), pyramid=8))
+    replace(first, net=net).save(both[1])
+    for path in both:
+        publishing.promote(library, publishing.publish(library, "detectors/blobs", path).name)
+    shutil.copy(tiny_models / "tiny.safetensors", models)
+    picture = np.random.default_rng(1).integers(0, 255, (1, 70, 90, 3), dtype=np.uint8)
+    expected = [ImageDetector.load(p).sweep(Picture(picture[0], 90, 70)).presence for p in both]
+    assert abs(expected[0] - expected[1]) > 1e-4
+
+    async def scene(app: Running) -> None:
+        async with grpc.aio.insecure_channel(app.address) as channel:
+            stub = pb2_grpc.GRPCInferenceServiceStub(channel)
+            for asked, answering in (("1", 0), ("2", 1), ("", 1)):
+                wanted = request("blobs", "picture", picture, "UINT8", model_version=asked)
+                reply = await stub.ModelInfer(wanted)
+                assert scores(reply) == pytest.approx(expected[answering], abs=1e-6)
+                assert reply.model_version == str(answering + 1)
+                told = await stub.ModelMetadata(
+                    pb2.ModelMetadataRequest(name="blobs", version=asked)
+                )
+                assert list(told.versions) == [str(answering + 1)]
+            alone = await stub.ModelMetadata(pb2.ModelMetadataRequest(name="tiny", version="1"))
+            assert list(alone.versions) == ["1"]
+
+    async def served() -> None:
+        async with running(Settings(port=0, models=models, grace_s=0)) as app:
+            await scene(app)
+
+    asyncio.run(served())
 
 
 ONE = np.zeros((1, 5_360), np.float32)

@@ -15,7 +15,7 @@ from sweepnet_protos.kserve import grpc_predict_v2_pb2_grpc as pb2_grpc
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import InvalidInput, SweepnetError, shown
 from sweepnet_service.server.statuses import Guard
-from sweepnet_service.store import name_alone, version_name
+from sweepnet_service.store import Library, name_alone, version_name
 from sweepnet_service.store.names import COLLECTION
 from sweepnet_service.windows import Tensor, WindowModel, described, scored
 
@@ -23,7 +23,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 Values = NDArray[Any]
 KINDS = {"FP32": ("<f4", "fp32_contents"), "UINT8": ("u1", "uint_contents")}
 VERSION = "1"
-"""Of a detector without versions."""
+"""Of a file that stands by itself."""
 
 
 class Inference(pb2_grpc.GRPCInferenceServiceServicer):
@@ -69,7 +69,7 @@ class Inference(pb2_grpc.GRPCInferenceServiceServicer):
             model = await self._engine.run(self._model, request.name, request.version)
             return pb2.ModelMetadataResponse(
                 name=request.name,
-                versions=[request.version or VERSION],
+                versions=[self._number(request.name, request.version)],
                 platform=model.platform,
                 inputs=[_metadata(model.input)],
                 outputs=[_metadata(model.output)],
@@ -84,11 +84,18 @@ class Inference(pb2_grpc.GRPCInferenceServiceServicer):
             return await self._engine.run(self._inferred, request)
 
     def _model(self, name: str, number: str) -> WindowModel:
-        return described(self._engine.library.load(resource_name(name, number)))
+        library = self._engine.library
+        return described(library.load(resource_name(library, name, number)))
+
+    def _number(self, name: str, number: str) -> str:
+        """The number of the version that answers."""
+        library = self._engine.library
+        version = library.entry(resource_name(library, name, number)).version
+        return VERSION if version is None else str(version.number)
 
     def _inferred(self, request: pb2.ModelInferRequest) -> pb2.ModelInferResponse:
-        name = resource_name(request.model_name, request.model_version)
-        detector = self._engine.library.load(name)
+        library = self._engine.library
+        detector = library.load(resource_name(library, request.model_name, request.model_version))
         model = described(detector)
         _check_outputs(request, model)
         scores = scored(detector, given(request, model.input))
@@ -97,7 +104,7 @@ class Inference(pb2_grpc.GRPCInferenceServiceServicer):
         )
         return pb2.ModelInferResponse(
             model_name=request.model_name,
-            model_version=request.model_version or VERSION,
+            model_version=self._number(request.model_name, request.model_version),
             id=request.id,
             parameters={"labels": pb2.InferParameter(string_param=",".join(model.labels))},
             outputs=[told],
@@ -105,13 +112,20 @@ class Inference(pb2_grpc.GRPCInferenceServiceServicer):
         )
 
 
-def resource_name(name: str, number: str) -> str:
-    """`detectors/welcome` of `welcome` or of itself; with a number, that version of it."""
+def resource_name(library: Library, name: str, number: str) -> str:
+    """`detectors/welcome` of `welcome` or of itself; with a number, that version of it.
+
+    A file that stands by itself is its own version 1.
+    """
     whole = COLLECTION + name_alone(name)
-    if not number or number == VERSION:
+    if not number:
         return whole
     if not number.isdecimal():
         raise InvalidInput("model_version", f"got {shown(number)}; expected a whole number")
+    entry = library.entries.get(whole)
+    alone = library.versions is None if entry is None else entry.version is None
+    if number == VERSION and alone:
+        return whole
     return version_name(whole, int(number))
 
 
