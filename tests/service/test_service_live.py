@@ -211,6 +211,19 @@ def test_an_event_is_not_held_back(tiny: KeywordDetector, noise: Any) -> None:
     assert not any(held)
 
 
+def test_a_silent_channel_holds_back_no_other(tiny: KeywordDetector, noise: Any) -> None:
+    """Channels come each by itself: one that brings nothing keeps `read_until` at zero."""
+    options = {"channel_count": 2, "thresholds": {"one": 1.0, "two": 1.0}}
+    chunks = [(Chunk(0, noise[at : at + 800, 0].tobytes()),) for at in range(0, 24_000, 800)]
+    plain = alone(stream_of(tiny, **options), chunks)
+    pace = Pace(request(reply_interval_s=0.4, **options))
+    due = [pace.due(news) for news in plain[:-1]]
+
+    told = [news for news in due if news is not None]
+    assert len(told) == 3
+    assert scores([*told, pace.last(plain[-1])])[1] == scores(plain)[1]
+
+
 def test_events_tell_when_their_word_began(tiny: KeywordDetector, noise: Any) -> None:
     """By the client's clock, exact to the nanosecond, however late in the stream."""
     start, capture_ns = 5_000_000_000, 1_700_000_000_123_456_789

@@ -21,6 +21,7 @@ class Pace:
         self._longest = max(self._interval, SILENCE_S * request.rate_hz)
         self._told_until = request.start_sample
         self._held: dict[tuple[int, str], ChannelNews] = {}
+        self._held_from: dict[tuple[int, str], int] = {}
 
     def due(self, news: News) -> News | None:
         """What to tell now: these news and what was held back, or None."""
@@ -39,14 +40,25 @@ class Pace:
         for each in news.channels:
             key = (each.channel, each.detector)
             self._held[key] = joined(self._held[key], each) if key in self._held else each
+            self._held_from.setdefault(key, each.update.read_until)
 
     def _rest(self, news: News) -> News:
-        held, self._held = tuple(self._held.values()), {}
+        held, self._held, self._held_from = tuple(self._held.values()), {}, {}
         return self._told(replace(news, channels=held))
 
     def _is_due(self, news: News) -> bool:
         found = any(each.update.events for each in news.channels)
-        return found or news.urgent or news.read_until - self._told_until >= self._interval
+        passed = news.read_until - self._told_until >= self._interval
+        return found or news.urgent or passed or self._held_long(news)
+
+    def _held_long(self, news: News) -> bool:
+        """Whether a channel of these is an interval ahead of what of it is held back: others may
+        bring nothing for ever, and hold `read_until` where it is.
+        """
+        return any(
+            each.update.read_until - self._held_from[each.channel, each.detector] >= self._interval
+            for each in news.channels
+        )
 
     def _silent(self, news: News) -> bool:
         return news.read_until - self._told_until >= self._longest
