@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from sweepnet_service import metrics
 from sweepnet_service.engine import Engine
-from sweepnet_service.errors import InvalidInput, LimitExceeded
+from sweepnet_service.errors import InvalidInput, LimitExceeded, Overloaded
 from sweepnet_service.limits import Limits
 from sweepnet_service.live.batcher import Batcher
 from sweepnet_service.live.pace import Pace
@@ -186,20 +186,23 @@ class Uploads:
             self.kept_bytes -= spool.size
 
     def grow(self, spool: Spool, count: int) -> None:
-        """Room for so many more bytes; raises LimitExceeded where there is none."""
-        most = self._limits.upload_bytes
-        if spool.size + count > most:
-            raise LimitExceeded(
-                "audio", f"the file is larger than {most} bytes (--max-upload-bytes)"
-            )
+        """Room for so many more bytes; raises LimitExceeded where there never is, Overloaded
+        where others have it.
+        """
+        for most, setting in (
+            (self._limits.upload_bytes, "--max-upload-bytes"),
+            (self._limits.spool_bytes, "--max-spool-bytes"),
+        ):
+            if spool.size + count > most:
+                raise LimitExceeded("audio", f"the file is larger than {most} bytes ({setting})")
         if self.kept_bytes + count > self._limits.spool_bytes:
             raise _no_room("others fill its room for files (--max-spool-bytes)")
         spool.size += count
         self.kept_bytes += count
 
 
-def _no_room(reason: str | None) -> LimitExceeded:
-    return LimitExceeded("audio", f"the server cannot keep the file: {reason}; try later")
+def _no_room(reason: str | None) -> Overloaded:
+    return Overloaded("audio", f"the server cannot keep the file: {reason}; try later")
 
 
 async def spot_file(
