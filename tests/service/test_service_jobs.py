@@ -9,16 +9,20 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import Progress
 from sweepnet_service.records.jobs import JobRecords
 from sweepnet_service.store import LIVE, Library, publishing
+from sweepnet_service.store.version import sha256_of
 from sweepnet_service.training import process, worker
 from sweepnet_service.training.completing import completed
 from sweepnet_service.training.keeping import Keeping
@@ -219,6 +223,7 @@ def test_a_worse_model_is_not_promoted(
             if isinstance(told, Done):
                 figures = [WORSE] if worse else []
                 found = {"data_set": "data", "worse": worse, "figures": figures}
+                found["baseline_sha256"] = sha256_of(Path(told.path))
                 yield Done(told.path, told.data_sha256, found)
             else:
                 yield told
@@ -231,6 +236,68 @@ def test_a_worse_model_is_not_promoted(
     assert job.result["promoted"] == (live == 2)
     assert bool(job.result["not_promoted_because"]) == (live == 1)
     assert job.result["comparison"]["baseline"] == "detectors/a/versions/1"
+
+
+def test_what_became_live_meanwhile_is_not_replaced_unmeasured(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child, tiny_models: Path
+) -> None:
+    """The figures are told of the version that they are of."""
+    worked(workplace, monkeypatch, made)
+    measured_sha256 = sha256_of(tiny_models / "tiny.safetensors")
+    other = workplace.models.parent / "other.safetensors"
+    detector = KeywordDetector.load(tiny_models / "tiny.safetensors")
+    replace(detector, default_thresholds=dict.fromkeys(detector.labels, 0.9)).save(other)
+
+    async def child(*given: Any) -> AsyncGenerator[Told, None]:
+        library = Library(workplace.models)
+        publishing.promote(library, publishing.publish(library, NAME, other).name)
+        async for told in made(*given):
+            if isinstance(told, Done):
+                found = {"data_set": "data", "worse": False, "figures": []}
+                found["baseline_sha256"] = measured_sha256
+                yield Done(told.path, told.data_sha256, found)
+
+    job = worked(workplace, monkeypatch, child)
+    assert job.result is not None
+    assert job.result["comparison"]["baseline"] == f"{NAME}/versions/1"
+    assert not job.result["promoted"]
+    assert f"{NAME}/versions/2 became live while" in job.result["not_promoted_because"]
+    assert publishing.versions_of(Library(workplace.models)).aliases(NAME) == {LIVE: 2}
+
+
+def test_a_long_publishing_keeps_its_lease(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
+) -> None:
+    """Nobody takes the job from a worker whose disk is slow."""
+    records, real = JobRecords(workplace.database), worker.completed
+    taken: list[Job | None] = []
+
+    def slow(*given: Any) -> Any:
+        time.sleep(0.6)
+        taken.append(records.take("another", 60.0))
+        return real(*given)
+
+    monkeypatch.setattr(worker, "LEASE_S", 0.4)
+    monkeypatch.setattr(worker, "completed", slow)
+    assert worked(workplace, monkeypatch, made).state == "succeeded"
+    assert taken == [None]
+
+
+def test_who_loses_its_lease_while_publishing_leaves_the_work(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
+) -> None:
+    """To the one that has it now, and that would have to begin anew without."""
+    real = worker.completed
+
+    def lost(*given: Any) -> Any:
+        with workplace.database.begin() as connection:
+            connection.exec_driver_sql("UPDATE jobs SET owner = 'another'")
+        return real(*given)
+
+    monkeypatch.setattr(worker, "completed", lost)
+    job = worked(workplace, monkeypatch, made)
+    assert job.state == "running"
+    assert (workplace.place(job.id) / "made.safetensors").exists()
 
 
 def test_an_error_of_the_order_ends_a_job_at_once(

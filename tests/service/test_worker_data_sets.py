@@ -183,6 +183,8 @@ def test_a_data_set_that_is_deleted_is_gone(
     sets.delete(NAME)
     assert list((tmp_path / "sets").iterdir()) == []
     assert jobs.get(job.id).order.data_set == NAME
+    with pytest.raises(FailedPrecondition, match=r"datasets/d, which .* learnt from, was deleted"):
+        jobs.resume(job.id)
     with pytest.raises(NotFound):
         sets.get(NAME)
     assert sets.create(NAME, [told("b", b"y" * 9_000)]).files[0].received_bytes == 0

@@ -9,6 +9,7 @@ import hashlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from sweepnet_service.records.jobs import JobRecords
 from sweepnet_service.store import Library, publishing
 from sweepnet_service.training.keeping import Keeping
 from sweepnet_service.training.order import Job, Order
-from sweepnet_service.training.worker import gone
+from sweepnet_service.training.worker import LOCK, Workplace, gone, locked
 
 KILLS = int(os.environ.get("SWEEPNET_KILLS", "2"))
 NAME = "detectors/squares"
@@ -143,8 +144,6 @@ def test_a_training_killed_anywhere_gives_the_same_model(flower_data: Path, tmp_
 
 def test_who_is_gone() -> None:
     """Only what was a process here, and is none now."""
-    import socket
-
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
     here = socket.gethostname()
@@ -152,3 +151,20 @@ def test_who_is_gone() -> None:
     assert not gone(f"{here}/{os.getpid()}-1a2b")
     assert not gone(f"elsewhere/{done.pid}-1a2b")
     assert not gone("")
+
+
+def test_a_job_is_not_taken_from_a_worker_in_another_container(tmp_path: Path) -> None:
+    """Whose number means nothing here: the two would take it from each other for ever."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    database = Database.in_folder(tmp_path)
+    workplace, owner = Workplace(tmp_path, database), f"{socket.gethostname()}/{done.pid}-1a2b"
+    job = JobRecords(database).add(order(tmp_path))
+    assert workplace.abandoned(job.id, owner)
+    place = workplace.place(job.id)
+    place.mkdir(parents=True)
+    with locked(place / LOCK):
+        assert not workplace.abandoned(job.id, owner)
+    assert workplace.abandoned(job.id, owner)
+    assert not workplace.abandoned(job.id, workplace.owner)
+    database.close()

@@ -19,6 +19,7 @@ from sweepnet_service.detectors.keyword import KeywordDetector, OperatingPoint
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import ignored
 from sweepnet_service.store import Library, publishing
+from sweepnet_service.store.version import sha256_of
 from sweepnet_service.training import budget, labour
 from sweepnet_service.training.comparing import ComparedFigure, average_precisions, compared
 from sweepnet_service.training.configs import ordered
@@ -265,9 +266,14 @@ def test_a_training_ends_with_the_comparison(
     assert Path(told["path"]).exists()
     assert len(told["data_sha256"]) == 64
     assert told["comparison"]["worse"]
+    assert told["comparison"]["baseline_sha256"] == sha256_of(live)
     (recordings / "negative" / "v0.wav").unlink()
     again = labour.done(order, place, models, lambda *_, **__: None, ignored)
     assert again["data_sha256"] == told["data_sha256"]
+    publishing.versions_of(library).get(NAME, 1).model.write_bytes(b"damaged since")
+    unmeasured = labour.done(order, place, models, lambda *_, **__: None, ignored)
+    assert (unmeasured["path"], unmeasured["comparison"]) == (told["path"], None)
+    assert "not measured against the live version: detectors/one" in unmeasured["remark"]
 
 
 def test_a_damaged_checkpoint_costs_time_only(flower_data: Path, tmp_path: Path) -> None:

@@ -108,6 +108,13 @@ class JobRecords:
                 raise FailedPrecondition(
                     "name", f"{job.name} is {job.state}; only what failed or was cancelled goes on"
                 )
+            row = connection.execute(select(JOBS).where(JOBS.c.id == identity)).one()
+            if job.order.data_set.startswith("datasets/") and row.data_set is None:
+                raise FailedPrecondition(
+                    "name",
+                    f"{job.order.data_set}, which {job.name} learnt from, was deleted; send the "
+                    "data again and start another training",
+                )
             again = {"state": "queued", "error": None, "crashes": 0, "interruptions": 0}
             return _set(connection, identity, **again)
 
@@ -119,10 +126,13 @@ class JobRecords:
             connection.execute(delete(JOBS).where(JOBS.c.id == identity))
 
     def take(
-        self, owner: str, lease_s: float, gone: Callable[[str], bool] = lambda owner: False
+        self,
+        owner: str,
+        lease_s: float,
+        abandoned: Callable[[str, str], bool] = lambda identity, owner: False,
     ) -> Job | None:
         """The next job for a worker: the oldest that waits, or whose worker gives no sign, or is
-        known to be `gone`.
+        known to have `abandoned` it.
         """
         now_s = time.time()
         due = select(JOBS).where(JOBS.c.state.not_in(ENDS))
@@ -131,7 +141,7 @@ class JobRecords:
                 due.order_by(JOBS.c.created_s).with_for_update(skip_locked=True)
             ):
                 held = row.state != "queued" and row.leased_until_s >= now_s
-                if held and not gone(row.owner):
+                if held and not abandoned(row.id, row.owner):
                     continue
                 lost = row.interruptions + (row.state == "running")
                 if row.state == "cancelling":

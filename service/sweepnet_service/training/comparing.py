@@ -47,10 +47,13 @@ class ComparedFigure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was measured of two models on a data set."""
+    """What was measured of two models on a data set; `baseline_sha256` tells the baseline's file,
+    where a name could come to mean another.
+    """
 
     data_set: str
     figures: tuple[ComparedFigure, ...]
+    baseline_sha256: str = ""
 
     @property
     def worse(self) -> bool:
@@ -60,7 +63,8 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """As it is kept."""
         figures = [{**asdict(each), "worse": each.worse} for each in self.figures]
-        return {"data_set": self.data_set, "figures": figures, "worse": self.worse}
+        told = {"data_set": self.data_set, "figures": figures, "worse": self.worse}
+        return {**told, "baseline_sha256": self.baseline_sha256}
 
 
 def compared(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+from sweepnet_service.errors import SweepnetError
 from sweepnet_service.records.comparisons import ComparisonRecords
-from sweepnet_service.store import LIVE, Library, Lineage, Version, publishing
+from sweepnet_service.store import Library, Lineage, Version, publishing
 from sweepnet_service.store.entries import load_detector
 from sweepnet_service.training.order import Job
 from sweepnet_service.training.process import Done
@@ -27,13 +29,14 @@ def completed(
         return {"comparison": {**told.comparison, **_pair(job.order.model, job.order.baseline)}}
     library.refresh()
     version = _published(job, told, library)
-    versions = publishing.versions_of(library)
-    live = versions.named_by(version.detector, LIVE)
-    comparison = None
-    if told.comparison is not None and live is not None and live != version:
-        comparisons.add(version.name, live.name, told.comparison)
-        comparison = {**told.comparison, **_pair(version.name, live.name)}
-    why_not = _why_not(job, version, live, library, comparisons)
+    live, comparison = _served(library, version.detector), None
+    measured = _measured(told, library, version, live)
+    if told.comparison is not None and measured is not None:
+        comparisons.add(version.name, measured.name, told.comparison)
+        comparison = {**told.comparison, **_pair(version.name, measured.name)}
+    why_not = _why_not(job, version, live, measured, comparisons)
+    if not why_not:
+        publishing.promote(library, version.name, force=True)
     return {
         "version": version.name,
         "promoted": not why_not,
@@ -41,6 +44,29 @@ def completed(
         "comparison": comparison,
         "remark": told.remark,
     }
+
+
+def _served(library: Library, name: str) -> Version | None:
+    """The version that is in use under a name, loaded to be sure of it."""
+    library.refresh()
+    with suppress(SweepnetError):
+        library.load(name)
+    entry = library.entries.get(name)
+    return None if entry is None else entry.version
+
+
+def _measured(
+    told: Done, library: Library, version: Version, live: Version | None
+) -> Version | None:
+    """The version that the new one was measured against, by its file: what was live then need not
+    be live now.
+    """
+    if told.comparison is None:
+        return None
+    digest = told.comparison["baseline_sha256"]
+    there = (live, *publishing.versions_of(library).of(version.detector))
+    others = (each for each in there if each is not None and each != version)
+    return next((each for each in others if each.sha256 == digest), None)
 
 
 def _pair(candidate: str, baseline: str) -> dict[str, str]:
@@ -73,15 +99,19 @@ def _why_not(
     job: Job,
     version: Version,
     live: Version | None,
-    library: Library,
+    measured: Version | None,
     comparisons: ComparisonRecords,
 ) -> str:
-    """Makes the version live, or tells why it is not."""
-    wanted = job.order.promotion
-    if wanted == "never":
+    """Why the version must not become live; "" where nothing speaks against."""
+    if job.order.promotion == "never":
         return "it was not asked for"
-    worse = comparisons.objection(version.name, live.name) if live else ""
-    if worse and wanted != "always":
-        return f"it was measured to be worse than {live.name if live else ''}: {worse}"
-    publishing.promote(library, version.name, force=True)
+    if job.order.promotion == "always" or live is None or live == version:
+        return ""
+    if worse := comparisons.objection(version.name, live.name):
+        return f"it was measured to be worse than {live.name}: {worse}"
+    if measured not in (None, live):
+        return (
+            f"{live.name} became live while it was measured against another version; compare the "
+            "two (sweepnet models compare), then promote it"
+        )
     return ""

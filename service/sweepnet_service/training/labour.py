@@ -13,8 +13,9 @@ from cnn_core.errors import ModelFileError
 from cnn_core.modelfile import write_whole
 from sweepnet_service.errors import InvalidInput, SweepnetError
 from sweepnet_service.progress import Report
-from sweepnet_service.store import LIVE, Library, name_alone
+from sweepnet_service.store import Library, name_alone
 from sweepnet_service.store.entries import load_detector
+from sweepnet_service.store.version import sha256_of
 from sweepnet_service.training.budget import with_budget
 from sweepnet_service.training.comparing import Comparison, compared
 from sweepnet_service.training.configs import TRUNK, ordered, train
@@ -111,10 +112,13 @@ def against_live(
     library.refresh()
     if order.model not in library.entries:
         return None, ""
-    baseline = library.load(f"{order.model}@{LIVE}")
     candidate: Detector | KeywordDetector = load_detector(order.kind, made)
     try:
+        # Loaded before its entry is asked for: a broken one gives way to the version before.
+        baseline = library.load(order.model)
+        digest = sha256_of(library.entry(order.model).path)
         settings = order.settings
-        return compared(candidate, baseline, order.data, order.data_set, settings, report), ""
-    except SweepnetError as error:
+        told = compared(candidate, baseline, order.data, order.data_set, settings, report)
+    except (SweepnetError, OSError) as error:
         return None, f"it was not measured against the live version: {error}"
+    return replace(told, baseline_sha256=digest), ""

@@ -14,7 +14,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,12 +58,28 @@ class Workplace:
         """The folder of a job."""
         return place_of(self.models, identity)
 
+    def abandoned(self, identity: str, owner: str) -> bool:
+        """Whether a job's worker is gone, and so is the process that it started.
+
+        Numbers of processes mean little to a worker in another container of the same host name:
+        who holds the job's folder is there.
+        """
+        if not gone(owner):
+            return False
+        lock = self.place(identity) / LOCK
+        if not lock.exists():
+            return True
+        with locked(lock) as held:
+            return held is not None
+
 
 async def work(workplace: Workplace, stop: asyncio.Event, once: bool = False) -> None:
     """Do job after job until `stop` is set; with `once` until none is left."""
     tidy(workplace)
     while not stop.is_set():
-        job = await asyncio.to_thread(workplace.jobs.take, workplace.owner, LEASE_S, gone)
+        job = await asyncio.to_thread(
+            workplace.jobs.take, workplace.owner, LEASE_S, workplace.abandoned
+        )
         if job is not None:
             await perform(workplace, job, stop)
         elif once:
@@ -173,15 +189,14 @@ class Attempt:
         labour.cancel()
         await asyncio.gather(labour, return_exceptions=True)
         if self._state == "cancelling":
-            await self._end("cancelled")
-            return "cancelled"
+            return await self._end("cancelled")
         if self._state == "running":
             await self._record(self._records.give_back)
         return None
 
     async def _ended(self, labour: asyncio.Task[Done], log: IO[bytes]) -> State | None:
         try:
-            result = await asyncio.to_thread(self._completed, labour.result())
+            result = await self._beating(asyncio.to_thread(self._completed, labour.result()))
         except SweepnetError as error:
             return await self._end(
                 "failed", Failure(type(error).__name__, error.where, error.message)
@@ -197,17 +212,27 @@ class Attempt:
             return None
         return await self._end("succeeded", result=result)
 
+    async def _beating(self, work: Awaitable[R]) -> R:
+        """What the work brings; the job stays this worker's meanwhile."""
+        task = asyncio.ensure_future(work)
+        while not (await asyncio.wait({task}, timeout=BEAT_S))[0]:
+            # Records that are busy for a while do not undo what is done.
+            with suppress(SweepnetError):
+                await self._beat()
+        return task.result()
+
     def _completed(self, told: Done) -> object:
         library = Library(self._workplace.models)
         return completed(self._job, told, library, ComparisonRecords(self._workplace.database))
 
     async def _end(
         self, state: State, failure: Failure | None = None, result: object = None
-    ) -> State:
+    ) -> State | None:
+        """The state, or None where the job is another's meanwhile and goes on."""
         if self._progress is not None:
             await self._record(self._records.beat, LEASE_S, self._progress)
-        await self._record(self._records.end, state, failure, result, self._log())
-        return state
+        ours = await self._record(self._records.end, state, failure, result, self._log())
+        return state if ours else None
 
     def _log(self) -> str:
         return log_of(self._workplace.models, self._job.id)
