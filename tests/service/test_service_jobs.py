@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
@@ -17,14 +18,17 @@ from typing import Any
 
 import pytest
 
+from sweepnet_protos.v1 import trainer_pb2
 from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 from sweepnet_service.progress import Progress
 from sweepnet_service.records.jobs import JobRecords
+from sweepnet_service.server import convert_jobs, trainer
 from sweepnet_service.store import LIVE, Library, publishing
 from sweepnet_service.store.version import sha256_of
 from sweepnet_service.training import process, worker
 from sweepnet_service.training.completing import completed
+from sweepnet_service.training.jobs import Jobs
 from sweepnet_service.training.keeping import Keeping
 from sweepnet_service.training.order import Job, Order, Problem
 from sweepnet_service.training.process import Budget, Died, Done, Found, Told
@@ -269,7 +273,7 @@ def test_a_long_publishing_keeps_its_lease(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
 ) -> None:
     """Nobody takes the job from a worker whose disk is slow."""
-    records, real = JobRecords(workplace.database), worker.completed
+    records, real = JobRecords(workplace.database), completed
     taken: list[Job | None] = []
 
     def slow(*given: Any) -> Any:
@@ -287,7 +291,7 @@ def test_who_loses_its_lease_while_publishing_leaves_the_work(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
 ) -> None:
     """To the one that has it now, and that would have to begin anew without."""
-    real = worker.completed
+    real = completed
 
     def lost(*given: Any) -> Any:
         with workplace.database.begin() as connection:
@@ -525,3 +529,21 @@ def test_a_result_stays_what_it_was(
     library, comparisons = Library(workplace.models), ComparisonRecords(workplace.database)
     again = completed(first, Done("gone.safetensors"), library, comparisons)
     assert again["version"] == told[0]
+    record = publishing.versions_of(library).get(NAME, 2).folder / "version.json"
+    record.write_bytes(b"{")
+    told = convert_jobs.operation(library, second)
+    result = trainer_pb2.TrainingResult()
+    assert told.response.Unpack(result)
+    assert "its record version.json is damaged" in result.model.error
+
+
+def test_nobody_waits_for_a_model_that_an_operation_tells_of(
+    keeping: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is loaded beside the loop that serves."""
+    found: list[int] = []
+    monkeypatch.setattr(convert_jobs, "operation", lambda *_: found.append(threading.get_ident()))
+    jobs = Jobs(Library(keeping.models), (), keeping)
+    asyncio.run(trainer._told(jobs, Job("7", order(), 0.0, 0.0)))
+    assert found != [threading.get_ident()]
+    assert len(found) == 1

@@ -15,7 +15,7 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 
 from sweepnet_protos.v1 import model_pb2, model_pb2_grpc, trainer_pb2, trainer_pb2_grpc
-from sweepnet_service.errors import FailedPrecondition, InvalidInput
+from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable
 from sweepnet_service.progress import Progress
 from sweepnet_service.server import convert_jobs
 from sweepnet_service.store import Library, Lineage, publishing
@@ -213,6 +213,22 @@ def test_a_comparison_is_of_what_the_names_mean_now(tiny_models: Path, tmp_path:
     keeping.close()
 
 
+def test_what_cannot_be_used_is_not_compared(tmp_path: Path) -> None:
+    """Told at once; and a job of a kind that nobody knows keeps no other from being listed."""
+    (tmp_path / "broken.safetensors").write_bytes(b"no model")
+    keeping, library = Keeping(tmp_path), Library(tmp_path)
+    jobs = Jobs(library, (tmp_path,), keeping)
+    names = ("detectors/broken", "detectors/welcome")
+    for candidate, baseline in (names, names[::-1]):
+        order = Order("", candidate, tmp_path, task="comparison", baseline=baseline)
+        with pytest.raises(ModelUnreadable, match="detectors/broken: not a readable model file"):
+            asyncio.run(jobs.start(order))
+    assert asyncio.run(jobs.all()) == []
+    told = metadata(convert_jobs.operation(library, Job("7", order, 0.0, 0.0)))
+    assert told.model == names[1]
+    keeping.close()
+
+
 def test_a_request_that_comes_twice_starts_one_training(tmp_path: Path) -> None:
     """As after a broken connection; for another order its name is taken."""
     keeping = Keeping(tmp_path)
@@ -270,7 +286,7 @@ def test_a_setting_leads_to_no_other_folder(tmp_path: Path, setting: str, name: 
         orders(tmp_path, (tmp_path,), order)
 
 
-@pytest.mark.parametrize("place", ["flowers", "flowers/train", "flowers/train.json"])
+@pytest.mark.parametrize("place", ["flowers", "flowers/train", "flowers/train.json", "a/b/c/d.wav"])
 def test_a_link_leads_to_no_other_folder(tmp_path: Path, place: str) -> None:
     """Unless that is one of the roots too."""
     outside, data = tmp_path / "outside", tmp_path / "data"

@@ -72,6 +72,30 @@ def test_a_worker_that_dies_is_begun_again(tmp_path: Path, begun: list[int]) -> 
     assert len(begun) == 2
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_worker_that_cannot_be_begun_is_tried_again(
+    tmp_path: Path, begun: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that is full for a moment does not leave a server without a worker for ever."""
+    real, full = asyncio.create_subprocess_exec, [True, True]
+
+    async def begin(*command: str, **options: object) -> asyncio.subprocess.Process:
+        if full:
+            full.pop()
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return await real(*command, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", begin)
+
+    async def body() -> None:
+        attendant = Attendant(tmp_path)
+        attendant.wake()
+        await until(lambda: len(begun) == 1)
+        await attendant.close()
+
+    run(body)
+
+
 def test_without_work_or_a_folder_there_is_none(tmp_path: Path, begun: list[int]) -> None:
     async def body() -> None:
         idle, nowhere = Attendant(tmp_path), Attendant(None)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import random
+import shutil
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -188,6 +192,50 @@ def test_a_data_set_that_is_deleted_is_gone(
     with pytest.raises(NotFound):
         sets.get(NAME)
     assert sets.create(NAME, [told("b", b"y" * 9_000)]).files[0].received_bytes == 0
+
+
+def test_a_slow_deletion_takes_nothing_from_the_next_of_its_name(
+    sets: DataSets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which may be begun while the files of the first still go."""
+    sets.create(NAME, [told("a", b"old")])
+    sets.add(NAME, "a", 0, b"old")
+    real, begun = shutil.rmtree, list[Path]()
+
+    def slow(place: Path, **named: Any) -> None:
+        if not begun:
+            begun.append(place)
+            sets.create(NAME, [told("a", b"new")])
+            sets.add(NAME, "a", 0, b"new")
+        real(place, **named)
+
+    monkeypatch.setattr(shutil, "rmtree", slow)
+    sets.delete(NAME)
+    assert sets.finish(NAME).complete
+    assert [path.name for path in (tmp_path / "sets").iterdir()] == ["d"]
+
+
+def test_a_full_disk_tells_how_much_is_there(
+    sets: DataSets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece of which a part went in goes on behind it."""
+    sets.create(NAME, [told("a", b"0123456789")])
+    real, room = os.pwrite, [4]
+
+    def little(handle: int, content: bytes, offset: int) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = real(handle, content[: room[0]], offset)
+        room[0] -= written
+        return written
+
+    monkeypatch.setattr(os, "pwrite", little)
+    with pytest.raises(LimitExceeded, match="disk is full; it keeps 4 bytes of a, send the rest"):
+        sets.add(NAME, "a", 0, b"0123456789")
+    room[0] = 100
+    assert sets.get(NAME).files[0].received_bytes == 4
+    assert sets.add(NAME, "a", 4, b"456789") == 10
+    assert sets.finish(NAME).complete
 
 
 def test_many_senders_of_one_file(sets: DataSets) -> None:

@@ -9,14 +9,16 @@ told to have.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import re
 import shutil
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, LimitExceeded, NotFound, shown
 from sweepnet_service.records.database import Database
 from sweepnet_service.records.tables import DATA_FILES, DATA_SETS, JOBS
+from sweepnet_service.store.durable import sync_folder
 
 COLLECTION = "datasets/"
 MOST_FILES = 50_000
@@ -134,10 +137,7 @@ class DataSets:
                     "content",
                     f"{path} has other bytes from {offset} on; delete the data set to send it anew",
                 )
-            fresh = content[known:]
-            if fresh:
-                os.pwrite(handle, fresh, there)
-            return there + len(fresh)
+            return _written(handle, there, content[known:], path)
 
     def finish(self, name: str) -> DataSet:
         """Check every file; from then on the data set is fixed. Raises FailedPrecondition for what
@@ -174,6 +174,8 @@ class DataSets:
         if wrong:
             more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
             raise FailedPrecondition("files", f"not as told: {'; '.join(wrong[:3])}{more}")
+        for folder in {(self._place(known.name) / each.path).parent for each in known.files}:
+            sync_folder(folder)
         return whole.hexdigest()
 
     def get(self, name: str) -> DataSet:
@@ -200,7 +202,12 @@ class DataSets:
             # Jobs that ended keep the name in their order.
             connection.execute(update(JOBS).where(JOBS.c.data_set == name).values(data_set=None))
             connection.execute(delete(DATA_SETS).where(DATA_SETS.c.name == name))
-        shutil.rmtree(self._place(name), ignore_errors=True)
+            # At once and before anyone can begin another of the name: that one keeps its files.
+            gone = self._folder / f".deleted-{uuid.uuid4().hex}"
+            with suppress(FileNotFoundError):
+                self._place(name).rename(gone)
+        for left in self._folder.glob(".deleted-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def folder_of(self, name: str) -> Path:
         """The folder of a complete data set; raises FailedPrecondition for one that is not."""
@@ -286,6 +293,23 @@ def _check_files(files: Sequence[DataFile]) -> None:
         for depth in range(1, len(folders) + 1):
             if "/".join(folders[:depth]) in taken:
                 raise InvalidInput("files", f"{path} lies in a file; expected a folder there")
+
+
+def _written(handle: int, there: int, content: bytes, path: str) -> int:
+    """Write behind what is there; how much there is then. Raises LimitExceeded on a full disk."""
+    while content:
+        try:
+            more = os.pwrite(handle, content, there)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise LimitExceeded(
+                "content",
+                f"the server's disk is full; it keeps {there} bytes of {path}, send the rest when "
+                "there is room",
+            ) from None
+        there, content = there + more, content[more:]
+    return there
 
 
 @contextmanager

@@ -49,7 +49,10 @@ class Attendant:
         pause_s, loop = FIRST_PAUSE_S, asyncio.get_running_loop()
         while True:
             began_s = loop.time()
-            code = await self._live(models)
+            try:
+                code = await self._live(models)
+            except OSError as error:  # no memory, no room for another process: later there may be
+                code = error.errno
             pause_s = FIRST_PAUSE_S if loop.time() - began_s > STEADY_S else pause_s
             with suppress(OSError, ValueError):
                 log.warning("worker ended", exit_code=code, again_in_s=pause_s)

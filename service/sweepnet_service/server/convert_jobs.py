@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, status_pb2
 
 from sweepnet_protos.v1 import model_pb2, trainer_pb2
-from sweepnet_service.errors import InvalidInput, NotFound, shown
+from sweepnet_service.errors import InvalidInput, ModelUnreadable, NotFound, shown
 from sweepnet_service.server import convert_models
 from sweepnet_service.server.convert_models import KINDS
 from sweepnet_service.server.convert_versions import time
@@ -108,11 +108,10 @@ def _model(library: Library, job: Job, version: str) -> model_pb2.Model:
     try:
         return convert_models.model(library, version)
     except NotFound:
-        return model_pb2.Model(
-            name=job.order.model,
-            kind=KINDS[job.order.kind],
-            error=f"{version} has been deleted",
-        )
+        problem = f"{version} has been deleted"
+    except ModelUnreadable as error:
+        problem = str(error)
+    return model_pb2.Model(name=job.order.model, kind=KINDS[job.order.kind], error=problem)
 
 
 def comparison(told: Mapping[str, Any]) -> trainer_pb2.Comparison:
@@ -130,7 +129,8 @@ def _metadata(job: Job) -> trainer_pb2.TrainingMetadata:
     progress, result = job.progress, job.result or {}
     return trainer_pb2.TrainingMetadata(
         state=STATES[job.state],
-        kind=KINDS[job.order.kind],
+        # One job of an unknown kind must not keep the others from being listed.
+        kind=KINDS.get(job.order.kind, model_pb2.MODEL_KIND_UNSPECIFIED),
         model=job.order.model,
         stage=progress.stage,
         done_count=progress.done,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -14,6 +15,7 @@ from sweepnet_service.server import convert_jobs as convert
 from sweepnet_service.server.paging import page
 from sweepnet_service.server.statuses import Guard, told
 from sweepnet_service.training.jobs import Jobs
+from sweepnet_service.training.order import Job
 from sweepnet_service.training.places import LONGEST_LOG
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,7 +33,7 @@ class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
         """The operation of a new training."""
         async with self._guard.reported(context, "StartTraining"):
             job = await self._jobs.start(convert.order(request), request.request_id)
-            return convert.operation(self._jobs.library, job)
+            return await _told(self._jobs, job)
 
     async def ResumeTraining(
         self, request: trainer_pb2.ResumeTrainingRequest, context: Context
@@ -39,7 +41,7 @@ class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
         """The operation of a training that goes on."""
         async with self._guard.reported(context, "ResumeTraining"):
             job = await self._jobs.resume(convert.identity(request.name))
-            return convert.operation(self._jobs.library, job)
+            return await _told(self._jobs, job)
 
     async def GetTrainingLog(
         self, request: trainer_pb2.GetTrainingLogRequest, context: Context
@@ -55,7 +57,7 @@ class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
         """The operation of a new comparison."""
         async with self._guard.reported(context, "StartComparison"):
             job = await self._jobs.start(convert.comparison_order(request))
-            return convert.operation(self._jobs.library, job)
+            return await _told(self._jobs, job)
 
 
 class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
@@ -70,7 +72,7 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
         """The operation as it is."""
         async with self._guard.reported(context, "GetOperation"):
             job = await self._jobs.get(convert.identity(request.name))
-            return convert.operation(self._jobs.library, job)
+            return await _told(self._jobs, job)
 
     async def ListOperations(
         self, request: operations_pb2.ListOperationsRequest, context: Context
@@ -83,8 +85,10 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
                 )
             named = {job.id: job for job in await self._jobs.all()}
             keys, following = page(sorted(named), request.page_size, request.page_token)
-            told = [convert.operation(self._jobs.library, named[key]) for key in keys]
-            return operations_pb2.ListOperationsResponse(operations=told, next_page_token=following)
+            operations = [await _told(self._jobs, named[key]) for key in keys]
+            return operations_pb2.ListOperationsResponse(
+                operations=operations, next_page_token=following
+            )
 
     async def CancelOperation(
         self, request: operations_pb2.CancelOperationRequest, context: Context
@@ -109,4 +113,9 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
         async with self._guard.reported(context, "WaitOperation"):
             timeout_s = convert.seconds(request.timeout)
             job = await self._jobs.wait(convert.identity(request.name), timeout_s)
-            return convert.operation(self._jobs.library, job)
+            return await _told(self._jobs, job)
+
+
+async def _told(jobs: Jobs, job: Job) -> operations_pb2.Operation:
+    """A job's operation: its model may have to be loaded, and nobody else waits for that."""
+    return await asyncio.to_thread(convert.operation, jobs.library, job)

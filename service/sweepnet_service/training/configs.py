@@ -7,6 +7,7 @@ of a nested record are named with a dot, such as `head_settings.epochs`.
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
@@ -153,14 +154,15 @@ def check_groups(settings: Mapping[str, Any]) -> None:
 
 
 def check_confined(data: Path, roots: Sequence[Path]) -> None:
-    """Raises InvalidInput if a link in the folder of data, or one below, leads out of the roots."""
-    for path in (*data.glob("*"), *data.glob("*/*")):
-        if path.is_symlink() and not within(path.resolve(), roots):
-            raise InvalidInput(
-                "data_folder",
-                f"{path.relative_to(data)} is a link to a place outside of the folders that this "
-                "server may read (--training-roots)",
-            )
+    """Raises InvalidInput if a link anywhere in the folder of data leads out of the roots."""
+    for folder, folders, files in os.walk(data):
+        for path in (Path(folder, name) for name in (*folders, *files)):
+            if path.is_symlink() and not within(path.resolve(), roots):
+                raise InvalidInput(
+                    "data_folder",
+                    f"{path.relative_to(data)} is a link to a place outside of the folders that "
+                    "this server may read (--training-roots)",
+                )
 
 
 def within(real: Path, roots: Sequence[Path]) -> bool:

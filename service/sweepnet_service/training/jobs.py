@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweepnet_service.errors import FailedPrecondition, InvalidInput, NotFound, shown
+from sweepnet_service.errors import (
+    FailedPrecondition,
+    InvalidInput,
+    ModelUnreadable,
+    NotFound,
+    shown,
+)
 from sweepnet_service.store import Library, checked_name, name_alone
 from sweepnet_service.store.publishing import versions_of
 from sweepnet_service.training.budget import check_budget
@@ -170,6 +176,9 @@ class Jobs:
         candidate = self.library.entry(order.model)
         plain = order.model.partition("/versions/")[0].partition("@")[0]
         baseline = self.library.entry(order.baseline or plain)
+        for entry in (candidate, baseline):
+            if entry.error:
+                raise ModelUnreadable(entry.name, f"{entry.error}; compare models that can be used")
         if candidate == baseline:
             raise InvalidInput("baseline", f"is {order.model} itself; expected another version")
         # The folders within the data are called as the candidate's training was told.

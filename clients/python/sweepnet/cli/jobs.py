@@ -157,10 +157,11 @@ def _meter(as_json: bool) -> Iterator[_Tell]:
         yield _Tell(None)
         return
     columns = (
-        TextColumn("{task.description}"),
+        # Names of files may hold brackets, which are no markup.
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[left]} {task.fields[message]}"),
+        TextColumn("{task.fields[left]} {task.fields[message]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
         yield _Tell(bars)
