@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sweepnet_service.commands.places import pictures_folder
 from sweepnet_service.detectors.image import ImageDetector
 from sweepnet_service.detectors.image.batches import material
 from sweepnet_service.detectors.image.config import Shares, TrainConfig
@@ -142,6 +143,80 @@ def test_a_group_may_be_kept_in_any_format(tmp_path: Path, write: Callable[[Path
     assert len(learn) + len(held_out) == 2 + 40
     assert 0 < len(held_out) < 16
     assert not {e.path for e in learn} & {e.path for e in held_out}
+
+
+def voc_with_train_list(root: Path) -> None:
+    for number in range(40):
+        _picture(root / "JPEGImages" / f"{number}.jpg")
+        _voc(root / "Annotations" / f"{number}.xml")
+    listed = "\n".join(str(number) for number in range(30))
+    _yolo(root / "ImageSets" / "Main" / "train.txt", f"{listed}\n \n")
+
+
+def coco_train_and_val_in_one(root: Path) -> None:
+    names = [f"{number}.jpg" for number in range(40)]
+    for name in names:
+        _picture(root / "images" / name)
+    _coco(root / "annotations" / "instances_trainval2017.json", names)
+
+
+def coco_train_alone(root: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        _picture(root / "train2017" / name)
+    _coco(root / "annotations" / "instances_train2017.json", ["a.jpg", "b.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("write", "held_out"),
+    [(voc_with_train_list, 10), (coco_train_and_val_in_one, None), (coco_train_alone, 0)],
+)
+def test_nothing_is_both_learnt_from_and_measured_on(
+    tmp_path: Path, write: Callable[[Path], None], held_out: int | None
+) -> None:
+    """Lists of one split alone, and of two in one file, were read for the other too."""
+    write(tmp_path / "all")
+
+    train, val = (
+        {entry.name for entry in read_listing_if_any(tmp_path, "all", split)}
+        for split in ("train", "val")
+    )
+
+    assert train
+    assert not train & val
+    assert len(val) == held_out or (held_out is None and 0 < len(val) < len(train))
+
+
+def test_of_coco_lists_the_one_with_boxes_is_read(tmp_path: Path) -> None:
+    coco_apart(tmp_path)
+    (tmp_path / "annotations" / "captions_train2017.json").write_text("{}")
+
+    assert len(read_listing(tmp_path, "flowers", "train")) == 2
+
+
+def test_a_damaged_turn_leaves_a_picture_as_it_is(tmp_path: Path) -> None:
+    exif = b"Exif\0\0II*\0\x08"
+    for part in ("train", "val"):
+        path = tmp_path / "images" / part / "a.jpg"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", SIZE).save(path, exif=exif)
+        _yolo(tmp_path / "labels" / part / "a.txt")
+
+    np.testing.assert_allclose(read_listing(tmp_path, "x", "val")[0].boxes, [BOX], atol=1e-4)
+
+
+@pytest.mark.parametrize("write", LAYOUTS)
+def test_commands_look_in_images_only_where_nothing_else_is_kept(
+    tmp_path: Path, write: Callable[[Path], None]
+) -> None:
+    """`evaluate image` took YOLO's `images` for the folder of that name in the shipped data."""
+    own, shipped = tmp_path / "own", tmp_path / "shipped"
+    write(own)
+    (shipped / "images" / "flowers").mkdir(parents=True)
+
+    assert pictures_folder(own) == own
+    assert pictures_folder(shipped) == shipped / "images"
+    with pytest.raises(InvalidInput, match="no folder named"):
+        pictures_folder(tmp_path / "none")
 
 
 def _flat(root: Path) -> None:

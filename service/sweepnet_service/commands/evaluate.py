@@ -14,7 +14,12 @@ limit_threads()
 
 from sweepnet_service.commands.ending import clear_ending  # noqa: E402
 from sweepnet_service.commands.meter import metered  # noqa: E402
-from sweepnet_service.commands.places import Models, check_writable, model_file  # noqa: E402
+from sweepnet_service.commands.places import (  # noqa: E402
+    Models,
+    check_writable,
+    model_file,
+    pictures_folder,
+)
 from sweepnet_service.errors import InvalidInput  # noqa: E402
 
 app = typer.Typer(help="Measure a detector on labelled data.", no_args_is_help=True)
@@ -109,7 +114,7 @@ def image(
     from sweepnet_service.detectors.image.evaluate.run import Asked, report_on_model
 
     file = model_file(named_model or model, models)
-    asked = Asked(folder(chosen(data or named_data), "images"), split)
+    asked = Asked(pictures_folder(chosen(data or named_data)), split)
     page = out or asked.page_of(file.stem)
     check_writable(page)
     with metered() as report:
@@ -118,10 +123,3 @@ def image(
         print(json.dumps({"report": str(page), **figures.to_dict()}))
     else:
         print("\n".join([*figures.lines(), f"report: {page}"]))
-
-
-def folder(data: Path, part: str) -> Path:
-    """The part of the data folder that holds this kind, or the folder itself."""
-    if not data.is_dir():
-        raise InvalidInput("data", f"no folder named {data} (--data, {DATA_VARIABLE})")
-    return data / part if (data / part).is_dir() else data

@@ -29,6 +29,18 @@ def model_file(model: str, models: Path | None) -> Path:
     return Library(models).entry(checked_name(COLLECTION + name_alone(model), "model")).path
 
 
+def pictures_folder(data: Path) -> Path:
+    """Where the pictures of a data set are: `data/images` of the shipped models' data, else `data`
+    itself, which may hold an `images` of its own.
+    """
+    if not data.is_dir():
+        raise InvalidInput("data", f"no folder named {data}; expected a folder of pictures")
+    from sweepnet_service.detectors.image.listings import format_of
+
+    below = data / "images"
+    return data if format_of(data) or not below.is_dir() else below
+
+
 def check_writable(out: Path) -> None:
     """Makes the folder of a file to write. Raises OSError, which names the file, if none can be
     put there, and InvalidInput if its own name is a folder's.

@@ -23,6 +23,7 @@ from sweepnet_service.commands.places import (  # noqa: E402
     MODELS_VARIABLE,
     check_writable,
     model_file,
+    pictures_folder,
 )
 from sweepnet_service.commands.train_personal import train_personal  # noqa: E402
 from sweepnet_service.commands.train_trunk import train_trunk  # noqa: E402
@@ -245,11 +246,11 @@ def with_data(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_pictures(values: dict[str, Any]) -> dict[str, Any]:
-    """As `with_data`. Raises InvalidInput where no data set is given."""
+    """As `with_data`. Raises InvalidInput where no data set is given, or there is none."""
     values = with_data(values)
     if DATA not in values:
         raise InvalidInput(DATA, "is not given; expected a folder of labelled pictures")
-    return values
+    return {**values, DATA: pictures_folder(values[DATA])}
 
 
 def phases_of(texts: Sequence[str]) -> tuple[Any, ...]:

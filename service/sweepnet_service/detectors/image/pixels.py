@@ -189,7 +189,7 @@ def _is_text(start: bytes) -> bool:
     return b"\0" not in start
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """EXIF's orientation, 1 where it is missing or its block is damaged."""
     try:
         return int(image.getexif().get(ORIENTATION_TAG, 1))
@@ -205,7 +205,7 @@ def _decode(image: Image.Image, enough_px: int | None, where: str) -> tuple[Imag
             image.draft(None, (max(1, int(image.width * share)), max(1, int(image.height * share))))
         image.load()
         # Only now: Pillow turns a TIFF while it loads, and then takes the tag away.
-        return _reduced_rgb(image, enough_px), _orientation(image)
+        return _reduced_rgb(image, enough_px), orientation(image)
     except Image.DecompressionBombError as error:
         raise LimitExceeded(where, "its frame is larger than its header says") from error
     except MemoryError as error:

@@ -4,6 +4,7 @@ one JSON at the top with the pictures beside it, in `images/` or in a folder of 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from sweepnet_service.errors import InvalidInput
 from .listed import LARGEST_LIST_BYTES, SPLITS, Listed, of_split, split_folder, text_of
 
 BESIDE = "_annotations.coco.json"
+NAMES = frozenset(name for names in SPLITS.values() for name in names)
+"""What files of one split are called."""
 
 
 def recognised(root: Path) -> bool:
@@ -35,13 +38,26 @@ def _found(root: Path, split: str) -> tuple[Path, list[Path], bool] | None:
     within = split_folder(root, split)
     if within is not None and (within / BESIDE).is_file():
         return within / BESIDE, [within], True
-    lists = sorted((root / "annotations").glob("*.json"))
-    named = [p for p in lists if any(name in p.stem for name in SPLITS.get(split, (split,)))]
+    lists = sorted((root / "annotations").glob("*.json"), key=_boxes_first)
+    named = [path for path in lists if _words(path).intersection(SPLITS.get(split, (split,)))]
     inside = sorted(p for p in root.glob("*") if p.is_dir() and p.name.startswith(split))
     if named:
         return named[0], [*inside, root / "images", root], True
     alone = [*lists, *sorted(root.glob("*.json"))]
-    return (alone[0], [root, root / "images", *inside], False) if len(alone) == 1 else None
+    # What is named after another split is that split's alone: none of it is held out.
+    if len(alone) != 1 or (alone[0] in lists and _words(alone[0]).intersection(NAMES)):
+        return None
+    return alone[0], [root, root / "images", *inside], False
+
+
+def _words(path: Path) -> set[str]:
+    """The words of a file's name: instances_val2017.json -> {"instances", "val"}."""
+    return set(re.findall("[a-z]+", path.stem.lower()))
+
+
+def _boxes_first(path: Path) -> tuple[bool, str]:
+    """COCO keeps captions and key points of the same pictures beside the boxes."""
+    return "instances" not in _words(path), path.name
 
 
 def _listed(path: Path, folders: list[Path], root: Path) -> list[Listed]:

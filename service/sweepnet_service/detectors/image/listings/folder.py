@@ -26,7 +26,7 @@ def read_folder(data: Path, group: str, split: str) -> tuple[Entry, ...] | None:
     """
     own = (data / group).is_dir()
     root = data / group if own else data
-    found = next((each for each in FORMATS.values() if each.recognised(root)), None)
+    found = format_of(root)
     if found is None and not own:
         _refuse_classes(root)
         return None
@@ -34,6 +34,11 @@ def read_folder(data: Path, group: str, split: str) -> tuple[Entry, ...] | None:
         return None
     listed: list[Listed] = found.read(root, split) if found else _unlabelled(root, split)
     return tuple(_entry(each, data) for each in listed)
+
+
+def format_of(root: Path) -> ModuleType | None:
+    """The format that a folder is kept in, None for none of them."""
+    return next((each for each in FORMATS.values() if each.recognised(root)), None)
 
 
 def _unlabelled(root: Path, split: str) -> list[Listed]:

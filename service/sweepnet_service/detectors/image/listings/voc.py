@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from sweepnet_service.errors import InvalidInput
 
-from .listed import Listed, has_splits, of_split, pictures_in, split_folder, text_of
+from .listed import SPLITS, Listed, has_splits, of_split, pictures_in, split_folder, text_of
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -31,11 +31,21 @@ def read(root: Path, split: str) -> list[Listed]:
         return [] if folder is None else _read(pictures_in(folder), folder, root)
     images = next((p for n in ("JPEGImages", "images") if (p := root / n).is_dir()), root)
     listed = _read(pictures_in(images), apart or images, root)
-    wanted = root / "ImageSets" / "Main" / f"{split}.txt"
-    if wanted.is_file():
-        names = {line.split()[0] for line in text_of(wanted, root).splitlines() if line}
-        return [each for each in listed if each.path.stem in names]
-    return of_split(listed, split)
+    lists = {name: names for name in SPLITS if (names := _names(root, name)) is not None}
+    if split in lists:
+        return [each for each in listed if each.path.stem in lists[split]]
+    rest = [each for each in listed if not any(each.path.stem in names for names in lists.values())]
+    # With a list of the others, all that is on none is this split's: nothing is on both sides.
+    alone = {"train", "val"} - {split} <= lists.keys()
+    return rest if alone and split != "test" else of_split(rest, split)
+
+
+def _names(root: Path, split: str) -> set[str] | None:
+    """The pictures that are listed for a split, None without a list."""
+    path = root / "ImageSets" / "Main" / f"{split}.txt"
+    if not path.is_file():
+        return None
+    return {words[0] for line in text_of(path, root).splitlines() if (words := line.split())}
 
 
 def _read(pictures: Iterable[Path], labels: Path, root: Path) -> list[Listed]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sweepnet_service.errors import InvalidInput
 
-from ..pixels import FORMATS, ORIENTATION_TAG, SIDEWAYS
+from ..pixels import DECODER_ERRORS, FORMATS, SIDEWAYS, orientation
 from .listed import Listed, has_splits, of_split, pictures_in, split_folder, text_of
 
 NAMES = ("classes.txt", "obj.names", "labels/classes.txt")
@@ -92,9 +92,8 @@ def size_of(picture: Path) -> tuple[int, int]:
     """Width and height after the EXIF turn, from the header; raises InvalidInput."""
     try:
         with Image.open(picture, formats=FORMATS) as image:
-            sideways = image.getexif().get(ORIENTATION_TAG, 1) in SIDEWAYS
-            return image.size[::-1] if sideways else image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return image.size[::-1] if orientation(image) in SIDEWAYS else image.size
+    except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
         raise InvalidInput(picture.name, f"is no picture that can be read ({error})") from None
 
 
