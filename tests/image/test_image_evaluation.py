@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweepnet_service.commands.evaluate import image as evaluate_image
-from sweepnet_service.detectors.image.dataset import Photo, read_listing
+from sweepnet_service.detectors.image.dataset import Photo, cut_to, read_listing
 from sweepnet_service.detectors.image.evaluate import Measured, measure, report_on
 from sweepnet_service.detectors.image.evaluate.coco import (
     average_precision_at,
@@ -90,8 +90,8 @@ def test_intervals_hold_the_figure_and_narrow_with_more_photos(seed: int) -> Non
     few = _outcomes(seed, 20)
     false = [replace(o, true_count=0, true=o.true[:0], right=o.right & False) for o in few]
 
-    once = intervals(few, false, 0.5)
-    often = intervals(few * 16, false * 16, 0.5)
+    once = intervals(few, few, false, 0.5)
+    often = intervals(few * 16, few * 16, false * 16, 0.5)
 
     assert once["ap50"][0] <= average_precision(few) <= once["ap50"][1]
     for name, (low, high) in once.items():
@@ -105,7 +105,7 @@ def test_a_photo_drawn_twice_counts_as_two_photos(monkeypatch: pytest.MonkeyPatc
         lambda _, count: np.array([[2.0, 0, 1, 1]])[:, :count],
     )
 
-    low, high = intervals(outcomes, [], 0.5)["ap50"]
+    low, high = intervals(outcomes, outcomes, [], 0.5)["ap50"]
 
     drawn = [outcomes[0], outcomes[0], outcomes[2], outcomes[3]]
     assert low == high == pytest.approx(average_precision(drawn), abs=0.02)
@@ -168,7 +168,33 @@ def test_the_page_shows_what_there_is_and_nothing_from_elsewhere(squares: Path) 
     assert json.loads(json.dumps(report.to_dict()))["coco_ap"] > 0
 
 
-def _detector() -> object:
+def test_labelled_pictures_without_objects_are_negatives(squares: Path) -> None:
+    """Data sets of other programs keep them among the others: they counted as pictures with."""
+    with_one, other, *_ = read_listing(squares, "flowers", "val")
+    empty = replace(other, boxes=other.boxes[:0], species=())
+    true = with_one.boxes.astype(float)
+    found = judge(np.array([0.9]), true, true, 0.9, 96)
+    told = judge(np.array([0.6]), true, true[:0], 0.2, 96)
+
+    report = report_on(
+        _detector(),
+        Measured(((with_one, found), (empty, told)), ()),
+        "val",
+    )
+
+    assert (report.negatives, report.false_boxes_per_negative) == (1, 1.0)
+    assert report.parts[0].presence_auc == 1
+    assert report.intervals["presence_auc"] == (1, 1)
+    assert report.parts[0].precision == 0.5
+
+
+def test_boxes_are_judged_as_far_as_the_picture_reaches() -> None:
+    boxes = np.array([[-20.0, 5, 10, 30], [200, 200, 250, 250], [5, 5, 9, 9]], np.float32)
+
+    np.testing.assert_array_equal(cut_to(boxes, 100, 20), [[0, 5, 10, 20], [5, 5, 9, 9]])
+
+
+def _detector() -> Any:
     """As much of a detector as a report asks of it."""
 
     class Told(_Bright):
@@ -183,7 +209,7 @@ def test_a_split_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "flowers" / "val.json").write_text('{"images": []}')
 
     with pytest.raises(InvalidInput, match=r"flowers/val\.json: lists no picture"):
-        measure(_detector(), tmp_path)  # type: ignore[arg-type]
+        measure(_detector(), tmp_path)
 
 
 def test_the_command_writes_the_page(

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core.arrays import Array, Integers
+from cnn_core.arrays import Array, Flags, Integers
 from sweepnet_service.errors import InvalidInput
 
 from .pixels import Pixels, read_picture
@@ -211,6 +211,20 @@ def load(entry: Entry, species: tuple[str, ...]) -> Photo:
         [species.index(name) if name in species else UNKNOWN for name in entry.species], np.int64
     )
     height, width = pixels.shape[:2]
-    boxes = np.clip(entry.boxes, 0, np.array([width, height, width, height], np.float32))
-    seen = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
+    boxes = _clipped(entry.boxes, width, height)
+    seen = _seen(boxes)
     return Photo(entry.name, pixels, boxes[seen], index[seen], entry.complete)
+
+
+def cut_to(boxes: Array, width: int, height: int) -> Array:
+    """Boxes (n, 4) cut to a picture, without those of which less than a pixel a side is left."""
+    clipped = _clipped(boxes, width, height)
+    return clipped[_seen(clipped)]
+
+
+def _clipped(boxes: Array, width: int, height: int) -> Array:
+    return np.asarray(np.clip(boxes, 0, np.array([width, height, width, height], np.float32)))
+
+
+def _seen(boxes: Array) -> Flags:
+    return np.asarray((boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1), bool)

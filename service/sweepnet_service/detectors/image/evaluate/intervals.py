@@ -15,9 +15,15 @@ TAILS = (0.025, 0.975)
 
 
 def intervals(
-    complete: Sequence[Outcome], false: Sequence[Outcome], threshold: float, seed: int = 0
+    complete: Sequence[Outcome],
+    present: Sequence[Outcome],
+    false: Sequence[Outcome],
+    threshold: float,
+    seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """(low, high) of AP50, recall, precision, false boxes a negative photo and presence AUC."""
+    """(low, high) of AP50, recall, precision, of the `complete`ly labelled; of false boxes a
+    photo without objects, and of presence AUC, of `present` against those.
+    """
     rng = np.random.default_rng(seed)
     often, often_false = (_draws(rng, len(each)) for each in (complete, false))
     drawn = {
@@ -27,7 +33,9 @@ def intervals(
     if false:
         told = np.array([(each.scores >= threshold).sum() for each in false], np.float64)
         drawn["false_boxes_per_negative"] = often_false @ told / len(false)
-        drawn["presence_auc"] = _aucs(complete, false, often, often_false)
+        if present:
+            often_present = often if present == complete else _draws(rng, len(present))
+            drawn["presence_auc"] = _aucs(present, false, often_present, often_false)
     return {name: _tails(values) for name, values in drawn.items()}
 
 

@@ -13,7 +13,7 @@ from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress
 from sweepnet_service.progress import Report as Tell
 
-from ..dataset import Entry, read_listing, read_listing_if_any
+from ..dataset import Entry, cut_to, read_listing, read_listing_if_any
 from ..detector import ImageDetector
 from ..figures import (
     Outcome,
@@ -116,9 +116,15 @@ class Measured:
         return [outcome for entry, outcome in self.labelled if entry.complete]
 
     @property
+    def present(self) -> list[Outcome]:
+        """Of the pictures with objects."""
+        return with_objects(self.labelled)
+
+    @property
     def false(self) -> list[Outcome]:
-        """Of the pictures without objects."""
-        return [outcome for _, outcome in self.empty]
+        """Of the pictures without objects, in a folder of their own or among the labelled."""
+        among = [outcome for outcome in self.complete if not outcome.true_count]
+        return [*among, *(outcome for _, outcome in self.empty)]
 
 
 def evaluate(
@@ -168,30 +174,34 @@ def report_on(detector: ImageDetector, measured: Measured, split: str) -> Report
         negatives=len(false),
         false_boxes_per_negative=boxes_per_picture(false, threshold),
         negatives_with_boxes=share_with_boxes(false, threshold),
-        parts=tuple(_part(name, some, false, threshold) for name, some in parts.items()),
+        parts=tuple(_part(name, some, measured, threshold) for name, some in parts.items()),
         coco_ap=coco_average_precision(complete),
         sizes=recall_by_size(complete, threshold),
-        intervals=intervals(complete, false, threshold),
+        intervals=intervals(complete, measured.present, false, threshold),
         cuts=cuts_of(detector, [entry for entry, _ in measured.labelled]),
     )
 
 
 def _part(
-    name: str, pairs: Iterable[tuple[Entry, Outcome]], false: Sequence[Outcome], threshold: float
+    name: str, pairs: Sequence[tuple[Entry, Outcome]], measured: Measured, threshold: float
 ) -> Part:
-    pairs = list(pairs)
     complete = [outcome for entry, outcome in pairs if entry.complete]
-    present = [outcome for entry, outcome in pairs if len(entry.boxes)]
+    elsewhere = [outcome for _, outcome in measured.empty]
     return Part(
         name=name,
         pictures=len(complete),
         boxes=sum(outcome.true_count for outcome in complete),
         ap50=average_precision(complete),
-        ap50_with_negatives=average_precision([*complete, *false]),
+        ap50_with_negatives=average_precision([*complete, *elsewhere]),
         recall=recall(complete, threshold),
         precision=precision(complete, threshold),
-        presence_auc=presence_auc(present, false),
+        presence_auc=presence_auc(with_objects(pairs), measured.false),
     )
+
+
+def with_objects(pairs: Iterable[tuple[Entry, Outcome]]) -> list[Outcome]:
+    """Of the pictures that hold objects."""
+    return [outcome for _, outcome in pairs if outcome.true_count]
 
 
 def outcomes(
@@ -216,7 +226,8 @@ def outcome(detector: ImageDetector, entry: Entry) -> Outcome:
     scores = np.array([box.score for box in detections.boxes])
     presence = detections.scores[detector.labels[0]]
     longest_px = max(detections.width_px, detections.height_px)
-    return judge(scores, boxes, entry.boxes, presence, longest_px)
+    true = cut_to(entry.boxes, detections.width_px, detections.height_px)
+    return judge(scores, boxes, true, presence, longest_px)
 
 
 def choose_thresholds(
