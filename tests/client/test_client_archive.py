@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,60 @@ def test_a_journal_is_written_by_one_run_at_a_time(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("no journal\n")
     with pytest.raises(InvalidInput, match=r"line 1 is no line of a journal"):
         Journal(tmp_path / "other", {})
+
+
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
+    """Although its only line has no end, as that of a journal cut short."""
+    (tmp_path / "letter").write_text("dear journal")
+    with pytest.raises(InvalidInput, match=r"line 1 is no line of a journal"):
+        Journal(tmp_path / "letter", {})
+    assert (tmp_path / "letter").read_text() == "dear journal"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_stops_the_run_and_loses_nothing(
+    sweepnet: Sweepnet,
+    server: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, append, places = tmp_path / "o.jsonl", Journal._append, list[int]()
+
+    def full(self: Journal, content: Any) -> int:
+        if len(places) == 3:
+            with open("/dev/full", "wb") as device:
+                os.dup2(device.fileno(), self._file.fileno())
+        places.append(append(self, content))
+        return places[-1]
+
+    files = [folder, "--server", server, "--out", out]
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_append", full)
+        done = sweepnet("batch", *files)
+    assert done.returncode == 3, done.stderr
+    assert f"{out}.journal: No space left on device; what was scored is kept" in done.stderr
+    assert not out.exists()
+
+    assert len(lines(tmp_path / "o.jsonl.journal")) == 3
+    done = sweepnet("batch", *files)
+    assert ", 2 failed" in done.stdout
+    assert len({each["source"] for each in lines(out)}) == len(lines(out)) == 8
+
+
+def test_results_of_two_versions_are_not_mixed(
+    client: Client, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one network they have one size and one threshold."""
+    models, sources = Client.models, found([folder / "0.wav"])
+    score_archive(client, sources, tmp_path / "o.csv")
+    monkeypatch.setattr(
+        Client,
+        "models",
+        lambda self: [replace(m, version=f"{m.name}/versions/2") for m in models(self)],
+    )
+    with pytest.raises(FailedPrecondition, match=r"begun with another models"):
+        score_archive(client, sources, tmp_path / "o.csv")
 
 
 def test_lists_name_files_in_three_ways(tmp_path: Path) -> None:

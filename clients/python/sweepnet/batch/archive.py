@@ -73,7 +73,8 @@ def score_archive(
 
     What is done is kept in `OUT.journal`: called again, it goes on, scores what is new and tries
     again what failed; `fresh` begins anew. A server that is away or full is waited for up to
-    `patience_s`; then its error is raised, and the same call goes on later.
+    `patience_s`; then its error is raised, and the same call goes on later, as it does after an
+    OSError where the disk is full.
     """
     place = Path(out)
     records.checked(rows)
@@ -141,7 +142,11 @@ class _Work:
             "options of recordings": _plain(self.spot),
             "options of pictures": _plain(self.detect),
             "models": {
-                name: [model.name, model.size_bytes, dict(model.default_thresholds)]
+                name: [
+                    model.version or model.name,
+                    model.size_bytes,
+                    dict(model.default_thresholds),
+                ]
                 for name, model in models.items()
             },
         }

@@ -20,6 +20,7 @@ except ImportError:  # Windows: two runs at once are not kept apart
     fcntl = None  # type: ignore[assignment]
 
 VERSION = 1
+BEGINNING = b'{"journal"'
 
 
 class Journal:
@@ -63,9 +64,12 @@ class Journal:
 
     def close(self) -> None:
         """End; what was kept is on the disk."""
-        if not self._file.closed:
+        if self._file.closed:
+            return
+        try:
             self._file.flush()
             os.fsync(self._file.fileno())
+        finally:
             self._file.close()
 
     def __enter__(self) -> Journal:
@@ -77,7 +81,11 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except OSError:
+            if error is None:
+                raise
 
     def _lock(self) -> None:
         if fcntl is None:
@@ -95,6 +103,8 @@ class Journal:
         place = 0
         for number, line in enumerate(self._file, 1):
             if not line.endswith(b"\n"):
+                if number == 1 and not line.startswith(BEGINNING[: len(line)]):
+                    self._parsed(number, b"")  # somebody's file, not a journal cut short
                 break
             content = self._parsed(number, line)
             if number == 1:
@@ -136,11 +146,14 @@ class Journal:
         (self._failed.add if "error" in record else self._failed.discard)(source)
 
     def _append(self, content: Mapping[str, Any]) -> int:
-        """Writes a line in one piece; its place."""
+        """Writes a line in one piece; its place. Raises OSError that names the file."""
         self._file.seek(0, os.SEEK_END)
         place = self._file.tell()
-        self._file.write(json.dumps(content).encode() + b"\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(content).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, os.fspath(self.path)) from None
         return place
 
 

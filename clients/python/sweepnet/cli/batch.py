@@ -111,7 +111,7 @@ def batch(
 
     Ends with 0 where every file was scored, 1 where some failed (they are listed, and stand in
     the results with their error), 2 for wrong use, 3 where the server went away for longer than
-    --patience, 130 for Ctrl-C; after 3 and 130 the same command goes on.
+    --patience or the disk is full, 130 for Ctrl-C; after 3 and 130 the same command goes on.
     """
     with _wrong_use():
         writing.checked(out)
@@ -143,6 +143,10 @@ def batch(
             if not passing(error):
                 raise
             print(f"sweepnet batch: {error.message}; {GOES_ON}", file=sys.stderr)
+            raise typer.Exit(STOPPED) from None
+        except OSError as error:
+            place, reason = error.filename or out, error.strerror or type(error).__name__
+            print(f"sweepnet batch: {place}: {reason}; {GOES_ON}", file=sys.stderr)
             raise typer.Exit(STOPPED) from None
         except KeyboardInterrupt:
             print(f"sweepnet batch: stopped; {GOES_ON}", file=sys.stderr)
