@@ -360,6 +360,60 @@ def test_it_can_be_cancelled_from_another_thread(server: str, chunks: list[bytes
         more.set()
 
 
+def test_it_can_be_cancelled_before_it_has_begun_and_while_the_server_is_away(
+    server: str, chunks: list[bytes]
+) -> None:
+    """Where there is no stream to cancel just now."""
+    with Client(server) as client, client.listen(chunks, **OPTIONS) as listening:
+        listening.cancel()
+        with pytest.raises(Cancelled):
+            list(listening)
+
+    async def scene() -> None:
+        async with AsyncClient(server) as here, here.listen(chunks, **OPTIONS) as early:
+            early.cancel()
+            with pytest.raises(Cancelled):
+                [update async for update in early]
+        async with AsyncClient(server) as here, here.stream([], **OPTIONS) as stream:
+            stream.cancel()
+            with pytest.raises(Cancelled):
+                [update async for update in stream]
+        async with (
+            AsyncClient("127.0.0.1:1") as nowhere,
+            nowhere.listen(chunks, patience_s=60, **OPTIONS) as late,
+        ):
+            asyncio.get_running_loop().call_later(0.5, late.cancel)
+            with pytest.raises(Cancelled):
+                [update async for update in late]
+
+    began_s = time.monotonic()
+    asyncio.run(scene())
+    assert time.monotonic() - began_s < 20
+
+
+def test_a_stream_that_may_be_no_longer_is_followed_by_another(
+    tiny_models: Path, chunks: list[bytes], undisturbed: Told
+) -> None:
+    """--max-stream-s ends streams, not what is listened to."""
+    command = [sys.executable, "-m", "sweepnet_service", "--port", "0", "--max-stream-s", "1"]
+    process = subprocess.Popen(
+        [*command, "--models", str(tiny_models), "--log-level", "error"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[3]
+        slow = cutting(chunks, set(range(0, 150, 15)), lambda: None, behind_s=0.3)
+        with Client(address) as client, client.listen(slow, **OPTIONS) as listening:
+            assert told(list(listening)) == undisturbed
+        assert listening.reconnections >= 1
+    finally:
+        process.kill()
+        end(process)
+
+
 @given(
     st.lists(st.one_of(st.integers(0, 50), st.integers(1, 30).map(Gap)), max_size=12),
     st.integers(0, 300),

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from sweepnet import _retrying
 from sweepnet.errors import Cancelled, SweepnetError
 
+TOO_LONG = "STREAM_TOO_LONG"
+"""The server's name for a stream that was open for as long as one may be; the next one may too."""
+
 
 class Outage:
     """The time since a connection was lost; forgotten once another one brings news."""
@@ -20,7 +23,8 @@ class Outage:
         """Seconds to wait before the next attempt; raises the error where none would help, or
         patience is at its end.
         """
-        if not (_retrying.passing(error) or isinstance(error, Cancelled)):
+        ended = isinstance(error, Cancelled) or error.reason == TOO_LONG
+        if not (ended or _retrying.passing(error)):
             raise error
         if self._give_up_s is None:
             self._give_up_s, self._pauses = now_s + self._patience_s, _retrying.pauses()

@@ -18,7 +18,7 @@ from sweepnet._sources import Source, SourceKind
 from sweepnet._streams import Chunk, Piece, Replies
 from sweepnet.aio_listening import AsyncListening, awaited
 from sweepnet.client import Client
-from sweepnet.errors import SweepnetError
+from sweepnet.errors import Cancelled, SweepnetError
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
 from sweepnet.results import (
     Detections,
@@ -237,11 +237,24 @@ class AsyncSpotStream:
         if self._call is None:
             raise ValueError("use the stream in a with statement")
         with translated(self._address):
-            async for reply in self._call:
+            async for reply in self._replies():
                 update = self.replies.take(reply)
                 if update is not None:
                     yield update
         self.replies.end()
+
+    async def _replies(self) -> AsyncIterator[Any]:
+        """The server's messages. A call that was cancelled raises Cancelled: what gRPC raises
+        would be taken for the end of the task that reads.
+        """
+        try:
+            async for reply in self._call:
+                yield reply
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling() and self._call.cancelled():
+                raise Cancelled("the stream was cancelled") from None
+            raise
 
     async def _messages(
         self, config: Any, chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from sweepnet._outages import Outage
 from sweepnet._resuming import Place, Tape, Told, resumed
 from sweepnet._streams import Piece
-from sweepnet.errors import SweepnetError
+from sweepnet.errors import Cancelled, SweepnetError
 from sweepnet.options import StreamOptions
 from sweepnet.results import SpotOpened, SpotUpdate
 
@@ -37,10 +38,10 @@ class AsyncListening:
         self._chunks = chunks
         self._reading: asyncio.Task[Piece | None] | None = None
         self._stream: AsyncSpotStream | None = None
-        self._closed = False
+        self._closed = asyncio.Event()
 
     def cancel(self) -> None:
-        self._closed = True
+        self._closed.set()
         if self._stream is not None:
             self._stream.cancel()
         if self._reading is not None:
@@ -64,10 +65,13 @@ class AsyncListening:
                     yield update
                 return
             except SweepnetError as error:
-                if self._closed:
+                if self._closed.is_set():
                     raise
                 pause_s = self._outage.pause_s(error, asyncio.get_running_loop().time())
-            await asyncio.sleep(pause_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), pause_s)
+            if self._closed.is_set():
+                raise Cancelled("the listening was cancelled")
             self.reconnections += 1
 
     async def _connected(self) -> AsyncIterator[SpotUpdate]:
@@ -76,6 +80,8 @@ class AsyncListening:
         options = resumed(self._options, place)
         async with self._open_stream(self._recorded(place), options) as stream:
             self._stream = stream
+            if self._closed.is_set():  # while there was none to end
+                stream.cancel()
             begun = False
             async for update in stream:
                 if not begun and stream.opened is not None:

@@ -79,6 +79,8 @@ class Listening:
         options = resumed(self._options, place)
         with self._open_stream(self._recorded(place), options) as stream:
             self._stream = stream
+            if self._closed.is_set():  # by a thread that had the stream before to end
+                stream.cancel()
             begun = False
             for update in stream:
                 if not begun and stream.opened is not None:

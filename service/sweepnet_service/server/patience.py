@@ -12,18 +12,22 @@ import grpc
 T = TypeVar("T")
 
 
+class StreamTooLong(TimeoutError):
+    """A stream was open for as long as one may be; who has more to say opens another."""
+
+
 async def patient(
     requests: AsyncIterator[T], idle_s: float, longest_s: float | None = None
 ) -> AsyncIterator[T]:
     """The same messages; raises TimeoutError when the client is silent for longer than `idle_s`,
-    or speaks for longer than `longest_s` in all.
+    StreamTooLong when it speaks for longer than `longest_s` in all.
 
     grpc.aio never cancels the call of a client that forgot it, so this is what frees its state.
     """
     begun = time.monotonic()
     while True:
         if longest_s is not None and time.monotonic() - begun > longest_s:
-            raise TimeoutError(
+            raise StreamTooLong(
                 f"stream: open for more than {longest_s:g} s (--max-stream-s); open another"
             )
         try:

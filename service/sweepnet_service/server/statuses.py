@@ -35,6 +35,7 @@ from sweepnet_service.errors import (
     Unauthenticated,
     Unavailable,
 )
+from sweepnet_service.server.patience import StreamTooLong
 from sweepnet_service.server.tokens import Tokens
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -52,6 +53,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (FailedPrecondition, code_pb2.FAILED_PRECONDITION, "FAILED_PRECONDITION"),
     (ModelUnreadable, code_pb2.DATA_LOSS, "MODEL_UNREADABLE"),
     (ModelFileError, code_pb2.DATA_LOSS, "MODEL_UNREADABLE"),
+    (StreamTooLong, code_pb2.DEADLINE_EXCEEDED, "STREAM_TOO_LONG"),
     (TimeoutError, code_pb2.DEADLINE_EXCEEDED, "IDLE"),
     # Bytes within a stream that are no message of it.
     (DecodeError, code_pb2.INVALID_ARGUMENT, "INVALID_INPUT"),
