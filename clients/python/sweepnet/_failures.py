@@ -51,6 +51,11 @@ UNREACHED = (
 )
 
 
+# What it says where somebody listens and takes nothing that is sent.
+CUT_SHORT = "Socket closed"
+TOKEN = "; `token=` of the client, SWEEPNET_TOKEN for the command line"
+
+
 @contextmanager
 def translated(address: str) -> Iterator[None]:
     """Errors of gRPC inside become the client's."""
@@ -77,13 +82,31 @@ def failure(error: Any, address: str) -> SweepnetError:
         return kind(f"the server at {address} does not offer this; update it, or the client")
     if kind is LimitExceeded and "larger than max" in words:
         return kind(f"too large for a message to the server (its --max-message-bytes): {words}")
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        words += TOKEN
     return kind(words or code.name, *_details(error, full=words.startswith(FULL)))
 
 
 def _unavailable(address: str, words: str) -> str:
+    if "handshake failed" in words.lower():
+        return (
+            f"the server at {address} is there, but an encrypted line to it cannot be had "
+            f"({_reason(words)}); name the authority of its certificate, and your own certificate "
+            "where it wants one: Tls(...), or SWEEPNET_TLS_CA, _CERT and _KEY for the command line"
+        )
+    if "failed to connect" in words and CUT_SHORT in words:
+        return (
+            f"what listens at {address} ends the connection at once; if it takes encrypted "
+            "lines only, give tls (SWEEPNET_TLS_CA for the command line)"
+        )
     if any(sign in words.lower() for sign in UNREACHED):
         return f"no server at {address}; start one with `sweepnet serve`, or name another address"
     return f"the server at {address} went away ({words})"
+
+
+def _reason(words: str) -> str:
+    """What BoringSSL says at the end of gRPC's words."""
+    return words.rpartition("OPENSSL_internal:")[2].removesuffix(": OK")
 
 
 def _details(error: Any, full: bool) -> tuple[str, float | None]:
