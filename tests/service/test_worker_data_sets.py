@@ -22,7 +22,9 @@ from sweepnet_service.records import Database
 from sweepnet_service.records.data_sets import DataFile, DataSets
 from sweepnet_service.records.jobs import JobRecords
 from sweepnet_service.training.inspection import digest_of
+from sweepnet_service.training.keeping import Keeping
 from sweepnet_service.training.order import Order
+from sweepnet_service.training.places import place_of
 
 NAME = "datasets/d"
 
@@ -192,6 +194,43 @@ def test_a_data_set_that_is_deleted_is_gone(
     with pytest.raises(NotFound):
         sets.get(NAME)
     assert sets.create(NAME, [told("b", b"y" * 9_000)]).files[0].received_bytes == 0
+
+
+def test_nothing_that_was_learnt_from_it_stays_either(tmp_path: Path) -> None:
+    """A training that was cancelled kept features of its recordings to go on from."""
+    keeping = Keeping(tmp_path, data_sets=tmp_path / "sets")
+    keeping.sets.create(NAME, [told("a", b"x")])
+    keeping.sets.add(NAME, "a", 0, b"x")
+    assert keeping.sets.finish(NAME).complete
+    data = keeping.sets.folder_of(NAME)
+    jobs = JobRecords(keeping.database)
+    mine, other = (
+        jobs.add(Order("image", "detectors/a", data, data_set=name)) for name in (NAME, "elsewhere")
+    )
+    for job in (mine, other):
+        jobs.cancel(job.id)
+        place_of(tmp_path, job.id).mkdir()
+    keeping.delete_data_set(NAME)
+    assert not place_of(tmp_path, mine.id).exists()
+    assert place_of(tmp_path, other.id).exists()
+    keeping.close()
+
+
+def test_a_piece_takes_no_longer_where_files_are_many(sets: DataSets) -> None:
+    """Counted in what SQLite does for it: time would depend on the machine."""
+    steps: list[int] = []
+    for count in (10, 5_000):
+        name = f"datasets/d{count}"
+        sets.create(name, [told(f"f{at}", b"x") for at in range(count)])
+        with sets._database.reading() as connection:
+            driver: Any = connection.connection.driver_connection
+            found = [0]
+            driver.set_progress_handler(lambda found=found: found.__setitem__(0, found[0] + 1), 1)
+        sets.add(name, "f7", 0, b"x")
+        driver.set_progress_handler(None, 0)
+        steps.append(found[0])
+    assert steps[0] > 0
+    assert steps[1] < 2 * steps[0]
 
 
 def test_a_slow_deletion_takes_nothing_from_the_next_of_its_name(

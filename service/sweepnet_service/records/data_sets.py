@@ -189,12 +189,15 @@ class DataSets:
             names = connection.scalars(select(DATA_SETS.c.name).order_by(DATA_SETS.c.name))
             return [self._known(connection, name) for name in list(names)]
 
-    def delete(self, name: str) -> None:
-        """Delete a data set and its files; raises FailedPrecondition while a training needs it."""
+    def delete(self, name: str) -> list[str]:
+        """Delete a data set and its files; the jobs that learnt from it. Raises FailedPrecondition
+        while one does.
+        """
         with self._database.begin() as connection:
             self._known(connection, checked_data_set(name))
             users = select(JOBS.c.id, JOBS.c.state).where(JOBS.c.data_set == name)
-            for identity, state in connection.execute(users).all():
+            learnt = connection.execute(users).all()
+            for identity, state in learnt:
                 if state in ("queued", "running", "cancelling"):
                     raise FailedPrecondition(
                         "name", f"operations/{identity} learns from {name}; cancel it first"
@@ -208,6 +211,7 @@ class DataSets:
                 self._place(name).rename(gone)
         for left in self._folder.glob(".deleted-*"):
             shutil.rmtree(left, ignore_errors=True)
+        return [str(identity) for identity, _ in learnt]
 
     def folder_of(self, name: str) -> Path:
         """The folder of a complete data set; raises FailedPrecondition for one that is not."""
@@ -224,10 +228,14 @@ class DataSets:
 
     def _file(self, name: str, path: str) -> DataFile:
         here = (DATA_FILES.c.data_set == checked_data_set(name)) & (DATA_FILES.c.path == path)
+        # Asked for each piece of each file: nothing here may take longer where there are many.
+        whole = select(DATA_SETS.c.complete).where(DATA_SETS.c.name == name)
         with self._database.reading() as connection:
-            known = self._known(connection, name)
+            complete = connection.scalar(whole)
             row = connection.execute(select(DATA_FILES).where(here)).first()
-        if known.complete:
+        if complete is None:
+            raise NotFound("data_set", f"no data set named {shown(name)}")
+        if complete:
             raise FailedPrecondition("data_set", f"{name} is complete; it takes nothing more")
         if row is None:
             raise NotFound("path", f"{name} was told of no file {shown(path)}")

@@ -77,7 +77,7 @@ class DataSets(pb2_grpc.DataSetServiceServicer):
     ) -> pb2.DeleteDataSetResponse:
         """Nothing; the data set is gone."""
         async with self._guard.reported(context, "DeleteDataSet"):
-            await asyncio.to_thread(lambda: self._keeping.sets.delete(request.name))
+            await asyncio.to_thread(self._keeping.delete_data_set, request.name)
             return pb2.DeleteDataSetResponse()
 
     def _added(self, request: pb2.UploadChunkRequest) -> int:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweepnet_service.errors import FailedPrecondition
+from sweepnet_service.training.places import PLACES, place_of
 
 if TYPE_CHECKING:
     from sweepnet_service.records import Database
     from sweepnet_service.records.data_sets import DataSets
 
-RECORDS = Path(".training") / "records.sqlite"
+RECORDS = Path(PLACES) / "records.sqlite"
 GIB = 1 << 30
 
 
@@ -56,6 +58,14 @@ class Keeping:
                 "data_set", "this server keeps no data sets; start it with --data-sets DIR"
             )
         return DataSets(self.data_sets, self.database, self.most_bytes)
+
+    def delete_data_set(self, name: str) -> None:
+        """Delete a data set, and what trainings that ended without a model kept of it: they cannot
+        go on without.
+        """
+        for identity in self.sets.delete(name):
+            if self.models is not None:
+                shutil.rmtree(place_of(self.models, identity), ignore_errors=True)
 
     def close(self) -> None:
         """Let the database go."""
