@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -90,30 +91,54 @@ def word_recordings(config: PersonalConfig) -> list[Spoken]:
     if len(spoken) < FEWEST:
         raise InvalidInput(
             "recordings",
-            f"got {len(spoken)}; expected {FEWEST} at least, each with the word alone",
+            f"got {len(spoken)}, doubles counted once; expected {FEWEST} at least, each with the "
+            "word alone",
         )
     return spoken
 
 
 def word_rows(config: PersonalConfig) -> list[Recording]:
-    """The files of the word; who speaks is told by their folders where there are several."""
+    """The files of the word, doubles once: one left out would be learnt from after all. Who speaks
+    is told by their folders where there are several.
+    """
     given = config.recordings
     files = [file for path in given for file in (audio_files(path) if path.is_dir() else [path])]
-    several = len({file.parent for file in files}) > 1
+    first: dict[str, Path] = {}
+    for file in files:
+        first.setdefault(content_of(file), file)
+    once = tuple(first.values())
+    folders = {file.resolve().parent for file in once}
+    names = Counter(folder.name for folder in folders)
+
+    def speaker(file: Path) -> str:
+        folder = file.resolve().parent
+        several = str(folder) if names[folder.name] > 1 else folder.name
+        return several if len(folders) > 1 else file.name
+
     return [
         Recording(
             file,
             0.0,
             None,
             "train",
-            file.parent.name if several else file.name,
+            speaker(file),
             OWN,
             "the user's own",
             config.keyword.lower(),
             label=POSITIVE,
         )
-        for file in dict.fromkeys(files)
+        for file in once
     ]
+
+
+def content_of(file: Path) -> str:
+    """What tells a file's content from others'. Raises InvalidInput where it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise InvalidInput(str(file), "there is no such file") from None
+    except OSError as error:
+        raise InvalidInput(str(file), f"cannot be read ({error.strerror})") from None
 
 
 def placed(row: Recording, samples: Array) -> Spoken:
@@ -135,6 +160,11 @@ def other_recordings(config: PersonalConfig) -> list[Recording]:
     if has_table(config.other):
         return list(read_dataset(config.other, untold=True).negative(config.keyword))
     files = audio_files(config.other) if config.other.is_dir() else [config.other]
+    words = {content_of(row.path) for row in word_rows(config)}
+    if same := next((file for file in files if content_of(file) in words), None):
+        raise InvalidInput(
+            "other", f"holds {same}, a recording of the word too; expected speech without it"
+        )
     return [Recording(each, 0.0, None, "train", "", OWN, "the user's own", "") for each in files]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,12 +63,7 @@ def lessons(config: PersonalConfig, spoken: Sequence[Spoken], report: Report) ->
     noise = own_noise((), (), config.seed, front.log_mel)
     spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)
     maker = Maker(trunk, spectral, Augment(), config.work_dir, config.seed, report)
-    others = other_sound(config, report)
-    if len(others) < PARTS:
-        raise InvalidInput(
-            "other", f"holds {len(others)} pieces of ten seconds; expected {PARTS}, better fifty"
-        )
-    learn, choose, count = (others[part::PARTS] for part in range(PARTS))
+    learn, choose, count = other_sound(config, report)
     rng = np.random.default_rng((config.seed, 1))
     other = maker.bank("negative", learn, 0, len(learn))
     negative = [maker.stream(other, rng), quiet(trunk, spectral, rng)]
@@ -90,15 +86,36 @@ def lessons(config: PersonalConfig, spoken: Sequence[Spoken], report: Report) ->
     )
 
 
-def other_sound(config: PersonalConfig, report: Report) -> list[Spoken]:
-    """Sound without the word: the user's own in pieces, then synthetic speech."""
-    own = [piece for each in read_samples(other_recordings(config)) for piece in pieces(each)]
-    if not config.synthesize:
-        return own
-    texts = (*near_words(config.keyword), *synthesis.COMMON)
-    rng = np.random.default_rng((config.seed, 2))
-    plan = synthesis.negatives(texts, config.synthesize, rng, config.keyword)
-    return own + kept_clips(config.work_dir / "clips", plan, "synthetic speech", report)
+def other_sound(config: PersonalConfig, report: Report) -> list[list[Spoken]]:
+    """Sound without the word in three parts: the user's own in pieces, and synthetic speech."""
+    own = [list(pieces(each)) for each in read_samples(other_recordings(config))]
+    parts = divided(own)
+    if config.synthesize:
+        texts = (*near_words(config.keyword), *synthesis.COMMON)
+        rng = np.random.default_rng((config.seed, 2))
+        plan = synthesis.negatives(texts, config.synthesize, rng, config.keyword)
+        clips = kept_clips(config.work_dir / "clips", plan, "synthetic speech", report)
+        parts = [[*part, *clips[number::PARTS]] for number, part in enumerate(parts)]
+    if not all(parts):
+        raise InvalidInput(
+            "other",
+            f"holds {sum(map(len, parts))} pieces of ten seconds; expected {PARTS}, better fifty",
+        )
+    return parts
+
+
+def divided(recordings: Sequence[Sequence[Spoken]]) -> list[list[Spoken]]:
+    """Pieces of recordings in three parts, no recording in two of them: alarms would
+    be counted in a voice and a room that were learnt. Of fewer recordings, each part is in a row.
+    """
+    if len(recordings) >= PARTS:
+        longest = sorted(recordings, key=len, reverse=True)
+        return [
+            [piece for each in longest[number::PARTS] for piece in each] for number in range(PARTS)
+        ]
+    flat = [piece for each in recordings for piece in each]
+    cuts = [round(number * len(flat) / PARTS) for number in range(PARTS + 1)]
+    return [flat[first:past] for first, past in pairwise(cuts)]
 
 
 def pieces(spoken: Spoken) -> Iterator[Spoken]:
