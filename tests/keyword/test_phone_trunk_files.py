@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +20,14 @@ from cnn_core.tree import leaves
 from sweepnet_service.commands.train import app
 from sweepnet_service.detectors.keyword import KeywordDetector, SpotSession
 from sweepnet_service.detectors.keyword.assembly import taken_apart
+from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.detector import PHONE_KIND
 from sweepnet_service.detectors.keyword.evaluate import streamed
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.phones import PHONES
 from sweepnet_service.detectors.keyword.trunk import TrunkSettings
 from sweepnet_service.detectors.keyword.trunk_source import taken_trunk
+from sweepnet_service.detectors.keyword.trunks import reading
 from sweepnet_service.detectors.keyword.trunks.config import TrunkConfig
 from sweepnet_service.detectors.keyword.trunks.detector import phone_detector
 from sweepnet_service.detectors.keyword.trunks.measure import PhoneErrors, multiply_adds
@@ -202,3 +205,34 @@ def test_errors_add_up_and_cost_follows_from_geometry(small: Path) -> None:
     net = small_net()
     expected = 100 / 3 * (5 * 40 * 8 + 8 * 40)
     assert multiply_adds(KeywordDetector.load(small), net) == pytest.approx(expected, rel=0.01)
+
+
+def test_a_data_set_that_changed_has_no_kept_copies(
+    data: Path, small: Path, tmp_path: Path
+) -> None:
+    """The copies kept of the recordings of before were learnt with the texts of those of now."""
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    usual = config(folder, small, tmp_path, epochs=1)
+    train(usual, ignored)
+    table = folder / "manifest.csv"
+    table.write_text(table.read_text().replace("good day", "bad night", 1))
+
+    with pytest.raises(InvalidInput, match=r"work_dir: .* other settings \(recordings is"):
+        train(usual, ignored)
+
+
+def test_a_folder_without_texts_is_told_what_a_trunk_needs(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(8_000), 16_000)
+
+    with pytest.raises(InvalidInput, match=r"no manifest\.csv.*columns `file` and `text`"):
+        read_speech(tmp_path)
+
+
+def test_speech_without_words_has_no_reading(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation sentences of which no word is long enough: the fit of nothing crashed."""
+    monkeypatch.setattr(reading, "FEWEST_SENTENCES", 1)
+    monkeypatch.setattr(reading, "read_samples", lambda rows: [(r, np.zeros(16_000)) for r in rows])
+    row = Recording(Path("a.wav"), 0.0, 1.0, "validation", "", "own", "", "oh")
+
+    assert reading.fitted_reading(small_net(), LogMel(), [row], ignored) is None

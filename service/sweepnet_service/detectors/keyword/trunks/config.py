@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from cnn_core.fit.digest import digest
+from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.frontend import FRONT_ENDS, FrontEnd
+from sweepnet_service.detectors.keyword.measures import key_of
 from sweepnet_service.detectors.keyword.speaking import engines
 from sweepnet_service.detectors.keyword.trunk import TrunkSettings
 from sweepnet_service.detectors.keyword.trunk_source import features_of, taken_trunk
@@ -61,11 +65,15 @@ def check(config: TrunkConfig) -> None:
         engines()
 
 
-def deciding(config: TrunkConfig) -> dict[str, str]:
-    """What the stages in the work folder depend on."""
+def deciding(config: TrunkConfig, own: Sequence[Recording] = ()) -> dict[str, str]:
+    """What the stages in the work folder depend on; `own`: the recordings of a user's data set,
+    whose kept copies would meet the texts of others where it changed.
+    """
     named = {name: str(getattr(config, name)) for name in DECIDING}
     if config.start_from is not None:
         version = hashlib.sha256(config.start_from.read_bytes()).hexdigest()[:16]
         named["start_from"] = f"{config.start_from.name}, version {version}"
     settings = {name: str(value) for name, value in asdict(config.settings).items()}
+    if own:
+        named["recordings"] = digest([(*key_of(row), row.text, row.split) for row in own])
     return {**named, **{name: settings[name] for name in settings if name != "epochs"}}

@@ -105,7 +105,9 @@ class Probe:
 def fitted_reading(
     net: Layer, front: FrontEnd, recordings: Sequence[Recording], report: Report
 ) -> Reading | None:
-    """What a phone network's paths are worth on these recordings; None of too few sentences."""
+    """What a phone network's paths are worth on these recordings; None of too few sentences, or
+    words.
+    """
     rows = within(recordings, MOST_S)
     if len(rows) < FEWEST_SENTENCES:
         return None
@@ -117,7 +119,8 @@ def fitted_reading(
         probes.append(probe(costs, starts, rows, text, phones))
         tell(done)
     hours = sum(map(length_s, rows)) / 3600
-    return fit([each for each in probes if len(each.said)], hours)
+    heard = [each for each in probes if len(each.said)]
+    return fit(heard, hours) if heard else None
 
 
 def within(recordings: Sequence[Recording], most_s: float) -> list[Recording]:

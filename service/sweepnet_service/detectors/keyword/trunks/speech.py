@@ -58,6 +58,12 @@ def read_speech(data: Path) -> Speech:
     shipped = speech_folder(data)
     if shipped is not None:
         rows, noise = read_continuous(shipped), read_noise(shipped)
+    elif data.is_dir() and not (data / "manifest.csv").is_file():
+        raise InvalidInput(
+            "data",
+            f"{data} holds no manifest.csv, so that nothing tells what is said; give a CSV "
+            "manifest with the columns `file` and `text`",
+        )
     else:
         own = read_dataset(data, untold=True)
         rows, noise = list(own.recordings), list(own.noise)

@@ -40,7 +40,7 @@ def train(config: TrunkConfig, progress: Report) -> Path:
     report = timed(progress)
     check(config)
     speech = read_speech(config.data)
-    claim(config.work_dir, deciding(config))
+    claim(config.work_dir, deciding(config, () if speech.shipped else speech.recordings))
     net = learnt(config, speech, report)
     made = phone_detector(net, config.front)
     described = card.make(
