@@ -41,7 +41,6 @@ from sweepnet_service.detectors.keyword.evaluate.page.chart import (
     Axes,
     binned,
 )
-from sweepnet_service.detectors.keyword.evaluate.page.markup import VOID
 from sweepnet_service.detectors.keyword.evaluate.page.sound import LONGEST_S, data_uri
 from sweepnet_service.detectors.keyword.evaluate.page.sound import clean as clean_sound
 from sweepnet_service.detectors.keyword.evaluate.page.words import lines
@@ -49,6 +48,7 @@ from sweepnet_service.detectors.keyword.evaluate.record import to_dict
 from sweepnet_service.detectors.keyword.evaluate.run import Asked, report_on_models
 from sweepnet_service.detectors.keyword.intake import read_dataset
 from sweepnet_service.detectors.keyword.joined import joined
+from sweepnet_service.detectors.page.markup import VOID
 from sweepnet_service.errors import InvalidInput
 
 LABEL = "welcome"

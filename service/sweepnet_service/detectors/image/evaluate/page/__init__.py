@@ -7,8 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from cnn_core.modelfile import write_whole
-from sweepnet_service.detectors.keyword.evaluate import page as keyword_page
-from sweepnet_service.detectors.keyword.evaluate.page.markup import Markup, joined, table, tag
+from sweepnet_service.detectors.page import Markup, joined, style, table, tag
 
 from ..measure import Measured, Part, Report
 from .chart import precision_recall
@@ -67,8 +66,8 @@ def whole_page(label: str, report: Report, measured: Measured, facts: Mapping[st
 
 def _style() -> Markup:
     """The style of all reports, and of contact sheets."""
-    shared = files(keyword_page).joinpath("style.css").read_text(encoding="utf-8")
-    return Markup(shared + files(__package__).joinpath("sheet.css").read_text(encoding="utf-8"))
+    own = files(__package__).joinpath("sheet.css").read_text(encoding="utf-8")
+    return Markup(style() + own)
 
 
 def _lede(report: Report) -> str:

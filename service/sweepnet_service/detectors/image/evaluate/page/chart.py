@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnn_core.arrays import Array
-from sweepnet_service.detectors.keyword.evaluate.page.markup import Markup, tag
+from sweepnet_service.detectors.page import Markup, tag
 
 from ...figures import Outcome, joined_boxes
 

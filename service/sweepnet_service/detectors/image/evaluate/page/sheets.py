@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cnn_core.arrays import Array, Flags
-from sweepnet_service.detectors.keyword.evaluate.page.markup import Markup, tag
+from sweepnet_service.detectors.page import Markup, tag
 
 from ...dataset import Entry
 from ...figures import RIGHT_IOU, Outcome, matches

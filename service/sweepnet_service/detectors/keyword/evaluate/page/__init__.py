@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
 from sweepnet_service.detectors.keyword.evaluate.figures import Figures
 from sweepnet_service.detectors.keyword.evaluate.page import sections
-from sweepnet_service.detectors.keyword.evaluate.page.markup import Markup, joined, table, tag
 from sweepnet_service.detectors.keyword.evaluate.page.sound import Sound, clean
 from sweepnet_service.detectors.keyword.evaluate.page.words import percent, rate
+from sweepnet_service.detectors.page import Markup, joined, style, table, tag
 
 HOW = (
     "Scores and events come from the code that serves: each recording is a stream of its own.",
@@ -53,13 +52,12 @@ def whole_page(
     figures: Sequence[Figures], about: About, sound: Sound, seeds: Mapping[str, Sequence[Figures]]
 ) -> str:
     """The text of the page."""
-    style = Markup(files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", about.title),
-        tag("style", style),
+        tag("style", style()),
     )
     alone = len(figures) == 1
     body = [tag("h1", about.title)]

@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.evaluate.intervals import Estimate
-from sweepnet_service.detectors.keyword.evaluate.page.markup import Markup, tag
+from sweepnet_service.detectors.page import Markup, tag
 
 WIDTH, HEIGHT = 560, 440
 LEFT, RIGHT, TOP, BOTTOM = 66, 14, 34, 54

@@ -24,7 +24,6 @@ from sweepnet_service.detectors.keyword.evaluate.page.chart import (
     histogram,
     legend,
 )
-from sweepnet_service.detectors.keyword.evaluate.page.markup import Markup, joined, table, tag
 from sweepnet_service.detectors.keyword.evaluate.page.sound import Sound, data_uri
 from sweepnet_service.detectors.keyword.evaluate.page.words import (
     alarms_told,
@@ -38,6 +37,7 @@ from sweepnet_service.detectors.keyword.evaluate.page.words import (
     who,
 )
 from sweepnet_service.detectors.keyword.evaluate.seeds import Spread, spreads
+from sweepnet_service.detectors.page import Markup, joined, table, tag
 
 TABLE_POINTS = 12
 NONE = "–"
