@@ -18,39 +18,36 @@ def conditions_of(rows: Sequence[Row]) -> list[str]:
 
 
 def table(rows: Sequence[Row], words: Sequence[str], conditions: Sequence[str]) -> Table:
-    """A line for each engine and setting: misses of all words, then misses and alarms of each."""
-    drawn = Table(
-        title=f"missed ({' / '.join(conditions)}) in %; false alarms an hour (95 % interval)",
-        box=None,
-    )
-    drawn.add_column("engine", no_wrap=True)
-    columns = ["setting", *(["all missed"] if len(words) > 1 else [])]
-    columns += [heading for word in words for heading in (f"{word} missed", "alarms an hour")]
-    for heading in columns:
+    """For each word, and for all of them together, a line for each engine and setting: percent
+    missed in each condition, and false alarms.
+    """
+    drawn = Table(title="missed in %; false alarms an hour (95 % interval)", box=None)
+    for heading in ("word", "engine"):
+        drawn.add_column(heading, no_wrap=True)
+    for heading in ("setting", *conditions, "alarms an hour"):
         drawn.add_column(heading, justify="right", no_wrap=True)
+    for word in words:
+        for row in rows:
+            if known := row.words.get(word):
+                drawn.add_row(word, *named(row), *missed(known, conditions), alarms_cell(known))
+        drawn.add_section()
     for row in rows:
-        drawn.add_row(row.engine, f"{row.setting:g}", *cells(row, words, conditions))
+        # Only where the engine knows all the words: over fewer it is another figure.
+        if len(words) > 1 and all(word in row.words for word in words):
+            rates = [percent(row.pooled_miss_rate(words, name)) for name in conditions]
+            drawn.add_row("all", *named(row), *rates, "")
     return drawn
 
 
-def cells(row: Row, words: Sequence[str], conditions: Sequence[str]) -> list[str]:
-    """What the table shows of a row; "-" for what the engine does not know."""
-    told = [pooled_cell(row, words, conditions)] if len(words) > 1 else []
-    for word in words:
-        known = row.words.get(word)
-        told += [missed_cell(known, conditions), alarms_cell(known)] if known else ["-", "-"]
-    return told
+def named(row: Row) -> tuple[str, str]:
+    return row.engine, f"{row.setting:g}"
 
 
-def pooled_cell(row: Row, words: Sequence[str], conditions: Sequence[str]) -> str:
-    """Only where the engine knows all the words: over fewer it is another figure."""
-    return " / ".join(percent(row.pooled_miss_rate(words, name)) for name in conditions)
-
-
-def missed_cell(figures: Figures, conditions: Sequence[str]) -> str:
-    return " / ".join(
+def missed(figures: Figures, conditions: Sequence[str]) -> list[str]:
+    """Percent in each condition; "-" where it was not measured."""
+    return [
         percent(figures.miss_rate(name) if name in figures.misses else None) for name in conditions
-    )
+    ]
 
 
 def alarms_cell(figures: Figures) -> str:
