@@ -417,6 +417,10 @@ def test_the_command_tells_what_failed_as_lines_or_json(
     only = sweepnet("batch", folder, "--server", server, "-d", "blobs", "--out", tmp_path / "b.csv")
     assert "1 scored, 1 failed" in only.stdout
 
+    other = sweepnet("batch", *files, "-t", "one=0.9")
+    assert other.returncode == 2  # 1 would say that there are results
+    assert "or another --out, or --fresh" in other.stderr
+
 
 def test_a_server_that_is_away_is_waited_for_then_the_run_stops(
     sweepnet: Sweepnet, folder: Path, tmp_path: Path, client: Client

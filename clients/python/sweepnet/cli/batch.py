@@ -35,7 +35,7 @@ from sweepnet.errors import InvalidInput, NotFound, SweepnetError
 from sweepnet.options import SpotOptions
 from sweepnet.records import Rows
 
-STOPPED, INTERRUPTED = 3, 130
+WRONG_USE, STOPPED, INTERRUPTED = 2, 3, 130
 FAILURES_SHOWN = 20
 
 
@@ -140,8 +140,9 @@ def batch(
                     progress=progress,
                 )
         except SweepnetError as error:
-            if not passing(error):
-                raise
+            if not passing(error):  # 1 would say that there are results
+                print(f"sweepnet batch: {error.message}", file=sys.stderr)
+                raise typer.Exit(WRONG_USE) from None
             print(f"sweepnet batch: {error.message}; {GOES_ON}", file=sys.stderr)
             raise typer.Exit(STOPPED) from None
         except OSError as error:
