@@ -537,6 +537,22 @@ def test_a_result_stays_what_it_was(
     assert "its record version.json is damaged" in result.model.error
 
 
+def test_a_list_of_jobs_loads_no_model(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
+) -> None:
+    """However many have made one, and whatever was wrong with their data."""
+    job = worked(workplace, monkeypatch, made)
+    library = Library(workplace.models)
+    monkeypatch.setattr("sweepnet_service.store.library.load_detector", None)
+    (told,) = convert_jobs.listed(library, [job])
+    result, metadata = trainer_pb2.TrainingResult(), trainer_pb2.TrainingMetadata()
+    assert told.response.Unpack(result)
+    assert told.metadata.Unpack(metadata)
+    assert result.model.version.name == f"{NAME}/versions/1"
+    assert (result.model.error, len(result.model.labels)) == ("", 0)
+    assert (metadata.problem_count, len(metadata.problems)) == (1, 0)
+
+
 def test_nobody_waits_for_a_model_that_an_operation_tells_of(
     keeping: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,8 @@ PROMOTIONS: Mapping[int, Promotion] = {
 }
 OPERATIONS = "operations/"
 LONGEST_WAIT_S = 86_400.0
+Describe = Callable[[str], model_pb2.Model]
+"""What is told of a version, by its name."""
 
 
 def order(request: trainer_pb2.StartTrainingRequest) -> Order:
@@ -76,10 +80,22 @@ def comparison_order(request: trainer_pb2.StartComparisonRequest) -> Order:
 
 def operation(library: Library, job: Job) -> operations_pb2.Operation:
     """A job as the long-running operation it is on the wire."""
+    return _operation(job, partial(convert_models.model, library))
+
+
+def listed(library: Library, jobs: Iterable[Job]) -> list[operations_pb2.Operation]:
+    """Jobs as a list tells of them: without problems of their data, no model loaded for it. A page
+    of whole ones could take minutes, and more than a message holds.
+    """
+    bare = partial(convert_models.bare_model, library)
+    return [_operation(replace(job, problems=()), bare) for job in jobs]
+
+
+def _operation(job: Job, describe: Describe) -> operations_pb2.Operation:
     told = operations_pb2.Operation(name=job.name, done=job.ended)
     told.metadata.Pack(_metadata(job))
     if job.state == "succeeded":
-        told.response.Pack(_response(library, job))
+        told.response.Pack(_response(job, describe))
     elif job.state == "failed" and job.failure is not None:
         failure = job.failure
         told.error.CopyFrom(status_of(error_of(failure.kind, failure.where, failure.message)))
@@ -90,23 +106,23 @@ def operation(library: Library, job: Job) -> operations_pb2.Operation:
     return told
 
 
-def _response(library: Library, job: Job) -> trainer_pb2.TrainingResult | trainer_pb2.Comparison:
+def _response(job: Job, describe: Describe) -> trainer_pb2.TrainingResult | trainer_pb2.Comparison:
     result = job.result or {}
     told = comparison(result["comparison"]) if result.get("comparison") else None
     if job.order.task == "comparison":
         return told or trainer_pb2.Comparison()
     return trainer_pb2.TrainingResult(
-        model=_model(library, job, str(result.get("version", ""))),
+        model=_model(job, str(result.get("version", "")), describe),
         promoted=bool(result.get("promoted")),
         not_promoted_because=str(result.get("not_promoted_because", "")),
         comparison=told,
     )
 
 
-def _model(library: Library, job: Job, version: str) -> model_pb2.Model:
+def _model(job: Job, version: str, describe: Describe) -> model_pb2.Model:
     """The version that a training made; it never changes, but may have been deleted since."""
     try:
-        return convert_models.model(library, version)
+        return describe(version)
     except NotFound:
         problem = f"{version} has been deleted"
     except ModelUnreadable as error:

@@ -41,6 +41,11 @@ def model(library: Library, name: str) -> model_pb2.Model:
     return told
 
 
+def bare_model(library: Library, name: str) -> model_pb2.Model:
+    """What is known of a model without loading it: its kind, size and version."""
+    return _bare(library, library.entry(name))
+
+
 def whole_model(library: Library, name: str) -> model_pb2.GetModelResponse:
     """A model with its network; without one where the model cannot be used.
 

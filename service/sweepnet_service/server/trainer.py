@@ -77,7 +77,7 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
     async def ListOperations(
         self, request: operations_pb2.ListOperationsRequest, context: Context
     ) -> operations_pb2.ListOperationsResponse:
-        """A page of operations, in order of name."""
+        """A page of operations, in order of name, in short."""
         async with self._guard.reported(context, "ListOperations"):
             if request.filter:
                 raise InvalidInput(
@@ -85,9 +85,10 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]
                 )
             named = {job.id: job for job in await self._jobs.all()}
             keys, following = page(sorted(named), request.page_size, request.page_token)
-            operations = [await _told(self._jobs, named[key]) for key in keys]
+            page_of = [named[key] for key in keys]
+            listed = await asyncio.to_thread(convert.listed, self._jobs.library, page_of)
             return operations_pb2.ListOperationsResponse(
-                operations=operations, next_page_token=following
+                operations=listed, next_page_token=following
             )
 
     async def CancelOperation(

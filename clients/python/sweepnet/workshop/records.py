@@ -47,7 +47,8 @@ class Job:
     """A training or a comparison as it was when asked.
 
     `model` is there once a training has succeeded, `comparison` where something was compared;
-    `problems` are the first thousand of `problem_count`.
+    `problems` are the first thousand of `problem_count`. Listed with others a job has no problems,
+    and of its model the name, kind, size and version alone.
     """
 
     name: str
