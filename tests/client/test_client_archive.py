@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -247,6 +248,25 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"line 1 is no line of a journal"):
         Journal(tmp_path / "letter", {})
     assert (tmp_path / "letter").read_text() == "dear journal"
+
+
+def test_a_file_that_breaks_off_is_told_of_and_the_others_go_on(
+    client: Client, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be opened: the disk fails later, or the network that it lies on."""
+    spot = Client.spot
+
+    def failing(self: Client, source: Any, **options: Any) -> Any:
+        if str(source).endswith("1.wav"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return spot(self, source, **options)
+
+    monkeypatch.setattr(Client, "spot", failing)
+    report = score_archive(client, found([folder / "[0-3].wav"]), tmp_path / "o.jsonl")
+    assert report.scored == 3
+    assert [each.error for each in report.failures] == [
+        f"{folder / '1.wav'} cannot be read: Input/output error"
+    ]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")

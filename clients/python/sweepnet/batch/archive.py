@@ -125,6 +125,9 @@ class _Work:
             if _retrying.passing(error) or isinstance(error, Cancelled):
                 raise
             return records.record(Scored(source, error=error.message))
+        except OSError as error:  # it could be opened, but not be read to its end
+            reason = error.strerror or type(error).__name__
+            return records.record(Scored(source, error=f"{source} cannot be read: {reason}"))
         return records.record(result)
 
     def _scored(self, source: str) -> Scored:
