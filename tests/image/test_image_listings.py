@@ -237,6 +237,17 @@ def test_without_splits_a_part_is_held_out_by_name(tmp_path: Path) -> None:
     assert names[2] == set()
 
 
+def test_a_split_that_is_none_measures_nothing(tmp_path: Path) -> None:
+    """A slip of the pen measured all that was learnt from."""
+    _flat(tmp_path)
+
+    with pytest.raises(InvalidInput, match="split: got 'vall'; expected train, val, test"):
+        read_listing(tmp_path, "flowers", "vall")
+    assert len(read_listing(tmp_path, "flowers", "validation")) == len(
+        read_listing(tmp_path, "flowers", "val")
+    )
+
+
 def test_our_own_lists_are_never_split_anew(tmp_path: Path) -> None:
     """Where only train.json is there, nothing of it may be measured on."""
     _picture(tmp_path / "flowers" / "train" / "a.jpg")

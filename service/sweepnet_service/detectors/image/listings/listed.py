@@ -42,13 +42,19 @@ def has_splits(root: Path) -> bool:
 
 
 def of_split(listed: Sequence[Listed], split: str) -> list[Listed]:
-    """Those of a split, drawn by a hash of the file's name, the same every time."""
+    """Those of a split, drawn by a hash of the file's name, the same every time; none of test.
+
+    Raises InvalidInput for another split: what is not held out would be measured on.
+    """
+    drawn = next((name for name, names in SPLITS.items() if split in names), None)
+    if drawn is None:
+        raise InvalidInput("split", f"got {split!r}; expected {', '.join(SPLITS)}")
 
     def held_out(each: Listed) -> bool:
         digest = hashlib.sha256(each.path.name.encode()).digest()
         return int.from_bytes(digest[:4], "big") / 2**32 < HELD_OUT
 
-    return [each for each in listed if held_out(each) == (split == "val") and split != "test"]
+    return [each for each in listed if held_out(each) == (drawn == "val") and drawn != "test"]
 
 
 def text_of(path: Path, root: Path, most_bytes: int = LARGEST_LABELS_BYTES) -> str:

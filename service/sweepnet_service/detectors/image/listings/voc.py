@@ -37,7 +37,7 @@ def read(root: Path, split: str) -> list[Listed]:
     rest = [each for each in listed if not any(each.path.stem in names for names in lists.values())]
     # With a list of the others, all that is on none is this split's: nothing is on both sides.
     alone = {"train", "val"} - {split} <= lists.keys()
-    return rest if alone and split != "test" else of_split(rest, split)
+    return rest if alone and split in ("train", "val") else of_split(rest, split)
 
 
 def _names(root: Path, split: str) -> set[str] | None:
