@@ -11,6 +11,7 @@ import pytest
 
 from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, NotFound
+from sweepnet_service.server import convert_models
 from sweepnet_service.store import Library, publishing
 
 NAME = "detectors/tiny"
@@ -153,6 +154,19 @@ def test_a_server_begun_on_a_broken_version_serves_the_one_before(
     assert len(told) == len(set(told))
     publishing.promote(server, publishing.publish(server, NAME, made(0.4)).name)
     assert threshold(server) == 0.4
+
+
+def test_what_is_told_of_a_model_is_told_of_the_version_that_is_served(
+    library: Library, made: Made
+) -> None:
+    """By the first who asks as well, whose question finds out that the live version is broken."""
+    for value in (0.1, 0.2):
+        version = publishing.publish(library, NAME, made(value))
+        publishing.promote(library, version.name)
+    shutil.copy(made(0.3), version.model)
+    told = convert_models.model(Library(library.folder), NAME)
+    assert (told.version.name, told.error) == (f"{NAME}/versions/1", "")
+    assert told.default_thresholds["one"] == 0.1
 
 
 def test_a_server_begun_on_nothing_but_broken_versions_tells_why(

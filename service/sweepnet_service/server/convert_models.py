@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from google.protobuf import json_format
@@ -10,7 +11,7 @@ from google.protobuf import json_format
 from cnn_core.errors import CoreError
 from cnn_core.summary import Summary, summary
 from sweepnet_protos.v1 import model_pb2
-from sweepnet_service.errors import SweepnetError
+from sweepnet_service.errors import ModelUnreadable, SweepnetError
 from sweepnet_service.server import convert_versions
 from sweepnet_service.store import Library, ModelEntry
 from sweepnet_service.store.entries import HEARING
@@ -28,6 +29,9 @@ KINDS = {
 
 def model(library: Library, name: str) -> model_pb2.Model:
     """Everything about a model; one that cannot be read says why in `error`."""
+    # Loaded before it is asked what it is: a broken version gives way to the one before it.
+    with suppress(ModelUnreadable):
+        library.load(name)
     entry = library.entry(name)
     told = _bare(library, entry)
     try:
