@@ -16,6 +16,7 @@ from sweepnet_service.detectors.image import ImageDetector
 from sweepnet_service.detectors.image.card import markdown
 from sweepnet_service.detectors.image.evaluate import measure
 from sweepnet_service.detectors.image.figures import average_precision, presence_auc
+from sweepnet_service.errors import ModelUnreadable
 
 MODEL = Path(str(files(sweepnet_service))) / "models" / "flower.safetensors"
 
@@ -66,3 +67,9 @@ def test_its_figures_come_out_again(flower: ImageDetector, data_dir: Path) -> No
     auc = presence_auc(measured.present, measured.false)
     assert auc == pytest.approx(told["presence_auc"], abs=0.005)
     assert ap50 >= 0.65
+
+
+def test_a_model_of_another_kind_is_told_apart() -> None:
+    """It was told that its description lacks KeyError('input')."""
+    with pytest.raises(ModelUnreadable, match="got kind 'keyword'; expected 'image'"):
+        ImageDetector.load(MODEL.with_name("welcome.safetensors"))

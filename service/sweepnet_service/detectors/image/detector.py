@@ -191,6 +191,8 @@ def input_settings(size_px: int) -> dict[str, Any]:
 
 def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The fields of a detector from a file's description, checked."""
+    if (kind := description.get("kind")) != KIND:
+        raise ModelUnreadable(where, f"got kind {kind!r}; expected {KIND!r}")
     try:
         size = int(description["input"]["size_px"])
         labels = tuple(map(str, description["labels"]))
@@ -200,11 +202,11 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
         }
         thresholds = {str(k): float(v) for k, v in description["default_thresholds"].items()}
         more = tuple(map(int, description.get("more_sizes_px", ())))
-        kind, settings, card = description["kind"], description["input"], description["card"]
+        settings, card = description["input"], description["card"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelUnreadable(where, f"its description lacks something: {error!r}") from error
-    if kind != KIND or len(labels) != 1 or set(thresholds) != set(labels):
-        raise ModelUnreadable(where, f"got kind {kind!r}, labels {labels}; expected one label")
+    if len(labels) != 1 or set(thresholds) != set(labels):
+        raise ModelUnreadable(where, f"got labels {labels}; expected one label, with its threshold")
     if settings != input_settings(size):
         raise ModelUnreadable(where, f"got pixels {settings}; expected {input_settings(size)}")
     for side in (size, *more):
