@@ -325,7 +325,7 @@ def test_patience_ends_and_other_errors_are_told_at_once(chunks: list[bytes], se
         with client.listen(chunks, patience_s=0.5, **OPTIONS) as listening:
             with pytest.raises(ServerUnavailable, match="no server at"):
                 list(listening)
-            assert 0.2 < time.monotonic() - began_s < 10
+            assert 0.1 < time.monotonic() - began_s < 20  # it gives up after 0.15 s at the earliest
     with Client(server) as client:
         with client.listen(chunks, detectors=["nope"]) as listening, pytest.raises(NotFound):
             list(listening)

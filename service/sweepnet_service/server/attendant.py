@@ -50,12 +50,12 @@ class Attendant:
         while True:
             began_s = loop.time()
             try:
-                code = await self._live(models)
+                ending: dict[str, object] = {"exit_code": await self._live(models)}
             except OSError as error:  # no memory, no room for another process: later there may be
-                code = error.errno
+                ending = {"not_begun": error.strerror}
             pause_s = FIRST_PAUSE_S if loop.time() - began_s > STEADY_S else pause_s
             with suppress(OSError, ValueError):
-                log.warning("worker ended", exit_code=code, again_in_s=pause_s)
+                log.warning("worker ended", **ending, again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
