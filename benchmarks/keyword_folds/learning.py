@@ -1,15 +1,19 @@
-"""The detector of a fold: a phone trunk that goes on learning with a small head for each word."""
+"""The detector of a fold: phone trunks that go on learning with a small head for each word, and the
+mean of such networks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from material import COPIES, SYNTHETIC_COPIES, WORDS, Material
 
 from cnn_core.layers import Sequential, Sigmoid
-from sweepnet_service.detectors.keyword.assembly import BEST_OF, SMOOTHED, smoothed
+from cnn_core.modelfile import write_whole
+from sweepnet_service.detectors.keyword.assembly import BEST_OF, SMOOTHED, mean_net, smoothed
 from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.dataset import Recording, says
 from sweepnet_service.detectors.keyword.finetune import Lessons, TuneSettings, fine_tuned
@@ -17,36 +21,69 @@ from sweepnet_service.detectors.keyword.pieces import Others, Words
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk import TrunkSettings, train_trunk, without_output
 
-TRUNK = TrunkSettings(epochs=12)
-WORDS_TOGETHER = TuneSettings(steps=2400)
+
+@dataclass(frozen=True)
+class Member:
+    """One of the networks of which the mean is taken: the epochs of its trunk, its words."""
+
+    epochs: int
+    words: TuneSettings
+
+
+MEMBERS = (
+    Member(12, TuneSettings(steps=2400)),
+    Member(26, TuneSettings(steps=2000, each=5, others=45, seed=1)),
+)
+"""The second is cheaper: a trunk that learnt for longer and other random numbers are its worth."""
+EPOCHS = tuple(member.epochs for member in MEMBERS)
+TRUNK = TrunkSettings(epochs=MEMBERS[-1].epochs)
 SHARES = {"speech": 0.68, "talk": 0.08, "other words": 0.12, "noise": 0.06, "spoken": 0.06}
 """How often a piece without a word comes from where."""
 RECORDED_SHARE = 0.7
 """Of recordings among a word's pieces; the others are synthetic."""
-RECIPE = (TRUNK, WORDS_TOGETHER, SHARES, RECORDED_SHARE, BEST_OF, SMOOTHED)
+RECIPE = (MEMBERS, SHARES, RECORDED_SHARE, BEST_OF, SMOOTHED)
 
 
-def phones_of(material: Material, fold: int) -> Sequential:
-    """The trunk that heard four fifths of the speakers, with its phone output."""
+def phones_of(material: Material, fold: int, epochs: int = EPOCHS[-1]) -> Sequential:
+    """The trunk that heard four fifths of the speakers, with its phone output.
+
+    One of more epochs goes on where the one of fewer was kept.
+    """
+    path = trunk_path(material, fold, epochs)
+    fewer = EPOCHS[: EPOCHS.index(epochs)]
+    if fewer and not path.exists():
+        phones_of(material, fold, fewer[-1])
+        write_whole(path, trunk_path(material, fold, fewer[-1]).read_bytes())
     return train_trunk(
         material.to_learn_phones(fold),
         Spectral(material.background(fold)),
-        replace(TRUNK, seed=fold),
-        material.work / f"trunk-{fold}.safetensors",
+        replace(TRUNK, epochs=epochs, seed=fold),
+        path,
         material.report,
     )
 
 
-def recorded_words(material: Material, fold: int, seed: int = 0) -> Sequential:
-    """The trunk with a head for each word, (N, T, bands) -> scores (N, T', words)."""
-    net = fine_tuned(
-        without_output(phones_of(material, fold)),
+def trunk_path(material: Material, fold: int, epochs: int) -> Path:
+    """Where the trunk of a fold is kept after so many epochs."""
+    after = "" if epochs == EPOCHS[-1] else f"-{epochs}"
+    return material.work / f"trunk-{fold}{after}.safetensors"
+
+
+def recorded_words(material: Material, fold: int) -> Sequential:
+    """The members' mean, (N, T, bands) -> scores (N, T', words)."""
+    nets = [smoothed(tuned(material, fold, member)) for member in MEMBERS]
+    return mean_net([Sequential((*net.layers, Sigmoid())) for net in nets], len(WORDS))
+
+
+def tuned(material: Material, fold: int, member: Member) -> Sequential:
+    """A trunk with a head for each word, (N, T, bands) -> logits (N, T', words)."""
+    return fine_tuned(
+        without_output(phones_of(material, fold, member.epochs)),
         lessons(material, fold),
-        replace(WORDS_TOGETHER, seed=seed),
-        material.work / f"recorded-words-{fold}-{seed}.safetensors",
+        member.words,
+        material.work / f"recorded-words-{fold}-{member.words.seed}.safetensors",
         material.report,
     )
-    return Sequential((*smoothed(net).layers, Sigmoid()))
 
 
 def lessons(material: Material, fold: int) -> Lessons:
