@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 from typer.testing import CliRunner
@@ -72,6 +73,21 @@ def test_check_only_tells_each_verdict_and_trains_nothing(folder: Path) -> None:
     assert not (folder.parent / "m").exists()
 
 
+def test_names_and_reasons_are_shown_as_they_are(
+    folder: Path, murmur: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stood in brackets was once taken for a colour: names lost a part, or ended the verb."""
+    monkeypatch.setattr("sweepnet_service.commands.verdicts.WIDTH", 400)
+    (folder / "negative" / "[").mkdir()
+    soundfile.write(folder / "positive" / "a[red].wav", murmur[:2_000], 16_000)
+    wrong = np.full(16_000, np.nan, np.float32)
+    soundfile.write(folder / "negative" / "[" / "bold].wav", wrong, 16_000, subtype="FLOAT")
+    done = run(folder, "--check-only")
+    assert "positive/a[red].wav " in done.output
+    assert "negative/[/bold].wav " in done.output
+    assert "no number in -1..1 ([nan], at 0.000 s)" in done.output
+
+
 def test_check_only_needs_no_speech_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It wanted espeak-ng or flite before it looked at a recording; a training does."""
     monkeypatch.setattr("sweepnet_service.detectors.keyword.speaking.shutil.which", lambda _: None)
@@ -115,7 +131,7 @@ def test_what_refuses_a_data_set_is_told_before_any_work(folder: Path) -> None:
     (folder / "positive" / "0.wav").write_bytes(b"no sound")
     done = run(folder)
     assert done.exit_code == 1
-    assert "0.wav: unreadable: cannot be read as audio" in done.output
+    assert "0.wav: unreadable: is not audio that can be read" in done.output
     for number in (1, 3):
         (folder / "negative" / f"{number}.wav").unlink()
     (folder / "positive" / "0.wav").unlink()

@@ -115,9 +115,9 @@ def test_noise_that_is_the_word_refuses_the_data_set(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "cannot be read as audio"),
-        (b"RIFF\x00\x00\x00\x00WAVEfmt ", "cannot be read as audio"),
-        (b"what is this?", "cannot be read as audio"),
+        (b"", "is empty"),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", "is not audio"),
+        (b"what is this?", "is not audio"),
     ],
 )
 def test_files_that_cannot_be_read_refuse_the_data_set(
@@ -128,6 +128,15 @@ def test_files_that_cannot_be_read_refuse_the_data_set(
     found = verdicts(data, folder / "work")
     with pytest.raises(InvalidInput, match=rf"cannot be used; .*0\.wav: unreadable: {words}"):
         usable(data, found)
+
+
+def test_each_file_that_refuses_is_told_with_its_reason(folder: Path) -> None:
+    """They once stood behind commas, as the parts of a reason do."""
+    for name in ("positive/0.wav", "positive/2.wav"):
+        (folder / name).write_bytes(b"")
+    data = read_dataset(folder)
+    with pytest.raises(InvalidInput, match=r"/0\.wav: unreadable: .*; /.*/2\.wav: unreadable: "):
+        usable(data, verdicts(data, folder / "work"))
 
 
 def test_samples_that_are_no_numbers_refuse_the_data_set(folder: Path) -> None:

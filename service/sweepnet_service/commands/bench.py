@@ -131,7 +131,7 @@ def tell(rows: Sequence[Row], words: Sequence[str], out: Path) -> None:
     conditions = conditions_of(rows)
     out.mkdir(parents=True, exist_ok=True)
     write_rows(out / "rows.json", rows)
-    Console(width=WIDEST).print(table(rows, words, conditions))
+    Console(width=WIDEST, markup=False).print(table(rows, words, conditions))
     picture = out / "misses-alarms.png"
     try:
         from sweepnet_service.detectors.keyword.bench.picture import draw

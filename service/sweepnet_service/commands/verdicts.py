@@ -34,7 +34,8 @@ def told_verdicts(config: TrainConfig, file: TextIO, to_train: bool) -> None:
 
     config = arranged(config)
     (begin if to_train else check_words)(config)
-    console = Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
+    width = None if file.isatty() else WIDTH
+    console = Console(file=file, width=width, markup=False, highlight=False)
     with metered() as report:
         judged = list(judged_of(config, report))
     for data, found, path in judged:

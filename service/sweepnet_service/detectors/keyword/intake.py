@@ -19,6 +19,7 @@ from pathlib import Path
 
 import soundfile
 
+from sweepnet_service.detectors.keyword.audio import READABLE, AudioLimits, check_size, reason
 from sweepnet_service.detectors.keyword.dataset import (
     NEGATIVE,
     OWN,
@@ -38,7 +39,7 @@ from sweepnet_service.detectors.keyword.dataset import (
     says_exactly,
 )
 from sweepnet_service.detectors.keyword.labels import labelled, read_track, track_of
-from sweepnet_service.errors import InvalidInput
+from sweepnet_service.errors import InvalidInput, SweepnetError
 
 NOISE = "noise"
 HELD_OUT = {"validation": 0.15, "test": 0.15}
@@ -183,12 +184,15 @@ def audio_files(folder: Path) -> list[Path]:
 
 def seconds_of(path: Path) -> float:
     """The length of an audio file. Raises InvalidInput where it cannot be read."""
-    if not path.is_file():
-        raise InvalidInput(str(path), "there is no such file")
     try:
+        check_size(path, str(path), AudioLimits())
         return float(soundfile.info(path).duration)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise InvalidInput(str(path), f"cannot be read as audio ({error})") from error
+        raise InvalidInput(
+            str(path), f"is not audio that can be read ({reason(error)}); expected {READABLE}"
+        ) from error
+    except SweepnetError as error:
+        raise InvalidInput(str(path), error.message) from error
 
 
 def length_s(row: Recording) -> float:
@@ -257,7 +261,7 @@ def drawn_split(name: str) -> str:
     return "train"
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
+def listed(names: Sequence[str], most: int = 5, between: str = ", ") -> str:
     """The first few names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return between.join(names[:most]) + more

@@ -128,7 +128,7 @@ def usable(data: Dataset, found: Sequence[Verdict]) -> Dataset:
     wrong = [verdict for verdict in found if verdict.refused]
     if wrong:
         told = [f"{verdict.recording.path}: {verdict.reason}" for verdict in wrong]
-        raise InvalidInput(str(data.where), f"cannot be used; {listed(told, 5)}")
+        raise InvalidInput(str(data.where), f"cannot be used; {listed(told, 5, '; ')}")
     count = len(data.recordings)
     recordings, noise = (
         [verdict.recording for verdict in part if verdict.ok]
