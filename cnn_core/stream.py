@@ -113,6 +113,11 @@ class Stream:
         uncovered = self.batch.window.uncovered(self.place.run)
         return StreamEnd(self.read, self.written, uncovered)
 
+    def fork(self) -> Stream:
+        """A second stream of the same batch, which goes on from here by itself."""
+        self.check("fork")
+        return self.batch.fork(self)
+
     def save(self) -> bytes:
         """The state as plain data, with which any process that has the same network goes on."""
         self.check("save")
@@ -141,6 +146,14 @@ class StreamBatch:
     def open(self) -> Stream:
         """A fresh stream."""
         return Stream(self)
+
+    def fork(self, stream: Stream) -> Stream:
+        """A stream that stands where this one of the batch does, with tails of its own."""
+        other = self.open()
+        other.place, saved = stream.place, self.tails(stream)
+        if saved is not None and self._slots is not None:
+            other.row = self._slots.claim(saved.tails)
+        return other
 
     def restore(self, content: bytes) -> Stream:
         """The stream that `Stream.save` wrote. Raises StreamError for another network's."""

@@ -117,16 +117,31 @@ class Folded(Aggregate):
 
     def step(self, state: State, scores: Array) -> tuple[State, Array]:
         check_rows(scores, state.shape[-1])
+        states, values = self.step_all(state[None], scores[None])
+        return states[0], values[0]
+
+    def step_all(self, states: State, scores: Array) -> tuple[State, Array]:
+        """`step` of N streams whose states (N, ...) have one shape: scores (N, t, L) to states and
+        values (N, t, L).
+        """
+        checked(scores, "aggregate")
+        new = scores.astype(np.float64)
         if self.horizon is None:
-            terms = np.concatenate((state, self._lift(scores.astype(np.float64))), axis=1)
-            totals = self.join.accumulate(terms, axis=1)
-            return totals[:, -1:].copy(), self._value(totals[:, 1:]).astype(scores.dtype)
-        seen = np.concatenate((state, scores.astype(np.float64)))
+            # What states and scores contribute: (terms, N, 1 + t, L).
+            terms = np.concatenate((states.swapaxes(0, 1), self._lift(new)), axis=2)
+            totals = self.join.accumulate(terms, axis=2)
+            values = self._value(totals[:, :, 1:])
+            return totals[:, :, -1:].swapaxes(0, 1).copy(), values.astype(scores.dtype)
+        seen = np.concatenate((states, new), axis=1)
+        count, rows, labels = seen.shape
+        terms = self._lift(seen).swapaxes(1, 2)
         totals = np.stack([
-            sliding(self.join, term, self.horizon, self.nothing) for term in self._lift(seen)
+            sliding(self.join, term.reshape(rows, count * labels), self.horizon, self.nothing)
+            for term in terms
         ])  # fmt: skip
-        tail = seen[max(0, len(seen) - self.horizon + 1) :].copy()
-        return tail, self._value(totals[:, len(state) :]).astype(scores.dtype)
+        by_stream = totals.reshape(len(totals), rows, count, labels).swapaxes(1, 2)
+        tails = seen[:, max(0, rows - self.horizon + 1) :].copy()
+        return tails, self._value(by_stream[:, :, states.shape[1] :]).astype(scores.dtype)
 
 
 def present(scores: Array, lengths: Integers | None) -> Array:

@@ -17,8 +17,9 @@ from sweepnet_service.engine import Engine
 from sweepnet_service.errors import InvalidInput, LimitExceeded, Overloaded
 from sweepnet_service.limits import Limits
 from sweepnet_service.live.batcher import Batcher
+from sweepnet_service.live.lane import told
 from sweepnet_service.live.pace import Pace
-from sweepnet_service.live.replies import News, Opened, Summary
+from sweepnet_service.live.replies import ChannelNews, News, Opened, Summary
 from sweepnet_service.live.request import SpotRequest
 from sweepnet_service.live.stream import Message, SpotStream, Step
 
@@ -109,14 +110,18 @@ def _in_pool(engine: Engine, stream: SpotStream) -> Hear:
 
 
 def heard_alone(stream: SpotStream, step: Step) -> News:
-    """The news of a step whose networks are run for it alone."""
-    from sweepnet_service.detectors.keyword.session import alone
-
-    return stream.news([alone(hearing) for hearing in step.begin()], step.urgent)
+    """The news of a step of this stream alone; raises what it cannot be for."""
+    news: list[ChannelNews] = []
+    for each in told(step.begin()):
+        if isinstance(each, Exception):
+            raise each
+        news.append(each)
+    return stream.news(news, step.urgent)
 
 
 def _open(engine: Engine, request: SpotRequest) -> SpotStream:
-    return SpotStream(request, engine.keyword_detectors(request.detectors))
+    detectors = engine.keyword_detectors(request.detectors)
+    return SpotStream(request, detectors)
 
 
 def _open_live(engine: Engine, request: SpotRequest, batch_of: BatchOf) -> SpotStream:

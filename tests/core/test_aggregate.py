@@ -105,6 +105,21 @@ def test_a_stream_is_the_batch_of_its_windows(name, count, horizon, single, data
         np.testing.assert_allclose(value, whole, atol=1e-5 if single else 1e-10)
 
 
+@pytest.mark.parametrize("horizon", [None, 1, 4])
+@pytest.mark.parametrize("name", FOLDS)
+def test_many_streams_at_once_are_each_alone(name, horizon):
+    aggregate = replace(FOLDS[name], horizon=horizon)
+    scores = np.random.default_rng(5).random((3, 9, 2))
+    alone = [aggregate.step(aggregate.init(2), own)[1] for own in scores]
+
+    states, got = np.stack([aggregate.init(2)] * 3), []
+    for chunk in (scores[:, :2], scores[:, 2:2], scores[:, 2:]):
+        states, values = aggregate.step_all(states, chunk)
+        got.append(values)
+
+    np.testing.assert_allclose(np.concatenate(got, axis=1), alone, atol=1e-12)
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize("name", NAMES)

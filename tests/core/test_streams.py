@@ -147,6 +147,23 @@ def test_a_stream_moves_as_bytes(seed, at):
     assert ours.window == theirs.window
 
 
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10_000), at=st.integers(0, 60))
+def test_a_forked_stream_goes_on_by_itself(seed, at):
+    """Both give the scores of their own signal, whichever of them is stepped first."""
+    rng = np.random.default_rng(seed)
+    net = _random_net(rng, 2)
+    x, other = rng.standard_normal((2, 60, 2))
+    stream = open_stream(net)
+    before = stream.step(x[:at]).scores
+    fork = stream.fork()
+    for each, rest in ((fork, other[at:]), (stream, x[at:])):
+        scores = np.concatenate((before, each.step(rest).scores))
+        whole = open_stream(net).step(np.concatenate((x[:at], rest))).scores
+        np.testing.assert_allclose(scores, whole, atol=1e-9)
+        assert (each.read, each.written) == (60, len(whole))
+
+
 def test_shifts_by_a_period_shift_every_layer():
     """A net that goes down by 4 and up by 2 has stride 2, but only shifts of 4 keep its places."""
     rng = np.random.default_rng(0)

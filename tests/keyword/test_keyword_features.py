@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweepnet_service.detectors.keyword.features import LogMel, LogMelStream, compress, expand
+from cnn_core.arrays import Array
+from cnn_core.geometry import Window
+from sweepnet_service.detectors.keyword.features import LogMel, compress, expand
+from sweepnet_service.detectors.keyword.frontend import FrontEnd
+from sweepnet_service.detectors.keyword.pcen import Pcen
 from sweepnet_service.errors import ModelUnreadable
 
 FEATURES = LogMel()
@@ -20,11 +24,43 @@ FEATURES = LogMel()
 @settings(max_examples=60, deadline=None)
 def test_streamed_frames_are_those_of_the_whole(chunks: list[int], seed: int) -> None:
     signal = np.random.default_rng(seed).standard_normal(sum(chunks)).astype(np.float32)
-    stream = LogMelStream(FEATURES)
+    stream = FEATURES.stream()
     ends = np.cumsum(chunks, dtype=int)
-    parts = [stream.push(signal[end - size : end]) for end, size in zip(ends, chunks, strict=True)]
+    parts = [
+        FEATURES.push([stream], [signal[end - size : end]], [False])[0]
+        for end, size in zip(ends, chunks, strict=True)
+    ]
     joined = np.concatenate([np.empty((0, 40), np.float32), *parts])
     np.testing.assert_allclose(joined, FEATURES.frames(signal), atol=1e-5)
+
+
+@given(
+    chunks=st.lists(st.lists(st.integers(0, 900), min_size=6, max_size=6), max_size=6),
+    window=st.sampled_from([Window(7, 3), Window(4, 2), Window(5, 1, -4), Window(20, 4)]),
+    kind=st.sampled_from([LogMel(), Pcen()]),
+)
+@settings(max_examples=40, deadline=None)
+def test_frames_of_many_streams_come_in_whole_steps_and_none_is_lost(
+    chunks: list[list[int]], window: Window, kind: FrontEnd
+) -> None:
+    """Streams of different lengths and places by one transform; what waits comes at the end."""
+    rng = np.random.default_rng(len(chunks))
+    signals = rng.standard_normal((6, 900 * len(chunks))).astype(np.float32)
+    streams = [kind.stream(window) for _ in signals]
+    got: list[list[Array]] = [[] for _ in signals]
+    at = np.zeros(6, int)
+    for step, last in [*((chunk, False) for chunk in chunks), ([0] * 6, True)]:
+        ends = at + step
+        pieces = [signal[a:b] for signal, a, b in zip(signals, at, ends, strict=True)]
+        frames, counts = kind.push(streams, pieces, [last] * 6)
+        for own, part in zip(got, np.split(frames, np.cumsum(counts)[:-1]), strict=True):
+            own.append(part)
+        at = ends
+    for signal, parts, end in zip(signals, got, at, strict=True):
+        np.testing.assert_allclose(np.concatenate(parts), kind.frames(signal[:end]), atol=2e-5)
+        given = np.cumsum([len(part) for part in parts])[:-1]
+        first = int(window.start + window.size)
+        assert not any((n - first) % int(window.step) for n in given if n)
 
 
 @given(st.integers(0, 5_000))

@@ -36,7 +36,10 @@ def test_every_front_end_streams_the_frames_of_the_whole(
     signal = hiss(sum(chunks), seed)
     stream = features.stream()
     ends = np.cumsum(chunks, dtype=int)
-    parts = [stream.push(signal[end - size : end]) for end, size in zip(ends, chunks, strict=True)]
+    parts = [
+        features.push([stream], [signal[end - size : end]], [False])[0]
+        for end, size in zip(ends, chunks, strict=True)
+    ]
 
     joined = np.concatenate([np.empty((0, features.bands), np.float32), *parts])
 

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnn_core.stream import StreamBatch
-from sweepnet_service.detectors.keyword import KeywordDetector
+from sweepnet_service.detectors.keyword import KeywordDetector, SpotBatch
 from sweepnet_service.errors import InvalidInput, Overloaded, Unavailable
 from sweepnet_service.live.batcher import Batcher, Work, score
 from sweepnet_service.live.load import FEWEST, MOST_UNHEARD, Load
@@ -35,8 +34,9 @@ def request(**more: Any) -> SpotRequest:
     return SpotRequest(**{"encoding": "FLOAT32", "rate_hz": RATE_HZ, "channel_count": 1, **more})
 
 
-def stream_of(tiny: KeywordDetector, batch: StreamBatch | None = None, **more: Any) -> SpotStream:
-    return SpotStream(request(**more), [("detectors/tiny", tiny)], lambda detector: batch)
+def stream_of(tiny: KeywordDetector, batch: SpotBatch | None = None, **more: Any) -> SpotStream:
+    own = batch or SpotBatch(tiny)
+    return SpotStream(request(**more), [("detectors/tiny", tiny)], lambda detector: own)
 
 
 def alone(stream: SpotStream, messages: Sequence[Message]) -> list[News]:
@@ -97,7 +97,7 @@ def test_streams_scored_together_are_told_what_each_is_told_alone(
     tiny: KeywordDetector, pieces: list[list[bytes]], rate_hz: int
 ) -> None:
     """Law: batched = alone, in whatever pieces, at whatever place each of them stands."""
-    batch = StreamBatch(tiny.net)
+    batch = SpotBatch(tiny)
     streams = [stream_of(tiny, batch, rate_hz=rate_hz) for _ in pieces]
 
     for got, own in zip(together(streams, pieces), pieces, strict=True):
@@ -111,7 +111,7 @@ def test_streams_scored_together_are_told_what_each_is_told_alone(
 )
 def test_a_poisoned_piece_ends_its_own_stream_only(tiny: KeywordDetector, poison: Message) -> None:
     """The neighbour's scores are those of a quiet server."""
-    batch, chunk = StreamBatch(tiny.net), np.ones(4_000, np.float32).tobytes()
+    batch, chunk = SpotBatch(tiny), np.ones(4_000, np.float32).tobytes()
     streams = [stream_of(tiny, batch) for _ in range(3)]
 
     told = together(streams, [[chunk] * 3, [chunk, poison, chunk], [chunk] * 3])
@@ -126,12 +126,17 @@ def test_frames_that_no_network_takes_end_their_own_stream_only(
     tiny: KeywordDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the poison shows in the common step only, the others are stepped without it."""
-    batch, chunk = StreamBatch(tiny.net), np.ones(4_000, np.float32).tobytes()
+    batch, chunk = SpotBatch(tiny), np.ones(4_000, np.float32).tobytes()
     streams = [stream_of(tiny, batch) for _ in range(3)]
-    lane = streams[1]._lines[0].lanes[0]
-    monkeypatch.setattr(
-        lane._session._frames, "push", lambda samples: np.full((9, 40), np.inf, np.float32)
-    )
+    poisoned, hear = streams[1]._lines[0].lanes[0]._session, SpotBatch._hear
+
+    def heard(self: SpotBatch, due: Sequence[Any]) -> None:
+        hear(self, due)
+        for each in due:
+            if each.session is poisoned:
+                each.frames = np.full((9, 40), np.inf, np.float32)
+
+    monkeypatch.setattr(SpotBatch, "_hear", heard)
 
     told = together(streams, [[chunk] * 2] * 3)
 

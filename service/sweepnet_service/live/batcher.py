@@ -13,24 +13,21 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
-from cnn_core.arrays import Array
-from cnn_core.errors import CoreError
-from cnn_core.stream import Stream, StreamBatch
 from sweepnet_service import metrics
 from sweepnet_service.errors import Unavailable
+from sweepnet_service.live.lane import Parts, told
 from sweepnet_service.live.load import Load
 from sweepnet_service.live.replies import ChannelNews, News
 from sweepnet_service.live.stream import SpotStream, Step
 
 if TYPE_CHECKING:
-    from sweepnet_service.detectors.keyword import KeywordDetector
-    from sweepnet_service.detectors.keyword.session import Hearing
+    from sweepnet_service.detectors.keyword import KeywordDetector, SpotBatch
 
 INTERVAL_S = 0.02
 """Steps of a busy server begin at least so far apart, so that pieces gather."""
@@ -61,32 +58,12 @@ class Work:
         return self.step.lane_frames / self.stream.request.rate_hz + LEAST_S
 
 
-@dataclass(eq=False)
-class Run:
-    """One hearing under way: what it asks of the network, or what it told."""
-
-    work: Work
-    hearing: Hearing[ChannelNews]
-    asked: tuple[Stream, Array] | None = None
-    told: ChannelNews | None = None
-
-    def go_on(self, scores: Array | None = None) -> None:
-        """Until it asks again, ends or fails; None begins it."""
-        self.asked = None
-        try:
-            self.asked = self.hearing.send(scores)  # type: ignore[arg-type]
-        except StopIteration as end:
-            self.told = end.value
-        except Exception as error:
-            self.work.error = error
-
-
 class Batcher:
     """One thread for all live streams."""
 
     def __init__(self, load: Load) -> None:
         self.load = load
-        self._batches: WeakKeyDictionary[KeywordDetector, StreamBatch] = WeakKeyDictionary()
+        self._batches: WeakValueDictionary[int, SpotBatch] = WeakValueDictionary()
         self._opening = threading.Lock()
         self._waiting: deque[Work] = deque()
         self._wake = threading.Condition()
@@ -94,12 +71,15 @@ class Batcher:
         self._thread = threading.Thread(target=self._serve, name="batcher", daemon=True)
         self._thread.start()
 
-    def batch_of(self, detector: KeywordDetector) -> StreamBatch:
-        """The streams of a detector's network that are stepped together."""
+    def batch_of(self, detector: KeywordDetector) -> SpotBatch:
+        """The sessions of a detector that are stepped together; it lasts as long as they do."""
+        from sweepnet_service.detectors.keyword import SpotBatch
+
         with self._opening:
-            if detector not in self._batches:
-                self._batches[detector] = StreamBatch(detector.net)
-            return self._batches[detector]
+            batch = self._batches.get(id(detector))
+            if batch is None:
+                batch = self._batches[id(detector)] = SpotBatch(detector)
+            return batch
 
     async def news(self, stream: SpotStream, step: Step) -> News:
         """What the step brings. A step that has not begun when its caller goes is left out.
@@ -178,14 +158,17 @@ def _ended() -> Unavailable:
     return Unavailable("server", "it ends now; try another")
 
 
-def score(works: Iterable[Work]) -> None:
+def score(works: Collection[Work]) -> None:
     """Gives each work its news or its error."""
-    runs = {work: _begun(work) for work in works}
-    every = [run for group in runs.values() for run in group]
-    while asking := [run for run in every if run.asked and not run.work.error]:
-        _step(asking)
-    for work, group in runs.items():
-        _conclude(work, [run.told for run in group if run.told is not None])
+    parts = [(work, part) for work in works for part in _begun(work)]
+    news = told([part for _, part in parts])
+    for (work, _), each in zip(parts, news, strict=True):
+        if isinstance(each, Exception):
+            work.error = work.error or each
+        else:
+            work.told.append(each)
+    for work in works:
+        _conclude(work)
 
 
 def answer(works: Iterable[Work]) -> None:
@@ -198,54 +181,18 @@ def answer(works: Iterable[Work]) -> None:
             loop.call_soon_threadsafe(_deliver, ended)
 
 
-def _begun(work: Work) -> list[Run]:
+def _begun(work: Work) -> Parts:
     try:
-        runs = [Run(work, hearing) for hearing in work.step.begin()]
+        return work.step.begin()
     except Exception as error:
         work.error = error
-        return []
-    for run in runs:
-        run.go_on()
-    return runs
+        return ()
 
 
-def _step(asking: Iterable[Run]) -> None:
-    """Answers what was asked, in one step for each network."""
-    by_batch: dict[StreamBatch, list[Run]] = {}
-    for run in asking:
-        if run.asked:
-            by_batch.setdefault(run.asked[0].batch, []).append(run)
-    for batch, runs in by_batch.items():
-        _answered(batch, runs)
-
-
-def _answered(batch: StreamBatch, runs: Sequence[Run]) -> None:
-    """Goes on with each, or gives its work the error.
-
-    A refused step has moved no stream, so what it was refused for is sought by halves.
-    """
-    asked = [run.asked for run in runs if run.asked]
-    try:
-        heard = batch.step(dict(asked))
-    except CoreError as error:
-        if len(runs) == 1:
-            runs[0].work.error = error
-        else:
-            middle = len(runs) // 2
-            _answered(batch, runs[:middle])
-            _answered(batch, runs[middle:])
-    except Exception as error:
-        for run in runs:
-            run.work.error = error
-    else:
-        for run, (stream, _) in zip(runs, asked, strict=True):
-            run.go_on(heard[stream].scores)
-
-
-def _conclude(work: Work, told: Sequence[ChannelNews]) -> None:
+def _conclude(work: Work) -> None:
     if work.error is None:
         try:
-            work.news = work.stream.news(told, work.step.urgent)
+            work.news = work.stream.news(work.told, work.step.urgent)
         except Exception as error:
             work.error = error
 

@@ -106,7 +106,7 @@ def shifted(update: SpotUpdate, zero: int) -> SpotUpdate:
         return update
     return replace(
         update,
-        windows=tuple(replace(w, start=w.start + zero, end=w.end + zero) for w in update.windows),
+        windows=tuple(w._replace(start=w.start + zero, end=w.end + zero) for w in update.windows),
         events=tuple(
             replace(e, start=e.start + zero, end=e.end + zero, peak=e.peak + zero)
             for e in update.events
@@ -125,7 +125,7 @@ def only(update: SpotUpdate, labels: tuple[str, ...], wanted: tuple[str, ...]) -
     return replace(
         update,
         windows=tuple(
-            replace(w, scores=tuple(w.scores[column] for column in columns)) for w in update.windows
+            w._replace(scores=tuple(w.scores[column] for column in columns)) for w in update.windows
         ),
         aggregates=tuple(by_label[label] for label in wanted if label in by_label),
         events=tuple(event for event in update.events if event.label in wanted),

@@ -1,6 +1,6 @@
 """One stream of audio under several detectors and channels, without any gRPC.
 
-    SpotRequest -> SpotStream -> steps(message) -> begin -> hearings -> news -> summary
+    SpotRequest -> SpotStream -> steps(message) -> begin -> parts -> news -> summary
 
 Every pair of channel and detector has a session of its own, so each is scored as if alone, and
 every channel a clock of its own. All positions are samples per channel since the stream's zero.
@@ -15,17 +15,16 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from cnn_core.arrays import Array
-from sweepnet_service.live.lane import Lane, Line, opened_detector, wanted_labels
+from sweepnet_service.live.lane import Lane, Line, Parts, opened_detector, wanted_labels
 from sweepnet_service.live.replies import ChannelNews, News, Opened, Summary, clock_of, thin
 from sweepnet_service.live.request import SpotRequest, check_labels, checked_channels, require
 from sweepnet_service.pcm import Encoding, cut, decode, sample_bytes
 
 if TYPE_CHECKING:
-    from cnn_core.stream import StreamBatch
-    from sweepnet_service.detectors.keyword import KeywordDetector
-    from sweepnet_service.live.lane import Hearings
+    from sweepnet_service.captures.hearing import Watch
+    from sweepnet_service.detectors.keyword import KeywordDetector, SpotBatch
 
-    BatchOf: TypeAlias = Callable[[KeywordDetector], StreamBatch | None]
+    BatchOf: TypeAlias = Callable[[KeywordDetector], SpotBatch]
 
 PIECE_FRAMES = 1 << 16
 SHORTEST_PIECE_FRAMES = 1024
@@ -51,12 +50,12 @@ Message: TypeAlias = bytes | Gap | tuple[Chunk, ...]
 
 @dataclass(frozen=True)
 class Step:
-    """Work of bounded size on a stream: `begin` makes its hearings, in the thread that does it.
+    """Work of bounded size on a stream: `begin` makes its parts, in the thread that does it.
 
     `lane_frames`: samples that sessions will hear in it, all of them together.
     """
 
-    begin: Callable[[], Hearings]
+    begin: Callable[[], Parts]
     lane_frames: int
     urgent: bool = False
 
@@ -68,7 +67,8 @@ class SpotStream:
         self,
         request: SpotRequest,
         detectors: Sequence[tuple[str, KeywordDetector]],
-        batch_of: BatchOf = lambda detector: None,
+        batch_of: BatchOf | None = None,
+        watch: Watch | None = None,
     ) -> None:
         known = {label for _, each in detectors for label in each.labels}
         check_labels(request.labels, known, "labels")
@@ -76,11 +76,15 @@ class SpotStream:
         self.request = request
         self._detectors = [(name, each) for name, each in detectors if wanted_labels(each, request)]
         self._channel_count = request.channel_count or 1
+        batches = [(batch_of or batch_alone)(detector) for _, detector in self._detectors]
         self._lines = {
             channel: Line(
                 channel,
                 request.start_sample,
-                [Lane(channel, name, x, request, batch_of(x)) for name, x in self._detectors],
+                [
+                    Lane(channel, name, detector, request, batch, watch)
+                    for (name, detector), batch in zip(self._detectors, batches, strict=True)
+                ],
             )
             for channel in checked_channels(request.channels, self._channel_count)
         }
@@ -138,28 +142,28 @@ class SpotStream:
                 yield Step(partial(self.push_chunks, chunks), heard_frames, gap)
                 silence = 0
 
-    def push_bytes(self, data: bytes) -> Hearings:
-        """Hearings of bytes in the declared encoding, channels interleaved."""
+    def push_bytes(self, data: bytes) -> Parts:
+        """Parts of bytes in the declared encoding, channels interleaved."""
         return self.push(decode(self.request.encoding, data, self._channel_count))
 
-    def push(self, frames: Array) -> Hearings:
-        """Hearings of float32 (n, channels) samples."""
+    def push(self, frames: Array) -> Parts:
+        """Parts of float32 (n, channels) samples."""
         return chained(line.push(frames[:, line.channel]) for line in self._lines.values())
 
-    def push_chunks(self, chunks: Iterable[Chunk]) -> Hearings:
-        """Hearings of what came of single channels, each of them at most once."""
+    def push_chunks(self, chunks: Iterable[Chunk]) -> Parts:
+        """Parts of what came of single channels, each of them at most once."""
         return chained(map(self._push_chunk, chunks))
 
-    def gap(self, sample_count: int) -> Hearings:
+    def gap(self, sample_count: int) -> Parts:
         """The end of what came before, on every line."""
         return chained(line.gap(sample_count) for line in self._lines.values())
 
-    def finish(self) -> Hearings:
+    def finish(self) -> Parts:
         """The last ones of every line."""
         return chained(line.finish() for line in self._lines.values())
 
     def news(self, told: Iterable[ChannelNews], urgent: bool = False) -> News:
-        """What came of hearings, as the client wants to be told."""
+        """What came of parts, as the client wants to be told."""
         thinned = (thin(news, self.request.density) for news in told)
         return News(
             self.read_until, tuple(n for n in thinned if n is not None), self._clock, urgent
@@ -172,7 +176,7 @@ class SpotStream:
         longest = max(line.sample_count for line in lines)
         return Summary(longest, self.request.rate_hz, lanes, self._clock)
 
-    def _push_chunk(self, chunk: Chunk) -> Hearings:
+    def _push_chunk(self, chunk: Chunk) -> Parts:
         require(
             0 <= chunk.channel < self._channel_count,
             "chunks.channel",
@@ -193,8 +197,15 @@ class SpotStream:
         return len(data) // sample_bytes(self.request.encoding) * len(self._detectors)
 
 
-def chained(parts: Iterable[Hearings]) -> Hearings:
-    """All hearings one behind the other."""
+def batch_alone(detector: KeywordDetector) -> SpotBatch:
+    """For the channels of one stream alone."""
+    from sweepnet_service.detectors.keyword import SpotBatch
+
+    return SpotBatch(detector)
+
+
+def chained(parts: Iterable[Parts]) -> Parts:
+    """All parts one behind the other."""
     return list(chain.from_iterable(parts))
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from cnn_core.arrays import Array
-from sweepnet_service.detectors.keyword.mel import EnergyStream, MelBands
+from cnn_core.geometry import Window
+from sweepnet_service.detectors.keyword.mel import EnergyStream, MelBands, energies
 from sweepnet_service.errors import ModelUnreadable
 
 VERSION = 1
@@ -49,9 +50,16 @@ class LogMel(MelBands):
         """The values themselves."""
         return values
 
-    def stream(self) -> LogMelStream:
-        """A stream at its beginning."""
-        return LogMelStream(self)
+    def stream(self, window: Window | None = None) -> EnergyStream:
+        """A stream at its beginning; frames that complete no window of `window` wait."""
+        return EnergyStream(self, window)
+
+    def push(
+        self, streams: Sequence[EnergyStream], samples: Sequence[Array], last: Sequence[bool]
+    ) -> tuple[Array, list[int]]:
+        """The frames that each stream's next samples complete, one stream behind the other."""
+        energy, counts = energies(streams, samples, last)
+        return compress(energy), counts
 
     def describe(self) -> dict[str, Any]:
         """The settings as a model file keeps them."""
@@ -61,17 +69,6 @@ class LogMel(MelBands):
     def from_description(cls, description: Mapping[str, Any]) -> LogMel:
         """The settings that `describe` wrote. Raises ModelUnreadable for a newer version."""
         return cls(**of_version(description, VERSION))
-
-
-class LogMelStream:
-    """The frames of a signal that comes in chunks of any size."""
-
-    def __init__(self, features: LogMel) -> None:
-        self._energy = EnergyStream(features)
-
-    def push(self, samples: Array) -> Array:
-        """The frames that `samples` (n,) complete: float32 (t, bands)."""
-        return compress(self._energy.push(samples))
 
 
 def of_version(description: Mapping[str, Any], known: int) -> dict[str, Any]:

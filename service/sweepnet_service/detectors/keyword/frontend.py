@@ -9,26 +9,21 @@ A model file names its front end and its settings, so that training and serving 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from cnn_core.arrays import Array
+from cnn_core.geometry import Window
 from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.mel import EnergyStream
 from sweepnet_service.detectors.keyword.pcen import Pcen
 from sweepnet_service.errors import InvalidInput, ModelUnreadable, shown
 
 FRONT_ENDS: Mapping[str, type[LogMel] | type[Pcen]] = {"log-mel": LogMel, "pcen": Pcen}
 
 
-class FrameStream(Protocol):
-    """The frames of a signal that comes in chunks of any size."""
-
-    def push(self, samples: Array) -> Array:
-        """The frames that `samples` (n,) complete: float32 (t, bands)."""
-
-
 class FrontEnd(Protocol):
-    """However samples come, `stream` gives what `frames` gives of the whole."""
+    """However samples come, streams are given what `frames` gives of the whole."""
 
     @property
     def rate_hz(self) -> int: ...
@@ -68,8 +63,15 @@ class FrontEnd(Protocol):
     def from_log_mel(self, values: Array) -> Array:
         """The frames of whole signals that are kept as log-mel (..., T, bands)."""
 
-    def stream(self) -> FrameStream:
-        """A stream at its beginning."""
+    def stream(self, window: Window | None = None) -> EnergyStream:
+        """A stream at its beginning; frames that complete no window of `window` wait."""
+
+    def push(
+        self, streams: Sequence[Any], samples: Sequence[Array], last: Sequence[bool]
+    ) -> tuple[Array, list[int]]:
+        """The frames that each stream's next samples (n,) complete, one stream behind the other:
+        float32 (t, bands), by one transform; and how many are each one's. `last`: the signal ends.
+        """
 
     def describe(self) -> dict[str, Any]:
         """The settings and their version, as a model file keeps them."""

@@ -5,13 +5,16 @@ Frame i covers samples [i * hop, i * hop + width) and is never normalised by wha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from scipy.fft import rfft
 
-from cnn_core.arrays import Array
+from cnn_core.arrays import Array, Integers
+from cnn_core.geometry import Window
 from sweepnet_service.errors import InvalidInput
 
 
@@ -68,27 +71,65 @@ class MelBands:
 
     def energy(self, samples: Array) -> Array:
         """The bands' energies in all frames of `samples` (n,): float32 (count(n), bands)."""
-        if self.count(len(samples)) == 0:
+        return self.energy_at(samples, self.hop_samples * np.arange(self.count(len(samples))))
+
+    def energy_at(self, samples: Array, starts: Integers) -> Array:
+        """The same in the frames that begin at `starts` (t,): float32 (t, bands)."""
+        if not len(starts):
             return np.empty((0, self.bands), np.float32)
         views = np.lib.stride_tricks.sliding_window_view(samples, self.width_samples)
-        spectrum = rfft(views[:: self.hop_samples] * self.window, self.fft_samples)
+        padded = np.zeros((len(starts), self.fft_samples), np.float32)
+        np.multiply(views[starts], self.window, out=padded[:, : self.width_samples])
+        spectrum = rfft(padded)
         power = spectrum.real**2 + spectrum.imag**2
         return np.asarray(power @ self.filters, np.float32)
 
 
 class EnergyStream:
-    """The band energies of a signal that comes in chunks of any size."""
+    """Where a signal that comes in chunks of any size stands: the samples that frames still need.
 
-    def __init__(self, bands: MelBands) -> None:
-        self._bands = bands
-        self._tail = np.empty(0, np.float32)
+    Frames that complete no window of `window` wait for those that do, so that a network's streams
+    all stand alike: with the place of its next window at the end of what it has had.
+    """
 
-    def push(self, samples: Array) -> Array:
-        """The frames that `samples` (n,) complete: float32 (t, bands)."""
-        signal = np.concatenate([self._tail, np.asarray(samples, np.float32)])
-        frames = self._bands.energy(signal)
-        self._tail = signal[len(frames) * self._bands.hop_samples :].copy()
-        return frames
+    def __init__(self, bands: MelBands, window: Window | None = None) -> None:
+        self.bands = bands
+        window = window or Window()
+        self._first, self._step = int(window.start + window.size), max(1, int(window.step))
+        self.waiting = np.empty(0, np.float32)
+        self._given = 0
+
+    def take(self, signal: Array, last: bool = False) -> int:
+        """How many frames are due of `signal` (n,), which begins with the samples that waited.
+
+        What they leave is kept; all of them are due at the end.
+        """
+        count = self.bands.count(len(signal))
+        spare = 0 if last else (self._given + count - self._first) % self._step
+        count = max(0, count - spare)
+        self._given += count
+        self.waiting = signal[count * self.bands.hop_samples :].copy()
+        return count
+
+
+def energies(
+    streams: Sequence[EnergyStream], samples: Sequence[Array], last: Sequence[bool]
+) -> tuple[Array, list[int]]:
+    """The frames that come due of several signals, one signal behind the other: float32
+    (t, bands), all by one transform; and how many are each one's. `streams`: of one `MelBands`.
+    """
+    bands = streams[0].bands
+    waited = [stream.waiting for stream in streams]
+    signal = np.concatenate([part for pair in zip(waited, samples, strict=True) for part in pair])
+    ends = list(accumulate(len(old) + len(new) for old, new in zip(waited, samples, strict=True)))
+    begins = [0, *ends[:-1]]
+    counts = [
+        stream.take(signal[begin:end], final)
+        for stream, begin, end, final in zip(streams, begins, ends, last, strict=True)
+    ]
+    before = np.cumsum([0, *counts[:-1]])
+    hops = np.arange(sum(counts)) - np.repeat(before, counts)
+    return bands.energy_at(signal, np.repeat(begins, counts) + bands.hop_samples * hops), counts
 
 
 def require(name: str, value: float, holds: bool, expected: str) -> None:

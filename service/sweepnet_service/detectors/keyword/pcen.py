@@ -10,7 +10,7 @@ band, and gives the frames of the whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -18,8 +18,9 @@ import numpy as np
 from scipy.signal import lfilter
 
 from cnn_core.arrays import Array
+from cnn_core.geometry import Window
 from sweepnet_service.detectors.keyword.features import LogMel, expand, of_version
-from sweepnet_service.detectors.keyword.mel import EnergyStream, MelBands, require
+from sweepnet_service.detectors.keyword.mel import EnergyStream, MelBands, energies, require
 
 VERSION = 1
 
@@ -89,9 +90,18 @@ class Pcen(MelBands):
         delta, root = np.float32(self.delta), np.float32(self.root)
         return np.asarray((energy * gain + delta) ** root - delta**root, np.float32)
 
-    def stream(self) -> PcenStream:
-        """A stream at its beginning."""
-        return PcenStream(self)
+    def stream(self, window: Window | None = None) -> PcenStream:
+        """A stream at its beginning; frames that complete no window of `window` wait."""
+        return PcenStream(self, window)
+
+    def push(
+        self, streams: Sequence[PcenStream], samples: Sequence[Array], last: Sequence[bool]
+    ) -> tuple[Array, list[int]]:
+        """The frames that each stream's next samples complete, one stream behind the other."""
+        energy, counts = energies(streams, samples, last)
+        parts = np.split(energy, np.cumsum(counts)[:-1])
+        means = [stream.means(part) for stream, part in zip(streams, parts, strict=True)]
+        return self.normalised(energy, np.concatenate(means)), counts
 
     def describe(self) -> dict[str, Any]:
         """The settings as a model file keeps them."""
@@ -103,19 +113,18 @@ class Pcen(MelBands):
         return cls(**{k: v for k, v in of_version(description, VERSION).items() if k != "kind"})
 
 
-class PcenStream:
-    """The frames of a signal that comes in chunks of any size."""
+class PcenStream(EnergyStream):
+    """Where a signal stands, and the bands' means there."""
 
-    def __init__(self, features: Pcen) -> None:
+    def __init__(self, features: Pcen, window: Window | None = None) -> None:
+        super().__init__(features, window)
         self._features = features
-        self._energy = EnergyStream(features)
         self._mean: Array | None = None
 
-    def push(self, samples: Array) -> Array:
-        """The frames that `samples` (n,) complete: float32 (t, bands)."""
-        energy = self._energy.push(samples)
+    def means(self, energy: Array) -> Array:
+        """The bands' means in each of the next frames (t, bands)."""
         if not len(energy):
             return energy
         before = energy[:1] if self._mean is None else self._mean
         means, self._mean = self._features.means(energy, before)
-        return self._features.normalised(energy, means)
+        return means

@@ -5,37 +5,39 @@
 Every arrow keeps its own state, so that chunking changes nothing. Silence is put before the first
 sample and after the last; times are in samples of the source, counted from its first.
 
-`hearing` and `finishing` leave the network to the caller, who may step many sessions at once;
-`push` and `finish` are the same for a session alone.
+A session holds the state of its stream; `SpotBatch.step` moves many of them on at once, and `push`
+and `finish` are such a step of a session alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
-from typing import TypeAlias, TypeVar, cast
 
 import numpy as np
 import soxr
 
-from cnn_core.aggregate import Aggregate as Running
 from cnn_core.aggregate import Max, Mean, SoftmaxMean
 from cnn_core.arrays import Array
 from cnn_core.decide import EachLabel, Hysteresis, Peak
 from cnn_core.errors import CoreError
-from cnn_core.stream import Stream, StreamBatch, open_stream
+from cnn_core.stream import Stream
+from sweepnet_service.detectors.keyword.batch import Due, Piece, SpotBatch, nearest
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.explanation import Explainer, SpotExplanation
+from sweepnet_service.detectors.keyword.mel import EnergyStream
+from sweepnet_service.detectors.keyword.updates import (
+    Aggregate,
+    KeywordEvent,
+    SpotUpdate,
+    WindowScore,
+)
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 384_000
 LONGEST_HORIZON_S = 3_600
-T = TypeVar("T")
-Hearing: TypeAlias = Generator[tuple[Stream, Array], Array, T]
-"""Yields a stream of the network with its next frames (t, bands), is sent the scores (t', labels)
-that they complete, and returns what came of it."""
+Folds = tuple[Max, Mean, SoftmaxMean]
 
 
 @dataclass(frozen=True)
@@ -53,56 +55,10 @@ class SpotOptions:
     explanations: bool = False
 
 
-@dataclass(frozen=True)
-class WindowScore:
-    """Probabilities, in the order of the labels, for source samples [start, end)."""
-
-    start: int
-    end: int
-    scores: tuple[float, ...]
-    warming: bool
-
-
-@dataclass(frozen=True)
-class Aggregate:
-    """One label's scores over the horizon."""
-
-    label: str
-    maximum: float
-    mean: float
-    softmax: float
-
-
-@dataclass(frozen=True)
-class KeywordEvent:
-    """A word that was heard: its extent [start, end) and middle `peak` in source samples."""
-
-    label: str
-    start: int
-    end: int
-    peak: int
-    score: float
-
-
-@dataclass(frozen=True)
-class SpotUpdate:
-    """What new samples brought; `features` are new frames (t, bands) if asked for.
-
-    So are `explanations`: of events, and at the end of the highest window where a label had none.
-    """
-
-    windows: tuple[WindowScore, ...] = ()
-    aggregates: tuple[Aggregate, ...] = ()
-    events: tuple[KeywordEvent, ...] = ()
-    read_until: int = 0
-    features: Array | None = None
-    explanations: tuple[SpotExplanation, ...] = ()
-
-
 class SpotSession:
     """One mono channel of one stream; not to be shared by threads.
 
-    `batch`: the streams of the detector's network that are stepped with this one.
+    `batch`: the sessions of the detector that are stepped with this one; without it none.
     """
 
     def __init__(
@@ -110,90 +66,119 @@ class SpotSession:
         detector: KeywordDetector,
         rate_hz: int,
         options: SpotOptions = SpotOptions(),
-        batch: StreamBatch | None = None,
+        batch: SpotBatch | None = None,
     ) -> None:
         check_rate(rate_hz)
         self.detector, self.rate_hz, self.options = detector, rate_hz, options
-        self._batch = batch
+        self.batch = SpotBatch(detector) if batch is None else batch
+        self.frames: EnergyStream | None = None
+        self.net: Stream | None = None
         self._resampler = resampler(rate_hz, detector.rate_hz)
-        self._frames = detector.features.stream()
         self._explainer = Explainer(detector) if options.explanations else None
         self._decider = EachLabel(deciders(detector, options))
         self._decided = self._decider.init()
-        self._aggregates = aggregates(detector, options)
-        self._totals = [aggregate.init(len(detector.labels)) for aggregate in self._aggregates]
-        self._values: tuple[Aggregate, ...] = ()
-        self._read = self._windows = self._frames_seen = 0
+        self.thresholds = np.array([rule.threshold for rule in self._decider.rules])
+        self.aggregates = aggregates(detector, options)
+        self.totals = [aggregate.init(len(detector.labels)) for aggregate in self.aggregates]
+        self.values: tuple[Aggregate, ...] = ()
+        self.read = self.windows = self._frames_seen = 0
         self._finished = False
-
-    @cached_property
-    def _net(self) -> Stream:
-        """Opened when first needed: `replay` decides about scores without it."""
-        return open_stream(self.detector.net) if self._batch is None else self._batch.open()
 
     def push(self, samples: Array) -> SpotUpdate:
         """What the next samples (n,), n >= 0, of the source bring; floats in -1..1."""
-        return alone(self.hearing(samples))
+        return self._alone(self.piece(samples))
 
     def finish(self) -> SpotUpdate:
         """What remains: the last windows, padded with silence, and events still open."""
-        return alone(self.finishing())
+        return self._alone(self.end)
 
-    def hearing(self, samples: Array) -> Hearing[SpotUpdate]:
-        """`push`, its network left to the caller."""
-        if self._finished:
-            raise FailedPrecondition("samples", "the stream is finished; open a new session")
-        samples = checked(samples)
-        if not len(samples):
-            return self._update((), (), self._no_features())
-        silence = np.zeros(0 if self._read else self.detector.padding_samples, np.float32)
-        self._read += len(samples)
-        return (yield from self._hear(np.concatenate([silence, self._resample(samples)])))
+    def piece(self, samples: Array) -> Piece:
+        """The next samples (n,), to be stepped with the pieces of other sessions."""
+        return Piece(self, samples)
 
-    def finishing(self) -> Hearing[SpotUpdate]:
-        """`finish`, its network left to the caller."""
-        if self._finished:
-            raise FailedPrecondition("finish", "the stream is finished already")
-        self._finished = True
-        if self._read == 0:
-            return self._update((), (), self._no_features())
-        rest = self._resample(np.empty(0, np.float32), last=True)
-        silence = np.zeros(self.detector.padding_samples, np.float32)
-        return (yield from self._hear(np.concatenate([rest, silence])))
+    @property
+    def end(self) -> Piece:
+        """The piece that ends the stream."""
+        return Piece(self, np.empty(0, np.float32), last=True)
 
     def replay(self, label: str, scores: Array, samples: int) -> list[KeywordEvent]:
         """The events of a finished stream of so many samples from one label's scores (t,)."""
-        self._read = samples
+        self.read = samples
         rule = self._decider.rules[self.detector.labels.index(label)]
         return [self._event(label, peak) for peak in rule.peaks(scores)]
+
+    def take(self, samples: Array, last: bool) -> Array | None:
+        """The samples at the detector's rate, silence behind the last; None if there is nothing."""
+        if self._finished:
+            raise FailedPrecondition("samples", "the stream is finished; open a new session")
+        samples = checked(samples)
+        self._finished = last
+        self.read += len(samples)
+        if last and self.read:
+            silence = np.zeros(self.detector.padding_samples, np.float32)
+            return np.concatenate((self._resample(samples, last), silence))
+        return self._resample(samples) if len(samples) else None
+
+    def unchanged(self) -> SpotUpdate:
+        """What is told where nothing was heard."""
+        empty = np.empty((0, self.detector.features.bands), np.float32)
+        features = empty if self.options.features else None
+        return SpotUpdate((), self.values, (), self.read, features)
+
+    def update(
+        self,
+        windows: tuple[WindowScore, ...],
+        values: tuple[Aggregate, ...],
+        due: Due,
+        loud: bool,
+    ) -> SpotUpdate:
+        """What is told of the windows that its share of a step completed; `loud`: one of their
+        scores reaches its threshold.
+        """
+        self.values = values
+        peaks = self._decide(due.scores, loud)
+        self.windows += len(windows)
+        events = tuple(self._event(label, peak) for label, peak in peaks)
+        explanations = self._explained(due.frames, due.scores, peaks)
+        features = self._real(due.frames)
+        return SpotUpdate(windows, values, events, self.read, features, explanations)
+
+    def _alone(self, piece: Piece) -> SpotUpdate:
+        (told,) = self.batch.step([piece])
+        if isinstance(told, Exception):
+            raise told
+        return told
 
     def _resample(self, samples: Array, last: bool = False) -> Array:
         if self._resampler is None:
             return samples
         return np.asarray(self._resampler.resample_chunk(samples, last=last), np.float32)
 
-    def _hear(self, samples: Array) -> Hearing[SpotUpdate]:
-        """From samples at the detector's rate to an update."""
-        frames = self._frames.push(samples)
-        scores = yield self._net, frames
-        first = self._windows
-        self._windows += len(scores)
-        windows = tuple(self._window(first + i, row) for i, row in enumerate(scores))
-        if len(scores):
-            self._values = self._aggregate(scores)
-        peaks = self._decide(scores)
-        events = tuple(self._event(label, peak) for label, peak in peaks)
-        explanations = self._explained(frames, scores, peaks)
-        return self._update(windows, events, self._real(frames), explanations)
+    def _decide(self, scores: Array, loud: bool) -> list[tuple[str, Peak]]:
+        """The peaks that ended, with their labels."""
+        ended: list[tuple[int, Peak]] = []
+        # Below their thresholds rules without an open peak only count.
+        if loud or any(state.open for state in self._decided):
+            now = tuple(replace(state, seen=self.windows) for state in self._decided)
+            self._decided, ended = self._decider.step(now, scores)
+        ended += self._decider.finish(self._decided) if self._finished else []
+        return [(self.detector.labels[place], peak) for place, peak in ended]
 
-    def _update(
-        self,
-        windows: tuple[WindowScore, ...],
-        events: tuple[KeywordEvent, ...],
-        features: Array | None,
-        explanations: tuple[SpotExplanation, ...] = (),
-    ) -> SpotUpdate:
-        return SpotUpdate(windows, self._values, events, self._read, features, explanations)
+    def _event(self, label: str, peak: Peak) -> KeywordEvent:
+        first, _ = self.detector.window.span(peak.peak)
+        place = self.detector.placements[label]
+        start, middle, end = (
+            self._source(first + Fraction(seconds) * self.detector.rate_hz)
+            for seconds in (place.start_s, (place.start_s + place.end_s) / 2, place.end_s)
+        )
+        # A word may be placed in the silence behind the source: it has a sample of its own still.
+        end = max(end, 1)
+        return KeywordEvent(label, min(start, end - 1), end, min(middle, end - 1), peak.score)
+
+    def _source(self, sample: Fraction) -> int:
+        """A sample of the padded signal at the detector's rate as one of the source, within it."""
+        position = (sample - self.detector.padding_samples) * self.rate_hz
+        return min(max(0, nearest(position, self.detector.rate_hz)), self.read)
 
     def _explained(
         self, frames: Array, scores: Array, peaks: list[tuple[str, Peak]]
@@ -209,47 +194,6 @@ class SpotSession:
         scale = self.rate_hz / self.detector.rate_hz
         return tuple(each.placed(scale, self.detector.padding_samples) for each in found)
 
-    def _window(self, index: int, scores: Array) -> WindowScore:
-        first, past = self.detector.window.span(index)
-        return WindowScore(
-            start=self._source(first),
-            end=self._source(past),
-            scores=tuple(scores.tolist()),
-            warming=first < self.detector.padding_samples,
-        )
-
-    def _source(self, sample: int | Fraction) -> int:
-        """A sample of the padded signal at the detector's rate as one of the source, within it."""
-        position = (sample - self.detector.padding_samples) * self.rate_hz
-        return min(max(0, nearest(position, self.detector.rate_hz)), self._read)
-
-    def _aggregate(self, scores: Array) -> tuple[Aggregate, ...]:
-        last = []
-        for place, aggregate in enumerate(self._aggregates):
-            self._totals[place], values = aggregate.step(self._totals[place], scores)
-            last.append(values[-1])
-        return tuple(
-            Aggregate(label, *map(float, values))
-            for label, *values in zip(self.detector.labels, *last, strict=True)
-        )
-
-    def _decide(self, scores: Array) -> list[tuple[str, Peak]]:
-        """The peaks that ended, with their labels."""
-        self._decided, ended = self._decider.step(self._decided, scores)
-        ended += self._decider.finish(self._decided) if self._finished else []
-        return [(self.detector.labels[place], peak) for place, peak in ended]
-
-    def _event(self, label: str, peak: Peak) -> KeywordEvent:
-        first, _ = self.detector.window.span(peak.peak)
-        place = self.detector.placements[label]
-        start, middle, end = (
-            self._source(first + Fraction(seconds) * self.detector.rate_hz)
-            for seconds in (place.start_s, (place.start_s + place.end_s) / 2, place.end_s)
-        )
-        # A word may be placed in the silence behind the source: it has a sample of its own still.
-        end = max(end, 1)
-        return KeywordEvent(label, min(start, end - 1), end, min(middle, end - 1), peak.score)
-
     def _real(self, frames: Array) -> Array | None:
         """The frames that begin and end within the source."""
         if not self.options.features:
@@ -258,33 +202,10 @@ class SpotSession:
         first = max(0, before - self._frames_seen)
         past = len(frames)
         if self._finished:
-            samples = self._read * self.detector.rate_hz // self.rate_hz
+            samples = self.read * self.detector.rate_hz // self.rate_hz
             past = before + self.detector.features.count(samples) - self._frames_seen
         self._frames_seen += len(frames)
         return frames[first : max(first, past)]
-
-    def _no_features(self) -> Array | None:
-        empty = np.empty((0, self.detector.features.bands), np.float32)
-        return empty if self.options.features else None
-
-
-def alone(hearing: Hearing[T]) -> T:
-    """What comes of it when its network is stepped by itself."""
-    try:
-        stream, frames = next(hearing)
-        while True:
-            stream, frames = hearing.send(stream.step(frames).scores)
-    except StopIteration as end:
-        return cast("T", end.value)
-
-
-def nearest(number: int | Fraction, divisor: int) -> int:
-    """`number / divisor` as `round` rounds it, halves to the even; whole numbers without fractions,
-    as this is asked for twice a window."""
-    if not isinstance(number, int):
-        return round(number / divisor)
-    whole, rest = divmod(2 * number + divisor, 2 * divisor)
-    return whole - (rest == 0 and whole % 2)
 
 
 def check_rate(rate_hz: int) -> None:
@@ -339,7 +260,7 @@ def decider(detector: KeywordDetector, label: str, value: float) -> Hysteresis:
     )
 
 
-def aggregates(detector: KeywordDetector, options: SpotOptions) -> tuple[Running, Running, Running]:
+def aggregates(detector: KeywordDetector, options: SpotOptions) -> Folds:
     """Maximum, mean and softmax over the horizon asked for. Raises InvalidInput."""
     over_s = options.aggregate_over_s
     if over_s is not None and not detector.hop_s <= over_s <= LONGEST_HORIZON_S:
@@ -352,15 +273,3 @@ def aggregates(detector: KeywordDetector, options: SpotOptions) -> tuple[Running
         return Max(horizon), Mean(horizon), SoftmaxMean(options.softmax_temperature, horizon)
     except CoreError as error:
         raise InvalidInput("softmax_temperature", str(error)) from error
-
-
-__all__ = [
-    "Aggregate",
-    "Hearing",
-    "KeywordEvent",
-    "SpotOptions",
-    "SpotSession",
-    "SpotUpdate",
-    "WindowScore",
-    "alone",
-]

@@ -1,0 +1,230 @@
+"""Streams of one detector scored together: a step is a few calls of NumPy, however many they are.
+
+    samples -> frames -> scores -> windows, aggregates, decisions -> an update for each
+               one transform      one network step       arrays of all streams
+
+What is left to each stream alone is what is rare: another sample rate, a word that is being heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import lcm
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from cnn_core.errors import CoreError
+from cnn_core.stream import Stream, StreamBatch
+from sweepnet_service.detectors.keyword.mel import EnergyStream
+from sweepnet_service.detectors.keyword.updates import Aggregate, SpotUpdate, WindowScore
+
+if TYPE_CHECKING:
+    from sweepnet_service.detectors.keyword.detector import KeywordDetector
+    from sweepnet_service.detectors.keyword.session import SpotSession
+
+Told: TypeAlias = "SpotUpdate | Exception"
+
+
+class Piece(NamedTuple):
+    """What one session hears in a step: samples (n,) of its source, and whether it ends there."""
+
+    session: SpotSession
+    samples: Array
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where every stream stands once it has heard the silence before its first sample."""
+
+    frames: EnergyStream
+    net: Stream
+    scores: Array
+
+
+@dataclass(eq=False)
+class Due:
+    """A session's share of a step, as it goes from samples to scores."""
+
+    session: SpotSession
+    signal: Array
+    last: bool
+    early: Array | None = None
+    """Scores that the silence before the signal had completed."""
+    net: Stream = field(init=False)
+    frames: Array = field(init=False)
+    scores: Array = field(init=False)
+    told: Told | None = None
+
+
+class SpotBatch:
+    """The sessions of one detector that are stepped together; not to be shared by threads.
+
+    To rounding, what a session is told does not depend on who shares its steps.
+    """
+
+    def __init__(self, detector: KeywordDetector) -> None:
+        self.detector = detector
+        self._net = StreamBatch(detector.net)
+        self._start: Start | None = None
+
+    def step(self, pieces: Sequence[Piece]) -> list[Told]:
+        """What each piece brings, or why it cannot be; no session may have two of them.
+
+        One that cannot be ends its own session: the others are told what they are told without it.
+        """
+        taken = [_taken(piece) for piece in pieces]
+        due = [each for each in taken if isinstance(each, Due)]
+        if due:
+            self._hear(due)
+            self._score(due)
+            self._tell([each for each in due if each.told is None])
+        told = [each.told if isinstance(each, Due) else each for each in taken]
+        return [each or RuntimeError("a piece without an update") for each in told]
+
+    def _hear(self, due: Sequence[Due]) -> None:
+        """Gives each its frames."""
+        for each in due:
+            if each.session.net is None:
+                self._open(each)
+            assert each.session.net is not None
+            each.net = each.session.net
+        streams, signals, last = zip(
+            *((each.session.frames, each.signal, each.last) for each in due), strict=True
+        )
+        frames, counts = self.detector.features.push(streams, signals, last)
+        ends = np.cumsum(counts).tolist()
+        for each, end, count in zip(due, ends, counts, strict=True):
+            each.frames = frames[end - count : end]
+
+    def _open(self, due: Due) -> None:
+        """The silence before the first sample is heard once for all, but by those who are told of
+        frames: they hear it themselves."""
+        session = due.session
+        if session.options.features or session.options.explanations:
+            session.frames, session.net = self.detector.features.stream(), self._net.open()
+            due.signal = np.concatenate((self._silence, due.signal))
+            return
+        if self._start is None:
+            self._start = self._started()
+        session.frames = copy(self._start.frames)
+        session.net, due.early = self._start.net.fork(), self._start.scores
+
+    def _started(self) -> Start:
+        features = self.detector.features
+        frames, net = features.stream(self.detector.net.windows[0]), self._net.open()
+        heard, _ = features.push([frames], [self._silence], [False])
+        return Start(frames, net, net.step(heard).scores)
+
+    @property
+    def _silence(self) -> Array:
+        return np.zeros(self.detector.padding_samples, np.float32)
+
+    def _score(self, due: Sequence[Due]) -> None:
+        """Gives each its scores, or the error that is its own.
+
+        A refused step has moved no stream, so what it was refused for is sought by halves.
+        """
+        try:
+            heard = self._net.step({each.net: each.frames for each in due})
+        except CoreError as error:
+            if len(due) == 1:
+                due[0].told = error
+                return
+            middle = len(due) // 2
+            self._score(due[:middle])
+            self._score(due[middle:])
+            return
+        for each in due:
+            each.scores = heard[each.net].scores
+            if each.early is not None and len(each.early):
+                each.scores = np.concatenate((each.early, each.scores))
+
+    def _tell(self, due: Iterable[Due]) -> None:
+        """Gives each its update: those with as many scores and the same aggregates at once."""
+        alike: dict[object, list[Due]] = {}
+        for each in due:
+            totals = tuple(total.shape for total in each.session.totals)
+            key = (len(each.scores), each.session.aggregates, totals)
+            alike.setdefault(key, []).append(each)
+        for group in alike.values():
+            self._tell_alike(group)
+
+    def _tell_alike(self, due: Sequence[Due]) -> None:
+        sessions = [each.session for each in due]
+        scores = np.stack([each.scores for each in due])
+        windows = self._windows(sessions, scores)
+        aggregates = self._aggregated(sessions, scores)
+        above = np.greater_equal(scores, np.stack([s.thresholds for s in sessions])[:, None])
+        loud = above.reshape(len(due), -1).any(axis=1).tolist()
+        for each, own, values, heard in zip(due, windows, aggregates, loud, strict=True):
+            each.told = each.session.update(own, values, each, heard)
+
+    def _windows(
+        self, sessions: Sequence[SpotSession], scores: Array
+    ) -> list[tuple[WindowScore, ...]]:
+        """The windows of scores (N, t, L), in samples of each source."""
+        if not scores.shape[1]:
+            return [()] * len(sessions)
+        window, padding = self.detector.window, self.detector.padding_samples
+        # Places may be fractions, where a network upsamples: they are counted in their parts.
+        part = lcm(*(x.denominator for x in (window.start, window.size, window.step)))
+        start, size, step = (int(x * part) for x in (window.start, window.size, window.step))
+        numbers = np.array([s.windows for s in sessions])[:, None] + np.arange(scores.shape[1])
+        first = start + step * numbers
+        rates = np.array([s.rate_hz for s in sessions])[:, None]
+        read = np.array([s.read for s in sessions])[:, None]
+        starts, ends = (
+            np.clip(nearest((at - padding * part) * rates, self.detector.rate_hz * part), 0, read)
+            for at in (first, first + size)
+        )
+        columns = (starts, ends, scores, first < padding * part)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return [
+            tuple(WindowScore(a, b, tuple(c), d) for a, b, c, d in zip(*row, strict=True))
+            for row in rows
+        ]
+
+    def _aggregated(
+        self, sessions: Sequence[SpotSession], scores: Array
+    ) -> list[tuple[Aggregate, ...]]:
+        """What each session's windows so far amount to; scores (N, t, L) come last."""
+        if not scores.shape[1]:
+            return [session.values for session in sessions]
+        last = []
+        for place, aggregate in enumerate(sessions[0].aggregates):
+            states = np.stack([session.totals[place] for session in sessions])
+            states, values = aggregate.step_all(states, scores)
+            last.append(values[:, -1].tolist())
+            for session, state in zip(sessions, states, strict=True):
+                session.totals[place] = state.copy()  # a view would keep all others alive
+        return [
+            tuple(map(Aggregate, self.detector.labels, *values))
+            for values in zip(*last, strict=True)
+        ]
+
+
+def _taken(piece: Piece) -> Due | Told:
+    """The piece at the detector's rate; where there is nothing to score, what is told of it."""
+    try:
+        signal = piece.session.take(piece.samples, piece.last)
+    except Exception as error:  # whatever it is, it is this session's own
+        return error
+    if signal is None:
+        return piece.session.unchanged()
+    return Due(piece.session, signal, piece.last)
+
+
+def nearest(number: Any, divisor: int) -> Any:
+    """`number / divisor` as `round` rounds it, halves to the even; whole numbers, one or an array
+    of them, without fractions.
+    """
+    if isinstance(number, Fraction):
+        return round(number / divisor)
+    whole, rest = divmod(2 * number + divisor, 2 * divisor)
+    return whole - ((rest == 0) & (whole % 2 == 1))
