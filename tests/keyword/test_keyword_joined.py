@@ -29,11 +29,12 @@ from sweepnet_service.detectors.keyword.assembly import (
     assemble,
     taken_apart,
 )
+from sweepnet_service.detectors.keyword.evaluate.peaks import log_odds
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings, build_head
 from sweepnet_service.detectors.keyword.joined import joined, mean_of, with_label
 from sweepnet_service.detectors.keyword.trunk import CHANNELS
-from sweepnet_service.detectors.keyword.tuning import log_odds, untuned
+from sweepnet_service.detectors.keyword.tuning import untuned
 from sweepnet_service.errors import InvalidInput
 
 SPELLINGS = ((11, 2, 5), (11, 3))

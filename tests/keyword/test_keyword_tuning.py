@@ -20,13 +20,12 @@ from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.detector import FEWEST_HOURS
 from sweepnet_service.detectors.keyword.evaluate import Alarms, Decider, Heard
 from sweepnet_service.detectors.keyword.evaluate.heard import peaks
+from sweepnet_service.detectors.keyword.evaluate.peaks import heard_peaks, log_odds
 from sweepnet_service.detectors.keyword.held_out import HeldOut
 from sweepnet_service.detectors.keyword.joined import with_label
 from sweepnet_service.detectors.keyword.tuning import (
     RATES,
     by_misses,
-    heard_peaks,
-    log_odds,
     rescaled,
     tail,
     tuned,

@@ -72,7 +72,8 @@ def keyword(
     """Misses and false alarms of a keyword detector, by the code that serves, as an HTML report.
 
     The report has the DET curve, false alarms by kind of recording, misses by condition and
-    speaker, the delay, and the worst misses and false alarms to listen to.
+    speaker, the delay, how far scores are probabilities, and the worst misses and false alarms to
+    listen to.
     """
     from sweepnet_service.detectors.keyword import KeywordDetector
     from sweepnet_service.detectors.keyword.evaluate import record

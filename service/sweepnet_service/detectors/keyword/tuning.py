@@ -8,7 +8,7 @@ to the 25 highest (peaks over threshold; Pickands 1975).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,7 @@ from scipy.special import expit, logit
 from cnn_core.arrays import Array
 from cnn_core.layers import Sequential
 from sweepnet_service.detectors.keyword.assembly import Calibrated
-from sweepnet_service.detectors.keyword.calibration import (
-    PRIOR,
-    cross_validated,
-    platt,
-    reliability,
-)
+from sweepnet_service.detectors.keyword.calibration import PRIOR, cross_validated, platt
 from sweepnet_service.detectors.keyword.dataset import relative_word
 from sweepnet_service.detectors.keyword.detector import (
     FEWEST_HOURS,
@@ -32,16 +27,14 @@ from sweepnet_service.detectors.keyword.detector import (
     Placement,
 )
 from sweepnet_service.detectors.keyword.evaluate.curve import Alarms, counted, threshold_at
-from sweepnet_service.detectors.keyword.evaluate.heard import (
-    Decider,
-    Heard,
-    hear,
-    hours,
-    peaks,
-    word_score,
+from sweepnet_service.detectors.keyword.evaluate.heard import Decider, Heard, hear
+from sweepnet_service.detectors.keyword.evaluate.peaks import (
+    FINITE,
+    Peaks,
+    heard_peaks,
+    log_odds,
 )
 from sweepnet_service.detectors.keyword.evaluate.report import Report, measured_on, report_of
-from sweepnet_service.detectors.keyword.folds import voice
 from sweepnet_service.detectors.keyword.frontend import FrontEnd
 
 RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -49,47 +42,6 @@ DEFAULT_RATE = 1.0
 TAIL, FEWEST_ALARMS = 25, 3
 MISSES = (0.3, 0.2, 0.1, 0.05)
 DEFAULT_MISS = 0.1
-FINITE = (1e-12, 1 - 1e-7)
-
-
-@dataclass(frozen=True)
-class Peaks:
-    """Log odds of the word in recordings that say it, (n,), and of the peaks of other sound, (m,)
-    from the highest; who made each; how many hours of other sound there were.
-    """
-
-    words: Array
-    voices: tuple[str, ...]
-    others: Array
-    other_voices: tuple[str, ...]
-    hours: float
-
-
-def heard_peaks(
-    detector: KeywordDetector, label: str, words: Sequence[Heard], speech: Sequence[Heard]
-) -> Peaks:
-    """The peaks of recordings with the word and without it."""
-    apart = round(1.0 / detector.hop_s)
-    others = [
-        (float(odds[index]), voice(each.recording))
-        for each in speech
-        for odds in [log_odds(each.scores)]
-        for index in peaks(odds, apart)
-    ]
-    others.sort(reverse=True)
-    best = np.array([word_score(detector, label, each) for each in words], np.float32)
-    return Peaks(
-        words=log_odds(best),
-        voices=tuple(voice(each.recording) for each in words),
-        others=np.array([peak for peak, _ in others]),
-        other_voices=tuple(name for _, name in others),
-        hours=hours(speech),
-    )
-
-
-def log_odds(scores: Array) -> Array:
-    """Scores 0..1 in single precision as log odds, which stay finite."""
-    return np.asarray(logit(np.clip(scores.astype(np.float64), *FINITE)))
 
 
 def by_rate(alarms: Alarms) -> dict[float, float]:
@@ -163,7 +115,7 @@ def tuned(
         places = {**detector.placements, label: placement(detector, placed)}
         detector = replace(detector, placements=places)
     found = heard_peaks(detector, label, words, [*speech, *besides])
-    scale, offset = platt(found.words, found.others) if measurable(found) else (1.0, 0.0)
+    scale, offset = platt(found.words, found.others) if found.measurable else (1.0, 0.0)
     net = Calibrated.of(detector.net, len(detector.labels))
     scaled = replace(detector, net=net.mapped(detector.labels.index(label), scale, offset).net)
     words, speech = rescaled(words, scale, offset), rescaled(speech, scale, offset)
@@ -196,7 +148,7 @@ def chosen(
     told = by_rate(alarms)
     default = told.get(DEFAULT_RATE, detector.default_thresholds[label])
     points = [(threshold, rate) for rate, threshold in told.items()]
-    if DEFAULT_RATE not in told and measurable(found):
+    if DEFAULT_RATE not in told and found.measurable:
         cuts, cut = by_misses(found.words, found.others)
         default = float(expit(cut))
         of_hours = max(alarms.hours, 1e-9)
@@ -216,11 +168,6 @@ def miss_rate(
     return sum(not rule.found(each) for each in words) / max(1, len(words))
 
 
-def measurable(found: Peaks) -> bool:
-    """Whether there is a peak of either kind to fit to."""
-    return bool(len(found.words) and len(found.others))
-
-
 def calibration_record(found: Peaks) -> dict[str, Any]:
     """What a card tells of a calibration: on what, and how reliable on voices it was not fitted to.
 
@@ -228,7 +175,7 @@ def calibration_record(found: Peaks) -> dict[str, Any]:
     """
     told = (
         cross_validated(found.words, found.voices, found.others, found.other_voices)
-        if measurable(found)
+        if found.measurable
         else None
     )
     return {
@@ -269,7 +216,7 @@ def tested(detector: KeywordDetector, label: str, data: Path) -> tuple[KeywordDe
     points = zip(detector.operating_points[label], figures.points, strict=True)
     measured = tuple(replace(own, miss_rate=found.miss_rate) for own, found in points)
     found = heard_peaks(detector, label, words, [*speech, *noise])
-    told = reliability(expit(found.words), expit(found.others)) if measurable(found) else None
+    told = found.reliability
     record = {**detector.card["calibration"][label], "test": asdict(told) if told else None}
     tested = replace(
         detector,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sweepnet_service.detectors.keyword.calibration import Reliability
 from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate.heard import Heard
@@ -101,7 +102,10 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of one label at `thresholds`, one a detector."""
+    """What was measured of one label at `thresholds`, one a detector.
+
+    `reliability`: how far scores are the probabilities that they are meant to be.
+    """
 
     label: str
     thresholds: tuple[float, ...]
@@ -115,3 +119,4 @@ class Figures:
     alarms: tuple[Alarm, ...]
     asked_rate: float | None = None
     cautions: tuple[str, ...] = ()
+    reliability: Reliability | None = None

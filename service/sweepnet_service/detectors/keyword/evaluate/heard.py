@@ -18,12 +18,8 @@ from sweepnet_service.detectors.keyword.dataset import (
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.parallel import in_order
-from sweepnet_service.detectors.keyword.session import (
-    KeywordEvent,
-    SpotOptions,
-    SpotSession,
-    decider,
-)
+from sweepnet_service.detectors.keyword.session import SpotOptions, SpotSession, decider
+from sweepnet_service.detectors.keyword.updates import KeywordEvent
 
 BLOCK = 160_000
 TOLERANCE_S = 0.3

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from cnn_core.arrays import Array
+from sweepnet_service.detectors.keyword.calibration import Reliability
 from sweepnet_service.detectors.keyword.conditions import (
     CLEAN,
     SHORTEST_NOISE_S,
@@ -22,7 +23,9 @@ from sweepnet_service.detectors.keyword.evaluate.curve import HIGHEST_RATE, Alar
 from sweepnet_service.detectors.keyword.evaluate.figures import Figures, FoldHeard
 from sweepnet_service.detectors.keyword.evaluate.groups import SILENCE
 from sweepnet_service.detectors.keyword.evaluate.heard import Heard, hear_labels, hear_samples
+from sweepnet_service.detectors.keyword.evaluate.peaks import heard_peaks
 from sweepnet_service.detectors.keyword.evaluate.report import Measured
+from sweepnet_service.detectors.keyword.evaluate.worst import negatives
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Report, paced
 
@@ -78,9 +81,20 @@ def measure(
     at = detector.default_thresholds if thresholds is None else thresholds
     heard = hear_all(detector, recordings, conditions, report)
     return {
-        label: figures_at(label, [each], [at[label]], sweep_of(each, label))
+        label: replace(
+            figures_at(label, [each], [at[label]], sweep_of(each, label)),
+            reliability=reliability_of(each, label),
+        )
         for label, each in heard.items()
     }
+
+
+def reliability_of(heard: FoldHeard, label: str) -> Reliability | None:
+    """How far the scores are probabilities, on words as they are and all other sound; None where
+    either is missing. Silence is no sound: its peaks would flatter.
+    """
+    others = [each for kind, each in negatives(heard) if kind != SILENCE]
+    return heard_peaks(heard.detector, label, heard.words[CLEAN], others).reliability
 
 
 def hear_all(

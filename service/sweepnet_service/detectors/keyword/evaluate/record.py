@@ -37,6 +37,7 @@ def to_dict(figures: Figures) -> dict[str, Any]:
         )
         if delays
         else None,
+        "reliability": asdict(figures.reliability) if figures.reliability else None,
         "missed": [
             {"clip": each.recording.source, "group": group_of(each.recording)}
             | {"condition": each.condition, "share": each.share, "score": each.score}

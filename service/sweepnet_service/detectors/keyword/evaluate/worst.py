@@ -12,7 +12,7 @@ from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate.figures import Alarm, Condition, FoldHeard, Missed
 from sweepnet_service.detectors.keyword.evaluate.groups import kind_of_noise, kind_of_speech
 from sweepnet_service.detectors.keyword.evaluate.heard import Decider, Heard, word_score
-from sweepnet_service.detectors.keyword.session import KeywordEvent
+from sweepnet_service.detectors.keyword.updates import KeywordEvent
 
 HALF = 0.5
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sweepnet_service.detectors.keyword.evaluate.figures import Figures
 from sweepnet_service.detectors.keyword.evaluate.page import sections
+from sweepnet_service.detectors.keyword.evaluate.page.probabilities import probabilities
 from sweepnet_service.detectors.keyword.evaluate.page.sound import Sound, clean
 from sweepnet_service.detectors.keyword.evaluate.page.words import percent, rate
 from sweepnet_service.detectors.page import Markup, joined, style, table, tag
@@ -84,6 +85,7 @@ def part(figures: Figures, runs: Sequence[Figures], sound: Sound, heading: str) 
         sections.misses(figures, heading),
         sections.false_alarms(figures, heading),
         sections.delay(figures, heading),
+        probabilities(figures, heading),
         sections.several(runs, heading),
         sections.worst(figures, sound, heading),
         id=f"label-{figures.label.replace(' ', '-')}",

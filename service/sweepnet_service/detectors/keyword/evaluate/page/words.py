@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sweepnet_service.detectors.keyword.calibration import Reliability
 from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.evaluate.figures import Figures, Kind
 from sweepnet_service.detectors.keyword.evaluate.groups import (
@@ -53,6 +54,14 @@ def alarms_told(kind: Kind) -> str:
     return f"{told} ({rate(kind.rate.value)} an hour; {rates(kind.rate)})"
 
 
+def errors_told(found: Reliability) -> str:
+    """How far scores are from probabilities, in one clause."""
+    return (
+        f"expected calibration error {percent(found.error)}, {found.bits:.2f} bits left to learn "
+        "(1 where scores tell nothing)"
+    )
+
+
 def thresholds_told(thresholds: tuple[float, ...]) -> str:
     """One threshold, or from the lowest to the highest of several."""
     low, high = min(thresholds), max(thresholds)
@@ -69,6 +78,8 @@ def lines(figures: Figures) -> list[str]:
             f"({percents(condition.miss_rate)}; {condition.groups} voices or sessions)"
         )
     told += [alarms_told(kind) for kind in (figures.speech, *figures.kinds)]
+    if figures.reliability is not None:
+        told.append(f"its scores as probabilities: {errors_told(figures.reliability)}")
     return [*told, *(f"caution: {caution}" for caution in figures.cautions)]
 
 
