@@ -32,7 +32,7 @@ class Member:
 
 MEMBERS = (
     Member(12, TuneSettings(steps=2400)),
-    Member(26, TuneSettings(steps=2000, each=5, others=45, seed=1)),
+    Member(26, TuneSettings(steps=1500, each=5, others=45, searches=2, seed=1)),
 )
 """The second is cheaper: a trunk that learnt for longer and other random numbers are its worth."""
 EPOCHS = tuple(member.epochs for member in MEMBERS)
