@@ -132,12 +132,22 @@ def tell(rows: Sequence[Row], words: Sequence[str], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_rows(out / "rows.json", rows)
     Console(width=WIDEST, markup=False).print(table(rows, words, conditions))
-    picture = out / "misses-alarms.png"
+    print(f"rows: {out / 'rows.json'}")
+    drawn(rows, words, conditions, out / "misses-alarms.png")
+    print(json.dumps({"bench": "keyword", "rows": [short(row, conditions) for row in rows]}))
+
+
+def drawn(
+    rows: Sequence[Row], words: Sequence[str], conditions: Sequence[str], picture: Path
+) -> None:
+    """The picture of the rows that tell rates; why there is none, on standard error."""
     try:
-        from sweepnet_service.detectors.keyword.bench.picture import draw
+        from sweepnet_service.detectors.keyword.bench.picture import draw, telling_rates
     except ImportError:
         print("no picture: it needs sweepnet[plots]", file=sys.stderr)
+        return
+    if telling := telling_rates(rows):
+        draw(telling, words, conditions, picture)
+        print(f"picture: {picture}")
     else:
-        draw(rows, words, conditions, picture)
-        print(f"rows: {out / 'rows.json'}; picture: {picture}")
-    print(json.dumps({"bench": "keyword", "rows": [short(row, conditions) for row in rows]}))
+        print("no picture: an hour of speech or more is needed to tell rates", file=sys.stderr)

@@ -6,7 +6,7 @@ The picture is a PNG. Rates stand on a logarithmic axis, at whose left end is no
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from sweepnet_service.detectors.keyword.bench.rows import Row
+from sweepnet_service.detectors.keyword.evaluate.figures import ENOUGH_HOURS
 
 COLOURS = ("#3b4cc0", "#e4572e", "#00a087", "#8e5ea2", "#c08a00", "#1b1f2a")
 TICKS = tuple(step * 10.0**power for power in range(-3, 3) for step in (1, 2, 5))
@@ -45,6 +46,18 @@ class Rates:
         axes.xaxis.set_major_formatter(
             FuncFormatter(lambda x, _: "0" if x == self.none_at else f"{x:g}")
         )
+
+
+def telling_rates(rows: Sequence[Row]) -> list[Row]:
+    """The rows with those words alone of which the speech without them lasts an hour or more."""
+    kept = (
+        replace(
+            row,
+            words={name: each for name, each in row.words.items() if each.hours >= ENOUGH_HOURS},
+        )
+        for row in rows
+    )
+    return [row for row in kept if row.words]
 
 
 def draw(rows: Sequence[Row], words: Sequence[str], conditions: Sequence[str], path: Path) -> None:
