@@ -15,6 +15,7 @@ from sweepnet_service.detectors.keyword.evaluate import Heard, Report, hours
 from sweepnet_service.detectors.keyword.evaluate.figures import ENOUGH_HOURS
 from sweepnet_service.detectors.keyword.held_out import HeldOut
 from sweepnet_service.detectors.keyword.material import Material
+from sweepnet_service.detectors.keyword.rooms import COUNT
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.train import TrainConfig
@@ -43,6 +44,7 @@ UNMEASURED = (
     "Nothing was measured on a test split: try the model on recordings that it did not learn from "
     "before you rely on it."
 )
+DRAWN = "none (drawn by the program)"
 GENERAL = frozenset({*OF_FIGURES, OF_RATES, OF_RATES_BEFORE, OF_VOICES, UNMEASURED})
 
 
@@ -160,8 +162,12 @@ def totals(recordings: Sequence[Recording]) -> dict[str, float]:
 
 
 def rooms(config: TrainConfig) -> dict[str, float]:
-    """How many room responses there are under each licence."""
-    rows = room_rows(config.data) if config.data else []
+    """How many room responses there are under each licence; those drawn have none."""
+    if config.phones_only:
+        return {}
+    if config.data is None:
+        return {DRAWN: COUNT}
+    rows = room_rows(config.data)
     return dict(sorted(Counter(row["licence"] for row in rows).items()))
 
 

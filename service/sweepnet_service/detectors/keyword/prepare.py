@@ -85,13 +85,18 @@ def noise_frames(data: Path, work_dir: Path, seed: int, features: LogMel, report
 
 
 def babble(recordings: Sequence[Recording], rng: np.random.Generator) -> list[Array]:
-    """Several people talking at once: three to six recordings at one level, 6 s (n,) each time."""
+    """Several people talking at once, 6 s (n,) each time."""
     if not recordings:
         return []
     chosen = [recordings[int(index)] for index in rng.integers(0, len(recordings), BABBLE_OF)]
     # In order of file, so that each file is decoded once.
     chosen.sort(key=lambda row: (str(row.path), row.start_s))
-    voices = [set_level(samples, LEVEL_DB) for _, samples in read_samples(chosen) if len(samples)]
+    return at_once([samples for _, samples in read_samples(chosen)], rng)
+
+
+def at_once(talk: Sequence[Array], rng: np.random.Generator) -> list[Array]:
+    """Three to six of these (n,) at one level together, 6 s each time; none where all are empty."""
+    voices = [set_level(samples, LEVEL_DB) for samples in talk if len(samples)]
     if not voices:
         return []
     drawn = (rng.permutation(len(voices))[: int(rng.integers(3, 7))] for _ in range(BABBLES))

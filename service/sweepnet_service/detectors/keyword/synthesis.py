@@ -104,7 +104,7 @@ def negatives(
     """
     seed, programs = int(rng.integers(2**32)), engines()
     words = [text for text in words if text != keyword] or ["something"]
-    talk = [text for text in TALK if not keyword or keyword not in text]
+    talk = talk_without(keyword)
 
     def speak(number: int) -> Clip:
         own = np.random.default_rng((seed, number))
@@ -131,6 +131,24 @@ def espeak(carrier: str, word: str, rng: np.random.Generator) -> Clip:
     before, _, after = carrier.partition("{}")
     whole = espeak_samples(carrier.format(word), settings)
     seconds = len(whole) / RATE_HZ
+def sentences(count: int, rng: np.random.Generator, keyword: str = "") -> Plan:
+    """Sentences of everyday talk without the keyword."""
+    seed, programs = int(rng.integers(2**32)), engines() if count else ()
+    talk = talk_without(keyword)
+
+    def speak(number: int) -> Clip:
+        own = np.random.default_rng((seed, number))
+        by_flite = engine(programs, number) == FLITE
+        return (flite_text if by_flite else espeak_text)(drawn(talk, own), own)
+
+    return Plan(speak, count)
+
+
+def talk_without(keyword: str) -> list[str]:
+    """The sentences that do not hold the keyword."""
+    return [text for text in TALK if not keyword or keyword not in text]
+
+
     if not before and not after:
         return Clip(whole, word, settings[1], (0.0, seconds))
     start = spoken_s(before, settings)

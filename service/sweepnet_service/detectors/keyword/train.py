@@ -26,7 +26,6 @@ from sweepnet_service.detectors.keyword.augment import Augment
 from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.claim import check_claim, claim
 from sweepnet_service.detectors.keyword.config import TrainConfig, arranged, check
-from sweepnet_service.detectors.keyword.dataset import read_rooms
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.finishing import finished
 from sweepnet_service.detectors.keyword.gathering import Checked, checked, folder_of, gather
@@ -38,6 +37,7 @@ from sweepnet_service.detectors.keyword.material import Maker, Material, example
 from sweepnet_service.detectors.keyword.measures import key_of
 from sweepnet_service.detectors.keyword.mining import mined
 from sweepnet_service.detectors.keyword.prepare import Rows, kept_bank, speech_for_trunk
+from sweepnet_service.detectors.keyword.rooms import rooms_for
 from sweepnet_service.detectors.keyword.speaking import ESPEAK, FLITE
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.spelled import (
@@ -147,8 +147,8 @@ def hearing_of(config: TrainConfig, own: Dataset | None, report: Report) -> Hear
     noise = background(config, own, front.log_mel, report)
     spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)
     trunk, output = trunk_of(config, spectral, report)
-    rooms = read_rooms(config.data) if config.data else []
-    return Hearing(trunk, output, spectral, Augment(rooms), reading_of(config))
+    augment = Augment(rooms_for(config.data, config.seed))
+    return Hearing(trunk, output, spectral, augment, reading_of(config))
 
 
 def learnt(config: TrainConfig, hearing: Hearing, data: Checked, report: Report) -> KeywordDetector:

@@ -12,6 +12,7 @@ from cnn_core import modelfile
 from cnn_core.arrays import Array
 from cnn_core.errors import CoreError
 from cnn_core.layers import Conv1d, Sequential
+from sweepnet_service.detectors.keyword import synthesis
 from sweepnet_service.detectors.keyword.assembly import taken_apart
 from sweepnet_service.detectors.keyword.augment import LEVEL_DB, set_level
 from sweepnet_service.detectors.keyword.dataset import Recording, read_samples
@@ -19,6 +20,7 @@ from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.frontend import FRONT_ENDS, FrontEnd, front_end
 from sweepnet_service.detectors.keyword.intake import Dataset
 from sweepnet_service.detectors.keyword.prepare import (
+    at_once,
     babble,
     coloured,
     noise_frames,
@@ -33,28 +35,44 @@ if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.config import TrainConfig
 
 NOISE_S = 60
+SENTENCES = 24
+"""How many sentences of programs babble is made of."""
 
 
 def background(config: TrainConfig, own: Dataset | None, features: LogMel, report: Report) -> Array:
     """Frames of noise to mix in: recorded where there is `data`, else coloured noise; and the noise
-    and babble that a user's own data set makes.
+    and babble that a user's own data set makes, or, where nobody talks in it, speech programs.
     """
     if config.data is not None:
         return noise_frames(config.data, config.work_dir, config.seed, features, report)
     train = own.part("train") if own is not None else None
     noise, talk = (train.noise, train.negative(config.keyword)) if train is not None else ((), ())
-    return own_noise(noise, talk, config.seed, features)
+    spoken = () if talk or config.phones_only else programs_talk(config)
+    return own_noise(noise, talk, config.seed, features, spoken)
+
+
+def programs_talk(config: TrainConfig) -> list[Array]:
+    """Sentences (n,) without the keyword, spoken by programs; none where nothing is synthesised."""
+    count = min(config.synthesize, SENTENCES)
+    rng = np.random.default_rng((config.seed, 8))
+    return [clip.samples for clip in synthesis.sentences(count, rng, config.keyword)]
 
 
 def own_noise(
-    noise: Sequence[Recording], talk: Sequence[Recording], seed: int, features: LogMel
+    noise: Sequence[Recording],
+    talk: Sequence[Recording],
+    seed: int,
+    features: LogMel,
+    spoken: Sequence[Array] = (),
 ) -> Array:
-    """Frames of coloured noise, of recorded `noise` and of babble from `talk`, (F, bands)."""
+    """Frames of coloured noise, of recorded `noise`, of babble from `talk` and from what is
+    `spoken` (n,) by programs, (F, bands).
+    """
     rng = np.random.default_rng(seed)
     length = NOISE_S * features.rate_hz
     parts = [coloured(rng, length, exponent) for exponent in (0.0, 1.0, 2.0)]
     parts += [samples for _, samples in read_samples(noise)]
-    parts += babble(talk, rng)
+    parts += [*babble(talk, rng), *at_once(spoken, rng)]
     return np.concatenate([features.frames(set_level(part, LEVEL_DB)) for part in parts])
 
 

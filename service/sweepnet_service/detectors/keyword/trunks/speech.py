@@ -22,7 +22,6 @@ from sweepnet_service.detectors.keyword.dataset import (
     may_ship,
     read_continuous,
     read_noise,
-    read_rooms,
     read_samples,
 )
 from sweepnet_service.detectors.keyword.features import LogMel
@@ -30,6 +29,7 @@ from sweepnet_service.detectors.keyword.intake import read_dataset, speech_folde
 from sweepnet_service.detectors.keyword.material import keep_clips, read_kept_clips
 from sweepnet_service.detectors.keyword.phones import pronounce_all
 from sweepnet_service.detectors.keyword.prepare import Rows, kept_bank, noise_frames
+from sweepnet_service.detectors.keyword.rooms import rooms_for
 from sweepnet_service.detectors.keyword.speaking import FLITE, engines
 from sweepnet_service.detectors.keyword.trunk import Transcribed
 from sweepnet_service.detectors.keyword.trunk_source import own_noise
@@ -94,7 +94,7 @@ def learnt_speech(
     spoken = spoken_texts([row.text for row in rows], synthesize, work_dir, seed, report)
     texts = [*(row.text for row in rows), *spoken.texts]
     phones = pronounce_all(texts, work_dir / "phones.json")
-    augment = Augment(read_rooms(speech.shipped) if speech.shipped else ())
+    augment = Augment(rooms_for(speech.shipped, seed))
 
     def bank(copy: int) -> Bank:
         def changed() -> Rows:
