@@ -23,6 +23,8 @@ from sweepnet_service.store import Library, reference
 from sweepnet_service.store.entries import HEARING
 
 if TYPE_CHECKING:
+    from sweepnet_service.captures import Keeper
+    from sweepnet_service.captures.hearing import Watch
     from sweepnet_service.detectors.image import Detections, ImageDetector
     from sweepnet_service.detectors.keyword import KeywordDetector
     from sweepnet_service.store.entries import Detector
@@ -55,10 +57,19 @@ class DetectRequest:
 
 
 class Engine:
-    """Immutable detectors shared by all requests; `run` keeps work off the event loop."""
+    """Immutable detectors shared by all requests; `run` keeps work off the event loop.
 
-    def __init__(self, library: Library, workers: int, most_waiting: int = 256) -> None:
-        self.library, self._most_waiting = library, most_waiting
+    What they are unsure of goes to the keeper, where there is one.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        workers: int,
+        most_waiting: int = 256,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.library, self._most_waiting, self._keeper = library, most_waiting, keeper
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="engine")
         self._jobs = 0
 
@@ -101,8 +112,17 @@ class Engine:
         found = self._loaded(names, "image")
         return [(name, cast("ImageDetector", detector)) for name, detector in found]
 
+    def watch(self) -> Watch | None:
+        """What watches one stream for words nearly heard; None where none are kept."""
+        if self._keeper is None:
+            return None
+        from sweepnet_service.captures.hearing import Watch
+
+        return Watch(self._keeper)
+
     def detect(self, request: DetectRequest, picture: bytes) -> list[tuple[str, Detections]]:
         """What each detector finds in the bytes of one picture file."""
+        from sweepnet_service.captures.seeing import seen
         from sweepnet_service.detectors.image import DetectOptions
         from sweepnet_service.detectors.image.region import detect_within
 
@@ -119,10 +139,13 @@ class Engine:
                 request.explanations,
                 request.tile,
             )
-            if request.region is None:
-                found.append((name, detector.detect(picture, options)))
+            look = partial(detector.detect, picture)
+            if request.region is not None:
+                look = partial(detect_within, detector, picture, request.region)
+            if self._keeper is not None:
+                found.append((name, seen(self._keeper, name, detector, options, look, picture)))
             else:
-                found.append((name, detect_within(detector, picture, request.region, options)))
+                found.append((name, look(options)))
             metrics.PICTURES.labels(name).inc()
             metrics.DETECTIONS.labels(name).inc(len(found[-1][1].boxes))
         return found

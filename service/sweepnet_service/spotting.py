@@ -121,7 +121,7 @@ def heard_alone(stream: SpotStream, step: Step) -> News:
 
 def _open(engine: Engine, request: SpotRequest) -> SpotStream:
     detectors = engine.keyword_detectors(request.detectors)
-    return SpotStream(request, detectors)
+    return SpotStream(request, detectors, watch=engine.watch())
 
 
 def _open_live(engine: Engine, request: SpotRequest, batch_of: BatchOf) -> SpotStream:
@@ -129,8 +129,8 @@ def _open_live(engine: Engine, request: SpotRequest, batch_of: BatchOf) -> SpotS
     detectors = engine.keyword_detectors(request.detectors)
     lanes = len(detectors) * (len(request.channels) or request.channel_count or 1)
     if lanes > MOST_LIVE_LANES:
-        return SpotStream(request, detectors)
-    return SpotStream(request, detectors, batch_of)
+        return SpotStream(request, detectors, watch=engine.watch())
+    return SpotStream(request, detectors, batch_of, engine.watch())
 
 
 async def shorter(

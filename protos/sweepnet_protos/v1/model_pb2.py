@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esweepnet_protos/v1/model.proto\x12\x0bsweepnet.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"`\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.sweepnet.v1.ModelKind\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.sweepnet.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.sweepnet.v1.Model\x12%\n\x07network\x18\x02 \x01(\x0b\x32\x14.sweepnet.v1.Network\"\xca\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.sweepnet.v1.ModelKind\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x45\n\x12\x64\x65\x66\x61ult_thresholds\x18\x04 \x03(\x0b\x32).sweepnet.v1.Model.DefaultThresholdsEntry\x12\x35\n\x10operating_points\x18\x05 \x03(\x0b\x32\x1b.sweepnet.v1.OperatingPoint\x12%\n\x04\x63\x61rd\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x16\n\x0e\x66ormat_version\x18\x08 \x01(\x05\x12\x16\n\x0esample_rate_hz\x18\t \x01(\x05\x12\x10\n\x08window_s\x18\n \x01(\x01\x12\r\n\x05hop_s\x18\x0b \x01(\x01\x12\r\n\x05\x65rror\x18\x0c \x01(\t\x12*\n\x07version\x18\r \x01(\x0b\x32\x19.sweepnet.v1.ModelVersion\x1a\x38\n\x16\x44\x65\x66\x61ultThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xd8\x01\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12(\n\x07metrics\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12*\n\x07lineage\x18\x07 \x01(\x0b\x32\x19.sweepnet.v1.ModelLineage\"\x9d\x01\n\x0cModelLineage\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61ta_set\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x61ta_sha256\x18\x03 \x01(\t\x12\x12\n\nbase_model\x18\x04 \x01(\t\x12\x14\n\x0c\x63ode_version\x18\x05 \x01(\t\x12)\n\x08settings\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\"O\n\x18ListModelVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"a\n\x19ListModelVersionsResponse\x12+\n\x08versions\x18\x01 \x03(\x0b\x32\x19.sweepnet.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x13PromoteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\"B\n\x14PromoteModelResponse\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.sweepnet.v1.ModelVersion\"3\n\x14RollBackModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\"C\n\x15RollBackModelResponse\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.sweepnet.v1.ModelVersion\"\"\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteModelResponse\"I\n\x07Network\x12\x13\n\x0binput_shape\x18\x01 \x03(\x03\x12)\n\x06layers\x18\x02 \x03(\x0b\x32\x19.sweepnet.v1.NetworkLayer\"\x9f\x01\n\x0cNetworkLayer\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05layer\x18\x02 \x01(\t\x12\x14\n\x0coutput_shape\x18\x03 \x03(\x03\x12\x17\n\x0fparameter_count\x18\x04 \x01(\x03\x12\x1a\n\x12multiply_add_count\x18\x05 \x01(\x03\x12\x17\n\x0freceptive_field\x18\x06 \x03(\x03\x12\x0e\n\x06stride\x18\x07 \x03(\x01\"\xcb\x01\n\x0eOperatingPoint\x12\r\n\x05label\x18\x01 \x01(\t\x12\x11\n\tthreshold\x18\x02 \x01(\x01\x12\x11\n\tmiss_rate\x18\x03 \x01(\x01\x12\x1f\n\x15\x66\x61lse_alarms_per_hour\x18\x04 \x01(\x01H\x00\x12!\n\x17\x66\x61lse_boxes_per_picture\x18\x05 \x01(\x01H\x00\x12\x16\n\x0emeasured_hours\x18\x06 \x01(\x01\x12\x14\n\x0c\x65xtrapolated\x18\x07 \x01(\x08\x42\x12\n\x10\x66\x61lse_alarm_rate*U\n\tModelKind\x12\x1a\n\x16MODEL_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12MODEL_KIND_KEYWORD\x10\x01\x12\x14\n\x10MODEL_KIND_IMAGE\x10\x02\x32\x89\x04\n\x0cModelService\x12M\n\nListModels\x12\x1e.sweepnet.v1.ListModelsRequest\x1a\x1f.sweepnet.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.sweepnet.v1.GetModelRequest\x1a\x1d.sweepnet.v1.GetModelResponse\x12\x62\n\x11ListModelVersions\x12%.sweepnet.v1.ListModelVersionsRequest\x1a&.sweepnet.v1.ListModelVersionsResponse\x12S\n\x0cPromoteModel\x12 .sweepnet.v1.PromoteModelRequest\x1a!.sweepnet.v1.PromoteModelResponse\x12V\n\rRollBackModel\x12!.sweepnet.v1.RollBackModelRequest\x1a\".sweepnet.v1.RollBackModelResponse\x12P\n\x0b\x44\x65leteModel\x12\x1f.sweepnet.v1.DeleteModelRequest\x1a .sweepnet.v1.DeleteModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esweepnet_protos/v1/model.proto\x12\x0bsweepnet.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"`\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.sweepnet.v1.ModelKind\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.sweepnet.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.sweepnet.v1.Model\x12%\n\x07network\x18\x02 \x01(\x0b\x32\x14.sweepnet.v1.Network\"\xca\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.sweepnet.v1.ModelKind\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x45\n\x12\x64\x65\x66\x61ult_thresholds\x18\x04 \x03(\x0b\x32).sweepnet.v1.Model.DefaultThresholdsEntry\x12\x35\n\x10operating_points\x18\x05 \x03(\x0b\x32\x1b.sweepnet.v1.OperatingPoint\x12%\n\x04\x63\x61rd\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x16\n\x0e\x66ormat_version\x18\x08 \x01(\x05\x12\x16\n\x0esample_rate_hz\x18\t \x01(\x05\x12\x10\n\x08window_s\x18\n \x01(\x01\x12\r\n\x05hop_s\x18\x0b \x01(\x01\x12\r\n\x05\x65rror\x18\x0c \x01(\t\x12*\n\x07version\x18\r \x01(\x0b\x32\x19.sweepnet.v1.ModelVersion\x1a\x38\n\x16\x44\x65\x66\x61ultThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xd8\x01\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12(\n\x07metrics\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12*\n\x07lineage\x18\x07 \x01(\x0b\x32\x19.sweepnet.v1.ModelLineage\"\xb4\x01\n\x0cModelLineage\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61ta_set\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x61ta_sha256\x18\x03 \x01(\t\x12\x12\n\nbase_model\x18\x04 \x01(\t\x12\x14\n\x0c\x63ode_version\x18\x05 \x01(\t\x12)\n\x08settings\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rcapture_count\x18\x07 \x01(\x05\"O\n\x18ListModelVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"a\n\x19ListModelVersionsResponse\x12+\n\x08versions\x18\x01 \x03(\x0b\x32\x19.sweepnet.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x13PromoteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\"B\n\x14PromoteModelResponse\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.sweepnet.v1.ModelVersion\"3\n\x14RollBackModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\"C\n\x15RollBackModelResponse\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.sweepnet.v1.ModelVersion\"\"\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteModelResponse\"I\n\x07Network\x12\x13\n\x0binput_shape\x18\x01 \x03(\x03\x12)\n\x06layers\x18\x02 \x03(\x0b\x32\x19.sweepnet.v1.NetworkLayer\"\x9f\x01\n\x0cNetworkLayer\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05layer\x18\x02 \x01(\t\x12\x14\n\x0coutput_shape\x18\x03 \x03(\x03\x12\x17\n\x0fparameter_count\x18\x04 \x01(\x03\x12\x1a\n\x12multiply_add_count\x18\x05 \x01(\x03\x12\x17\n\x0freceptive_field\x18\x06 \x03(\x03\x12\x0e\n\x06stride\x18\x07 \x03(\x01\"\xcb\x01\n\x0eOperatingPoint\x12\r\n\x05label\x18\x01 \x01(\t\x12\x11\n\tthreshold\x18\x02 \x01(\x01\x12\x11\n\tmiss_rate\x18\x03 \x01(\x01\x12\x1f\n\x15\x66\x61lse_alarms_per_hour\x18\x04 \x01(\x01H\x00\x12!\n\x17\x66\x61lse_boxes_per_picture\x18\x05 \x01(\x01H\x00\x12\x16\n\x0emeasured_hours\x18\x06 \x01(\x01\x12\x14\n\x0c\x65xtrapolated\x18\x07 \x01(\x08\x42\x12\n\x10\x66\x61lse_alarm_rate*U\n\tModelKind\x12\x1a\n\x16MODEL_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12MODEL_KIND_KEYWORD\x10\x01\x12\x14\n\x10MODEL_KIND_IMAGE\x10\x02\x32\x89\x04\n\x0cModelService\x12M\n\nListModels\x12\x1e.sweepnet.v1.ListModelsRequest\x1a\x1f.sweepnet.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.sweepnet.v1.GetModelRequest\x1a\x1d.sweepnet.v1.GetModelResponse\x12\x62\n\x11ListModelVersions\x12%.sweepnet.v1.ListModelVersionsRequest\x1a&.sweepnet.v1.ListModelVersionsResponse\x12S\n\x0cPromoteModel\x12 .sweepnet.v1.PromoteModelRequest\x1a!.sweepnet.v1.PromoteModelResponse\x12V\n\rRollBackModel\x12!.sweepnet.v1.RollBackModelRequest\x1a\".sweepnet.v1.RollBackModelResponse\x12P\n\x0b\x44\x65leteModel\x12\x1f.sweepnet.v1.DeleteModelRequest\x1a .sweepnet.v1.DeleteModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL_DEFAULTTHRESHOLDSENTRY']._loaded_options = None
   _globals['_MODEL_DEFAULTTHRESHOLDSENTRY']._serialized_options = b'8\001'
-  _globals['_MODELKIND']._serialized_start=2197
-  _globals['_MODELKIND']._serialized_end=2282
+  _globals['_MODELKIND']._serialized_start=2220
+  _globals['_MODELKIND']._serialized_end=2305
   _globals['_LISTMODELSREQUEST']._serialized_start=110
   _globals['_LISTMODELSREQUEST']._serialized_end=206
   _globals['_LISTMODELSRESPONSE']._serialized_start=208
@@ -52,29 +52,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELVERSION']._serialized_start=880
   _globals['_MODELVERSION']._serialized_end=1096
   _globals['_MODELLINEAGE']._serialized_start=1099
-  _globals['_MODELLINEAGE']._serialized_end=1256
-  _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=1258
-  _globals['_LISTMODELVERSIONSREQUEST']._serialized_end=1337
-  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_start=1339
-  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_end=1436
-  _globals['_PROMOTEMODELREQUEST']._serialized_start=1438
-  _globals['_PROMOTEMODELREQUEST']._serialized_end=1503
-  _globals['_PROMOTEMODELRESPONSE']._serialized_start=1505
-  _globals['_PROMOTEMODELRESPONSE']._serialized_end=1571
-  _globals['_ROLLBACKMODELREQUEST']._serialized_start=1573
-  _globals['_ROLLBACKMODELREQUEST']._serialized_end=1624
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=1626
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=1693
-  _globals['_DELETEMODELREQUEST']._serialized_start=1695
-  _globals['_DELETEMODELREQUEST']._serialized_end=1729
-  _globals['_DELETEMODELRESPONSE']._serialized_start=1731
-  _globals['_DELETEMODELRESPONSE']._serialized_end=1752
-  _globals['_NETWORK']._serialized_start=1754
-  _globals['_NETWORK']._serialized_end=1827
-  _globals['_NETWORKLAYER']._serialized_start=1830
-  _globals['_NETWORKLAYER']._serialized_end=1989
-  _globals['_OPERATINGPOINT']._serialized_start=1992
-  _globals['_OPERATINGPOINT']._serialized_end=2195
-  _globals['_MODELSERVICE']._serialized_start=2285
-  _globals['_MODELSERVICE']._serialized_end=2806
+  _globals['_MODELLINEAGE']._serialized_end=1279
+  _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=1281
+  _globals['_LISTMODELVERSIONSREQUEST']._serialized_end=1360
+  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_start=1362
+  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_end=1459
+  _globals['_PROMOTEMODELREQUEST']._serialized_start=1461
+  _globals['_PROMOTEMODELREQUEST']._serialized_end=1526
+  _globals['_PROMOTEMODELRESPONSE']._serialized_start=1528
+  _globals['_PROMOTEMODELRESPONSE']._serialized_end=1594
+  _globals['_ROLLBACKMODELREQUEST']._serialized_start=1596
+  _globals['_ROLLBACKMODELREQUEST']._serialized_end=1647
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=1649
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=1716
+  _globals['_DELETEMODELREQUEST']._serialized_start=1718
+  _globals['_DELETEMODELREQUEST']._serialized_end=1752
+  _globals['_DELETEMODELRESPONSE']._serialized_start=1754
+  _globals['_DELETEMODELRESPONSE']._serialized_end=1775
+  _globals['_NETWORK']._serialized_start=1777
+  _globals['_NETWORK']._serialized_end=1850
+  _globals['_NETWORKLAYER']._serialized_start=1853
+  _globals['_NETWORKLAYER']._serialized_end=2012
+  _globals['_OPERATINGPOINT']._serialized_start=2015
+  _globals['_OPERATINGPOINT']._serialized_end=2218
+  _globals['_MODELSERVICE']._serialized_start=2308
+  _globals['_MODELSERVICE']._serialized_end=2829
 # @@protoc_insertion_point(module_scope)

@@ -106,20 +106,22 @@ class ModelVersion(_message.Message):
     def __init__(self, name: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[str] = ..., metrics: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., lineage: _Optional[_Union[ModelLineage, _Mapping]] = ...) -> None: ...
 
 class ModelLineage(_message.Message):
-    __slots__ = ("operation", "data_set", "data_sha256", "base_model", "code_version", "settings")
+    __slots__ = ("operation", "data_set", "data_sha256", "base_model", "code_version", "settings", "capture_count")
     OPERATION_FIELD_NUMBER: _ClassVar[int]
     DATA_SET_FIELD_NUMBER: _ClassVar[int]
     DATA_SHA256_FIELD_NUMBER: _ClassVar[int]
     BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
     CODE_VERSION_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    CAPTURE_COUNT_FIELD_NUMBER: _ClassVar[int]
     operation: str
     data_set: str
     data_sha256: str
     base_model: str
     code_version: str
     settings: _struct_pb2.Struct
-    def __init__(self, operation: _Optional[str] = ..., data_set: _Optional[str] = ..., data_sha256: _Optional[str] = ..., base_model: _Optional[str] = ..., code_version: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    capture_count: int
+    def __init__(self, operation: _Optional[str] = ..., data_set: _Optional[str] = ..., data_sha256: _Optional[str] = ..., base_model: _Optional[str] = ..., code_version: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., capture_count: _Optional[int] = ...) -> None: ...
 
 class ListModelVersionsRequest(_message.Message):
     __slots__ = ("name", "page_size", "page_token")

@@ -28,37 +28,37 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from sweepnet_protos.v1 import model_pb2 as sweepnet__protos_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sweepnet_protos/v1/trainer.proto\x12\x0bsweepnet.v1\x1a#google/longrunning/operations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esweepnet_protos/v1/model.proto\"\xb7\x02\n\x14StartTrainingRequest\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.sweepnet.v1.ModelKind\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x61ta_folder\x18\x03 \x01(\t\x12)\n\x08settings\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08\x64\x61ta_set\x18\x05 \x01(\t\x12\x0e\n\x06labels\x18\x06 \x03(\t\x12\x12\n\nbase_model\x18\x07 \x01(\t\x12\x16\n\x0e\x62udget_minutes\x18\x08 \x01(\x01\x12\x1d\n\x15\x66\x61lse_alarms_per_hour\x18\t \x01(\x01\x12)\n\tpromotion\x18\n \x01(\x0e\x32\x16.sweepnet.v1.Promotion\x12\x12\n\nrequest_id\x18\x0b \x01(\t\"%\n\x15ResumeTrainingRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"%\n\x15GetTrainingLogRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x16GetTrainingLogResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"d\n\x16StartComparisonRequest\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61seline\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x61ta_folder\x18\x03 \x01(\t\x12\x10\n\x08\x64\x61ta_set\x18\x04 \x01(\t\"\x80\x01\n\nComparison\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61seline\x18\x02 \x01(\t\x12,\n\x07\x66igures\x18\x03 \x03(\x0b\x32\x1b.sweepnet.v1.ComparedFigure\x12\r\n\x05worse\x18\x04 \x01(\x08\x12\x10\n\x08\x64\x61ta_set\x18\x05 \x01(\t\"\x94\x01\n\x0e\x43omparedFigure\x12\r\n\x05label\x18\x01 \x01(\t\x12\x0e\n\x06\x66igure\x18\x02 \x01(\t\x12\x11\n\tcandidate\x18\x03 \x01(\x01\x12\x10\n\x08\x62\x61seline\x18\x04 \x01(\x01\x12\x16\n\x0e\x64ifference_low\x18\x05 \x01(\x01\x12\x17\n\x0f\x64ifference_high\x18\x06 \x01(\x01\x12\r\n\x05worse\x18\x07 \x01(\x08\"\xd3\x03\n\x10TrainingMetadata\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.sweepnet.v1.TrainingState\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.sweepnet.v1.ModelKind\x12\r\n\x05model\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x12\n\ndone_count\x18\x05 \x01(\x03\x12\x13\n\x0btotal_count\x18\x06 \x01(\x03\x12\x10\n\x08progress\x18\x07 \x01(\x01\x12\x19\n\x0cseconds_left\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07message\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x0c \x01(\x05\x12*\n\x08problems\x18\r \x03(\x0b\x32\x18.sweepnet.v1.DataProblem\x12\x15\n\rproblem_count\x18\x0e \x01(\x03\x12\x0c\n\x04task\x18\x0f \x01(\t\x12\x14\n\x0c\x62udget_steps\x18\x10 \x01(\x03\x42\x0f\n\r_seconds_left\"<\n\x0b\x44\x61taProblem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07refused\x18\x03 \x01(\x08\"\x90\x01\n\x0eTrainingResult\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.sweepnet.v1.Model\x12\x10\n\x08promoted\x18\x02 \x01(\x08\x12\x1c\n\x14not_promoted_because\x18\x03 \x01(\t\x12+\n\ncomparison\x18\x04 \x01(\x0b\x32\x17.sweepnet.v1.Comparison*Q\n\tPromotion\x12\x19\n\x15PROMOTION_UNSPECIFIED\x10\x00\x12\x14\n\x10PROMOTION_ALWAYS\x10\x01\x12\x13\n\x0fPROMOTION_NEVER\x10\x02*\xdc\x01\n\rTrainingState\x12\x1e\n\x1aTRAINING_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRAINING_STATE_QUEUED\x10\x01\x12\x1a\n\x16TRAINING_STATE_RUNNING\x10\x02\x12\x1d\n\x19TRAINING_STATE_CANCELLING\x10\x03\x12\x1c\n\x18TRAINING_STATE_SUCCEEDED\x10\x04\x12\x19\n\x15TRAINING_STATE_FAILED\x10\x05\x12\x1c\n\x18TRAINING_STATE_CANCELLED\x10\x06\x32\xea\x02\n\x0eTrainerService\x12Q\n\rStartTraining\x12!.sweepnet.v1.StartTrainingRequest\x1a\x1d.google.longrunning.Operation\x12S\n\x0eResumeTraining\x12\".sweepnet.v1.ResumeTrainingRequest\x1a\x1d.google.longrunning.Operation\x12Y\n\x0eGetTrainingLog\x12\".sweepnet.v1.GetTrainingLogRequest\x1a#.sweepnet.v1.GetTrainingLogResponse\x12U\n\x0fStartComparison\x12#.sweepnet.v1.StartComparisonRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sweepnet_protos/v1/trainer.proto\x12\x0bsweepnet.v1\x1a#google/longrunning/operations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esweepnet_protos/v1/model.proto\"\xd1\x02\n\x14StartTrainingRequest\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.sweepnet.v1.ModelKind\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x61ta_folder\x18\x03 \x01(\t\x12)\n\x08settings\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08\x64\x61ta_set\x18\x05 \x01(\t\x12\x0e\n\x06labels\x18\x06 \x03(\t\x12\x12\n\nbase_model\x18\x07 \x01(\t\x12\x16\n\x0e\x62udget_minutes\x18\x08 \x01(\x01\x12\x1d\n\x15\x66\x61lse_alarms_per_hour\x18\t \x01(\x01\x12)\n\tpromotion\x18\n \x01(\x0e\x32\x16.sweepnet.v1.Promotion\x12\x12\n\nrequest_id\x18\x0b \x01(\t\x12\x18\n\x10without_captures\x18\x0c \x01(\x08\"%\n\x15ResumeTrainingRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"%\n\x15GetTrainingLogRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x16GetTrainingLogResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"d\n\x16StartComparisonRequest\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61seline\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x61ta_folder\x18\x03 \x01(\t\x12\x10\n\x08\x64\x61ta_set\x18\x04 \x01(\t\"\x80\x01\n\nComparison\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61seline\x18\x02 \x01(\t\x12,\n\x07\x66igures\x18\x03 \x03(\x0b\x32\x1b.sweepnet.v1.ComparedFigure\x12\r\n\x05worse\x18\x04 \x01(\x08\x12\x10\n\x08\x64\x61ta_set\x18\x05 \x01(\t\"\x94\x01\n\x0e\x43omparedFigure\x12\r\n\x05label\x18\x01 \x01(\t\x12\x0e\n\x06\x66igure\x18\x02 \x01(\t\x12\x11\n\tcandidate\x18\x03 \x01(\x01\x12\x10\n\x08\x62\x61seline\x18\x04 \x01(\x01\x12\x16\n\x0e\x64ifference_low\x18\x05 \x01(\x01\x12\x17\n\x0f\x64ifference_high\x18\x06 \x01(\x01\x12\r\n\x05worse\x18\x07 \x01(\x08\"\xd3\x03\n\x10TrainingMetadata\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.sweepnet.v1.TrainingState\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.sweepnet.v1.ModelKind\x12\r\n\x05model\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x12\n\ndone_count\x18\x05 \x01(\x03\x12\x13\n\x0btotal_count\x18\x06 \x01(\x03\x12\x10\n\x08progress\x18\x07 \x01(\x01\x12\x19\n\x0cseconds_left\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07message\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x0c \x01(\x05\x12*\n\x08problems\x18\r \x03(\x0b\x32\x18.sweepnet.v1.DataProblem\x12\x15\n\rproblem_count\x18\x0e \x01(\x03\x12\x0c\n\x04task\x18\x0f \x01(\t\x12\x14\n\x0c\x62udget_steps\x18\x10 \x01(\x03\x42\x0f\n\r_seconds_left\"<\n\x0b\x44\x61taProblem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07refused\x18\x03 \x01(\x08\"\x90\x01\n\x0eTrainingResult\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.sweepnet.v1.Model\x12\x10\n\x08promoted\x18\x02 \x01(\x08\x12\x1c\n\x14not_promoted_because\x18\x03 \x01(\t\x12+\n\ncomparison\x18\x04 \x01(\x0b\x32\x17.sweepnet.v1.Comparison*Q\n\tPromotion\x12\x19\n\x15PROMOTION_UNSPECIFIED\x10\x00\x12\x14\n\x10PROMOTION_ALWAYS\x10\x01\x12\x13\n\x0fPROMOTION_NEVER\x10\x02*\xdc\x01\n\rTrainingState\x12\x1e\n\x1aTRAINING_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRAINING_STATE_QUEUED\x10\x01\x12\x1a\n\x16TRAINING_STATE_RUNNING\x10\x02\x12\x1d\n\x19TRAINING_STATE_CANCELLING\x10\x03\x12\x1c\n\x18TRAINING_STATE_SUCCEEDED\x10\x04\x12\x19\n\x15TRAINING_STATE_FAILED\x10\x05\x12\x1c\n\x18TRAINING_STATE_CANCELLED\x10\x06\x32\xea\x02\n\x0eTrainerService\x12Q\n\rStartTraining\x12!.sweepnet.v1.StartTrainingRequest\x1a\x1d.google.longrunning.Operation\x12S\n\x0eResumeTraining\x12\".sweepnet.v1.ResumeTrainingRequest\x1a\x1d.google.longrunning.Operation\x12Y\n\x0eGetTrainingLog\x12\".sweepnet.v1.GetTrainingLogRequest\x1a#.sweepnet.v1.GetTrainingLogResponse\x12U\n\x0fStartComparison\x12#.sweepnet.v1.StartComparisonRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sweepnet_protos.v1.trainer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROMOTION']._serialized_start=1676
-  _globals['_PROMOTION']._serialized_end=1757
-  _globals['_TRAININGSTATE']._serialized_start=1760
-  _globals['_TRAININGSTATE']._serialized_end=1980
+  _globals['_PROMOTION']._serialized_start=1702
+  _globals['_PROMOTION']._serialized_end=1783
+  _globals['_TRAININGSTATE']._serialized_start=1786
+  _globals['_TRAININGSTATE']._serialized_end=2006
   _globals['_STARTTRAININGREQUEST']._serialized_start=182
-  _globals['_STARTTRAININGREQUEST']._serialized_end=493
-  _globals['_RESUMETRAININGREQUEST']._serialized_start=495
-  _globals['_RESUMETRAININGREQUEST']._serialized_end=532
-  _globals['_GETTRAININGLOGREQUEST']._serialized_start=534
-  _globals['_GETTRAININGLOGREQUEST']._serialized_end=571
-  _globals['_GETTRAININGLOGRESPONSE']._serialized_start=573
-  _globals['_GETTRAININGLOGRESPONSE']._serialized_end=611
-  _globals['_STARTCOMPARISONREQUEST']._serialized_start=613
-  _globals['_STARTCOMPARISONREQUEST']._serialized_end=713
-  _globals['_COMPARISON']._serialized_start=716
-  _globals['_COMPARISON']._serialized_end=844
-  _globals['_COMPAREDFIGURE']._serialized_start=847
-  _globals['_COMPAREDFIGURE']._serialized_end=995
-  _globals['_TRAININGMETADATA']._serialized_start=998
-  _globals['_TRAININGMETADATA']._serialized_end=1465
-  _globals['_DATAPROBLEM']._serialized_start=1467
-  _globals['_DATAPROBLEM']._serialized_end=1527
-  _globals['_TRAININGRESULT']._serialized_start=1530
-  _globals['_TRAININGRESULT']._serialized_end=1674
-  _globals['_TRAINERSERVICE']._serialized_start=1983
-  _globals['_TRAINERSERVICE']._serialized_end=2345
+  _globals['_STARTTRAININGREQUEST']._serialized_end=519
+  _globals['_RESUMETRAININGREQUEST']._serialized_start=521
+  _globals['_RESUMETRAININGREQUEST']._serialized_end=558
+  _globals['_GETTRAININGLOGREQUEST']._serialized_start=560
+  _globals['_GETTRAININGLOGREQUEST']._serialized_end=597
+  _globals['_GETTRAININGLOGRESPONSE']._serialized_start=599
+  _globals['_GETTRAININGLOGRESPONSE']._serialized_end=637
+  _globals['_STARTCOMPARISONREQUEST']._serialized_start=639
+  _globals['_STARTCOMPARISONREQUEST']._serialized_end=739
+  _globals['_COMPARISON']._serialized_start=742
+  _globals['_COMPARISON']._serialized_end=870
+  _globals['_COMPAREDFIGURE']._serialized_start=873
+  _globals['_COMPAREDFIGURE']._serialized_end=1021
+  _globals['_TRAININGMETADATA']._serialized_start=1024
+  _globals['_TRAININGMETADATA']._serialized_end=1491
+  _globals['_DATAPROBLEM']._serialized_start=1493
+  _globals['_DATAPROBLEM']._serialized_end=1553
+  _globals['_TRAININGRESULT']._serialized_start=1556
+  _globals['_TRAININGRESULT']._serialized_end=1700
+  _globals['_TRAINERSERVICE']._serialized_start=2009
+  _globals['_TRAINERSERVICE']._serialized_end=2371
 # @@protoc_insertion_point(module_scope)

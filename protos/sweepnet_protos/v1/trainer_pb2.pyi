@@ -38,7 +38,7 @@ TRAINING_STATE_FAILED: TrainingState
 TRAINING_STATE_CANCELLED: TrainingState
 
 class StartTrainingRequest(_message.Message):
-    __slots__ = ("kind", "model", "data_folder", "settings", "data_set", "labels", "base_model", "budget_minutes", "false_alarms_per_hour", "promotion", "request_id")
+    __slots__ = ("kind", "model", "data_folder", "settings", "data_set", "labels", "base_model", "budget_minutes", "false_alarms_per_hour", "promotion", "request_id", "without_captures")
     KIND_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     DATA_FOLDER_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +50,7 @@ class StartTrainingRequest(_message.Message):
     FALSE_ALARMS_PER_HOUR_FIELD_NUMBER: _ClassVar[int]
     PROMOTION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_CAPTURES_FIELD_NUMBER: _ClassVar[int]
     kind: _model_pb2.ModelKind
     model: str
     data_folder: str
@@ -61,7 +62,8 @@ class StartTrainingRequest(_message.Message):
     false_alarms_per_hour: float
     promotion: Promotion
     request_id: str
-    def __init__(self, kind: _Optional[_Union[_model_pb2.ModelKind, str]] = ..., model: _Optional[str] = ..., data_folder: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., data_set: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., base_model: _Optional[str] = ..., budget_minutes: _Optional[float] = ..., false_alarms_per_hour: _Optional[float] = ..., promotion: _Optional[_Union[Promotion, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    without_captures: bool
+    def __init__(self, kind: _Optional[_Union[_model_pb2.ModelKind, str]] = ..., model: _Optional[str] = ..., data_folder: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., data_set: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., base_model: _Optional[str] = ..., budget_minutes: _Optional[float] = ..., false_alarms_per_hour: _Optional[float] = ..., promotion: _Optional[_Union[Promotion, str]] = ..., request_id: _Optional[str] = ..., without_captures: bool = ...) -> None: ...
 
 class ResumeTrainingRequest(_message.Message):
     __slots__ = ("name",)

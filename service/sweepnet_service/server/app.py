@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -20,6 +21,8 @@ from grpc_reflection.v1alpha import reflection
 
 from sweepnet_protos.kserve import grpc_predict_v2_pb2, grpc_predict_v2_pb2_grpc
 from sweepnet_protos.v1 import (
+    capture_pb2,
+    capture_pb2_grpc,
     data_set_pb2,
     image_detector_pb2,
     image_detector_pb2_grpc,
@@ -29,12 +32,14 @@ from sweepnet_protos.v1 import (
     model_pb2_grpc,
     trainer_pb2,
 )
+from sweepnet_service.captures import Captures, Keeper
 from sweepnet_service.engine import Engine
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, SweepnetError
 from sweepnet_service.limits import Limits
 from sweepnet_service.live.batcher import Batcher
 from sweepnet_service.live.load import Load
 from sweepnet_service.metrics import served
+from sweepnet_service.server.captures import CaptureReview
 from sweepnet_service.server.image import ImageDetectors
 from sweepnet_service.server.inference import Inference
 from sweepnet_service.server.keyword import KeywordSpotter
@@ -47,6 +52,7 @@ from sweepnet_service.server.trainings import Trainings
 from sweepnet_service.server.upkeep import kept_up
 from sweepnet_service.spotting import Uploads
 from sweepnet_service.store import Library
+from sweepnet_service.training.answers import in_use
 
 SERVICES = tuple(
     service.full_name
@@ -56,6 +62,7 @@ SERVICES = tuple(
         model_pb2.DESCRIPTOR.services_by_name["ModelService"],
         trainer_pb2.DESCRIPTOR.services_by_name["TrainerService"],
         data_set_pb2.DESCRIPTOR.services_by_name["DataSetService"],
+        capture_pb2.DESCRIPTOR.services_by_name["CaptureService"],
         operations_pb2.DESCRIPTOR.services_by_name["Operations"],
         grpc_predict_v2_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"],
     )
@@ -98,7 +105,8 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     if not socket_path:
         check_exposed(settings)
     library = Library(settings.models, warn=warn_of_model)
-    engine = Engine(library, settings.workers, settings.max_waiting)
+    keeper = keeper_of(settings)
+    engine = Engine(library, settings.workers, settings.max_waiting, keeper)
     batcher = Batcher(Load(settings.max_latency_ms / 1000))
     trainings = Trainings.of(settings, library)
     server = grpc.aio.server(
@@ -109,6 +117,9 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     watch = health.aio.HealthServicer()
     uploads = Uploads(settings.limits, checked_folder(settings.spool_dir, "spool-dir"))
     add_services(server, engine, trainings, watch, settings.limits, uploads, batcher, guard)
+    kept = None if keeper is None else keeper.captures
+    review = CaptureReview(kept, guard, settings.models)
+    capture_pb2_grpc.add_CaptureServiceServicer_to_server(review, server)
     address = bind(server, settings, socket_path)
     await server.start()
     await _serving(watch)
@@ -122,6 +133,16 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
         await trainings.close()
         batcher.close()
         engine.close()
+        if keeper is not None:
+            keeper.close()
+
+
+def keeper_of(settings: Settings) -> Keeper | None:
+    """What keeps detections near their threshold, where a folder for them is named."""
+    if settings.captures is None:
+        return None
+    captures = Captures(settings.captures, settings.max_capture_bytes, settings.capture_days)
+    return Keeper(captures, settings.capture_margin, in_use=partial(in_use, settings.models))
 
 
 def warn_of_model(name: str, reason: str) -> None:

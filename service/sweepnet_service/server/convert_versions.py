@@ -31,6 +31,7 @@ def version(told: Version, aliases: Mapping[str, int]) -> model_pb2.ModelVersion
             base_model=lineage.base_model,
             code_version=lineage.code_version,
             settings=struct(lineage.settings),
+            capture_count=lineage.capture_count,
         ),
     )
 

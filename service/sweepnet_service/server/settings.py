@@ -88,6 +88,27 @@ class Settings(BaseSettings):
     max_data_set_bytes: int = Field(
         16 * 1024 * MIB, ge=1, description="Most bytes of data sets kept, all together."
     )
+    captures: Path | None = Field(
+        None,
+        description="Folder to keep detections near their threshold in, with a few seconds of the "
+        "audio or the picture they come from, for `sweepnet review`; none: nothing is kept. Who "
+        "may call the server may review them.",
+    )
+    capture_margin: float = Field(
+        1.0,
+        gt=0,
+        le=20,
+        description="How near to its threshold a score is that is kept, in log odds: at 1 and a "
+        "threshold of 0.5 from 0.27 to 0.73.",
+    )
+    capture_days: float = Field(
+        30.0, gt=0, description="Days after which a capture is deleted, answered or not."
+    )
+    max_capture_bytes: int = Field(
+        256 * MIB,
+        ge=1,
+        description="Most bytes of captures kept; the oldest without an answer make room.",
+    )
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,

@@ -32,7 +32,8 @@ class Trainer(trainer_pb2_grpc.TrainerServiceServicer):
     ) -> operations_pb2.Operation:
         """The operation of a new training."""
         async with self._guard.reported(context, "StartTraining"):
-            job = await self._jobs.start(convert.order(request), request.request_id)
+            order, alone = convert.order(request), request.without_captures
+            job = await self._jobs.start(order, request.request_id, without_captures=alone)
             return await _told(self._jobs, job)
 
     async def ResumeTraining(

@@ -42,9 +42,8 @@ class Trainings:
         )
         models = settings.models if settings.with_worker else None
         attendant = Attendant(models, settings.records)
-        return cls(
-            Jobs(library, settings.training_roots, keeping, attendant.wake), keeping, attendant
-        )
+        jobs = Jobs(library, settings.training_roots, keeping, attendant.wake, settings.captures)
+        return cls(jobs, keeping, attendant)
 
     def add_to(self, server: grpc.aio.Server, guard: Guard) -> None:
         """The services of trainings, operations and data sets."""

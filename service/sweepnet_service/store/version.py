@@ -18,7 +18,8 @@ MODEL, CARD, RECORD = "model.safetensors", "card.md", "version.json"
 @dataclass(frozen=True)
 class Lineage:
     """Where a version comes from: training, data set with its SHA-256, base model, release of
-    sweepnet, settings that were given. Empty where it is not known.
+    sweepnet, settings that were given, answered captures among the data. Empty where it is not
+    known.
     """
 
     operation: str = ""
@@ -27,6 +28,7 @@ class Lineage:
     base_model: str = ""
     code_version: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    capture_count: int = 0
 
 
 @dataclass(frozen=True)

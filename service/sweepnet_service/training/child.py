@@ -4,7 +4,7 @@
     {"event": "problems", "problems": [{"file", "reason", "refused"}]}
     {"event": "budget", "steps"}
     {"event": "alive"}
-    {"event": "done", "path", "data_sha256", "comparison", "remark"}
+    {"event": "done", "path", "data_sha256", "capture_count", "comparison", "remark"}
     {"event": "error", "kind", "where", "message"}
 
 It dies with its parent, whose end closes stdin.

@@ -85,6 +85,7 @@ def _published(job: Job, told: Done, library: Library) -> Version:
         base_model=order.base_model,
         code_version=installed("sweepnet"),
         settings=order.settings,
+        capture_count=told.capture_count,
     )
     made = Path(told.path)
     metrics = _metrics(load_detector(order.kind, made).card)

@@ -35,15 +35,22 @@ LONGEST_REQUEST_ID = 64
 
 @dataclass(frozen=True)
 class Jobs:
-    """All trainings that a server takes orders for. `wake` is told that there is work."""
+    """All trainings that a server takes orders for. `wake` is told that there is work; from answers
+    in the folder `captures` orders learn too, unless they say otherwise.
+    """
 
     library: Library
     roots: Sequence[Path]
     keeping: Keeping
     wake: Callable[[], None] = lambda: None
+    captures: Path | None = None
 
-    async def start(self, order: Order, request_id: str = "") -> Job:
+    async def start(
+        self, order: Order, request_id: str = "", without_captures: bool = False
+    ) -> Job:
         """A new job for an order; raises what is wrong with the order."""
+        if order.task == "training" and self.captures is not None and not without_captures:
+            order = replace(order, captures=str(self.captures.resolve()))
         job = await asyncio.to_thread(self._added, order, request_id)
         self.wake()
         return job

@@ -16,6 +16,7 @@ from sweepnet_service.progress import Report
 from sweepnet_service.store import Library, name_alone
 from sweepnet_service.store.entries import load_detector
 from sweepnet_service.store.version import sha256_of
+from sweepnet_service.training.answers import with_answers
 from sweepnet_service.training.budget import with_budget
 from sweepnet_service.training.comparing import Comparison, compared
 from sweepnet_service.training.configs import TRUNK, ordered, train
@@ -41,10 +42,11 @@ def done(order: Order, place: Path, models: Path, say: Say, report: Report) -> d
         )
         return {"path": "", "comparison": told.to_json()}
     trunk = library.entry(order.base_model).path if order.base_model else TRUNK
+    data, answers = with_answers(order, place)
     label = name_alone(order.model)
-    config, _ = ordered(order.kind, label, order.data, place, order.settings, order.labels, trunk)
+    config, _ = ordered(order.kind, label, data, place, order.settings, order.labels, trunk)
     look(order, config, say, report)
-    digest = _kept_digest(order.data, place, report)
+    digest = _kept_digest(data, place, report)
     config, steps = with_budget(order.kind, config, order.budget_minutes, place, report)
     say("budget", steps=steps)
     made = trained(order.kind, config, report)
@@ -52,7 +54,8 @@ def done(order: Order, place: Path, models: Path, say: Say, report: Report) -> d
     comparison, unmeasured = against_live(order, made, library, report)
     remarks = "; ".join(filter(None, (remark, unmeasured)))
     told_of = comparison.to_json() if comparison else None
-    return {"path": str(made), "data_sha256": digest, "comparison": told_of, "remark": remarks}
+    made_of = {"data_sha256": digest, "capture_count": answers}
+    return {"path": str(made), **made_of, "comparison": told_of, "remark": remarks}
 
 
 def trained(kind: str, config: Any, report: Report) -> Path:

@@ -37,6 +37,7 @@ class Order:
     comparison of `model`, a version, with `baseline`.
 
     `data_set` names the data to people: the resource name of one that was sent, else its folder's.
+    `captures` is the folder whose answers are learnt from too; "": none are.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Order:
     false_alarms_per_hour: float = 0.0
     promotion: Promotion = "unless worse"
     baseline: str = ""
+    captures: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept."""

@@ -52,14 +52,15 @@ class Budget:
 
 @dataclass(frozen=True)
 class Done:
-    """What the job brought: the model file ("" of a comparison), the digest of the data, what was
-    compared, a remark for people.
+    """What the job brought: the model file ("" of a comparison), the digest of the data and how
+    many answers are in it, what was compared, a remark for people.
     """
 
     path: str
     data_sha256: str = ""
     comparison: Mapping[str, Any] | None = None
     remark: str = ""
+    capture_count: int = 0
 
 
 Told = Progress | Found | Budget | Done

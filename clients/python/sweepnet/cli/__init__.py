@@ -63,6 +63,7 @@ def client_verbs() -> dict[str, Callable[..., None] | typer.Typer]:
     from sweepnet.cli.jobs import app as jobs
     from sweepnet.cli.listen import listen
     from sweepnet.cli.models import app as models
+    from sweepnet.cli.review import app as review
     from sweepnet.cli.spot import spot
     from sweepnet.demo import demo
 
@@ -74,6 +75,7 @@ def client_verbs() -> dict[str, Callable[..., None] | typer.Typer]:
         "models": models,
         "jobs": jobs,
         "data": data,
+        "review": review,
         "demo": demo,
         "doctor": doctor,
     }

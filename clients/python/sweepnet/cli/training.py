@@ -43,7 +43,12 @@ def train(
         bool, typer.Option("--folder-there", help="DATA is a folder on the server.")
     ] = False,
     base: Annotated[
-        str, typer.Option("--base", help="Keyword model to learn from; the shipped one by default.")
+        str,
+        typer.Option(
+            "--base",
+            help="Model there to learn from: of words its trunk, the shipped one's by default, of "
+            "objects all its weights.",
+        ),
     ] = "",
     budget_minutes: Annotated[
         float, typer.Option("--budget-minutes", help="Minutes of one core for its steps.")
@@ -58,6 +63,9 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the training; repeatable."),
     ] = None,
+    without_answers: Annotated[
+        bool, typer.Option("--without-answers", help="Do not learn from `sweepnet review`.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait for its end.")] = False,
 ) -> None:
     """Train a detector on a server.
@@ -75,6 +83,7 @@ def train(
         "false_alarms_per_hour": false_alarms_per_hour,
         "promotion": promote.replace("-", " "),
         "settings": settings(setting or []),
+        "without_captures": without_answers,
     }
     model = name or _name_of((label or [Path(data).resolve().name])[0])
     with workshop_of(server) as workshop:

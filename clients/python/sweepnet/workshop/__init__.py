@@ -24,6 +24,7 @@ from sweepnet.results import Kind
 from sweepnet.workshop import flows
 from sweepnet.workshop.options import TrainOptions
 from sweepnet.workshop.records import (
+    Capture,
     ComparedFigure,
     Comparison,
     DataSet,
@@ -35,6 +36,7 @@ from sweepnet.workshop.sending import Sent
 
 __all__ = [
     "AsyncWorkshop",
+    "Capture",
     "ComparedFigure",
     "Comparison",
     "DataSet",
@@ -130,6 +132,24 @@ class Workshop:
         """Delete a version, or a detector with all of them."""
         return self._client._run(flows.delete_model(name))
 
+    def captures(self, detector: str = "", unanswered: bool = False) -> tuple[Capture, ...]:
+        """What detectors were unsure of, the oldest first, without content."""
+        return self._client._run(flows.captures(detector, unanswered))
+
+    def capture(self, name: str) -> Capture:
+        """A capture with its audio or picture."""
+        return self._client._run(flows.capture(name))
+
+    def answer(self, name: str, answer: bool | None) -> Capture:
+        """Say whether a capture holds its label; None takes an answer back. The next training of
+        its detector learns from it.
+        """
+        return self._client._run(flows.answer(name, answer))
+
+    def delete_capture(self, name: str) -> None:
+        """Delete a capture, its answer, and what ended trainings kept of it."""
+        return self._client._run(flows.delete_capture(name))
+
 
 class AsyncWorkshop:
     """The same, with `await`."""
@@ -191,6 +211,18 @@ class AsyncWorkshop:
 
     async def delete_model(self, name: str) -> None:
         return await self._client._run(flows.delete_model(name))
+
+    async def captures(self, detector: str = "", unanswered: bool = False) -> tuple[Capture, ...]:
+        return await self._client._run(flows.captures(detector, unanswered))
+
+    async def capture(self, name: str) -> Capture:
+        return await self._client._run(flows.capture(name))
+
+    async def answer(self, name: str, answer: bool | None) -> Capture:
+        return await self._client._run(flows.answer(name, answer))
+
+    async def delete_capture(self, name: str) -> None:
+        return await self._client._run(flows.delete_capture(name))
 
 
 for _name, _method in vars(Workshop).items():

@@ -8,7 +8,7 @@ from google.longrunning import operations_pb2
 from google.protobuf.empty_pb2 import Empty
 
 from sweepnet._calls import Call
-from sweepnet_protos.v1 import data_set_pb2, model_pb2, trainer_pb2
+from sweepnet_protos.v1 import capture_pb2, data_set_pb2, model_pb2, trainer_pb2
 
 
 def _call(path: str, request: Any, response: Any) -> Call[Any, Any]:
@@ -16,7 +16,7 @@ def _call(path: str, request: Any, response: Any) -> Call[Any, Any]:
 
 
 _MODELS, _TRAINER = "/sweepnet.v1.ModelService/", "/sweepnet.v1.TrainerService/"
-_SETS = "/sweepnet.v1.DataSetService/"
+_SETS, _CAPTURES = "/sweepnet.v1.DataSetService/", "/sweepnet.v1.CaptureService/"
 
 START = _call(
     f"{_TRAINER}StartTraining", trainer_pb2.StartTrainingRequest, operations_pb2.Operation
@@ -63,4 +63,20 @@ LIST_SETS = _call(
 )
 DELETE_SET = _call(
     f"{_SETS}DeleteDataSet", data_set_pb2.DeleteDataSetRequest, data_set_pb2.DeleteDataSetResponse
+)
+LIST_CAPTURES = _call(
+    f"{_CAPTURES}ListCaptures", capture_pb2.ListCapturesRequest, capture_pb2.ListCapturesResponse
+)
+GET_CAPTURE = _call(
+    f"{_CAPTURES}GetCapture", capture_pb2.GetCaptureRequest, capture_pb2.GetCaptureResponse
+)
+ANSWER_CAPTURE = _call(
+    f"{_CAPTURES}AnswerCapture",
+    capture_pb2.AnswerCaptureRequest,
+    capture_pb2.AnswerCaptureResponse,
+)
+DELETE_CAPTURE = _call(
+    f"{_CAPTURES}DeleteCapture",
+    capture_pb2.DeleteCaptureRequest,
+    capture_pb2.DeleteCaptureResponse,
 )

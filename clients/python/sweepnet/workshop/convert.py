@@ -13,6 +13,7 @@ from sweepnet._convert_models import KINDS
 from sweepnet.errors import InvalidInput
 from sweepnet.workshop.options import TrainOptions
 from sweepnet.workshop.records import (
+    Capture,
     ComparedFigure,
     Comparison,
     DataSet,
@@ -20,9 +21,11 @@ from sweepnet.workshop.records import (
     Problem,
     Version,
 )
-from sweepnet_protos.v1 import data_set_pb2, model_pb2, trainer_pb2
+from sweepnet_protos.v1 import capture_pb2, data_set_pb2, model_pb2, trainer_pb2
 
 MODELS, SETS, OPERATIONS = "detectors/", "datasets/", "operations/"
+CAPTURES = "captures/"
+CAPTURE_YES, CAPTURE_NO = capture_pb2.CAPTURE_ANSWER_YES, capture_pb2.CAPTURE_ANSWER_NO
 PROMOTIONS = {
     "unless worse": trainer_pb2.PROMOTION_UNSPECIFIED,
     "always": trainer_pb2.PROMOTION_ALWAYS,
@@ -136,6 +139,7 @@ def version(told: model_pb2.ModelVersion) -> Version:
         base_model=lineage.base_model,
         code_version=lineage.code_version,
         settings=json_format.MessageToDict(lineage.settings),
+        capture_count=lineage.capture_count,
     )
 
 
@@ -149,6 +153,37 @@ def data_set(told: data_set_pb2.DataSet) -> DataSet:
         told.size_bytes,
         _seconds(told.create_time),
     )
+
+
+def capture(told: capture_pb2.Capture, content: bytes = b"") -> Capture:
+    """A capture, with its content if that was asked for."""
+    area = told.area
+    return Capture(
+        name=told.name,
+        kind={number: kind for kind, number in KINDS.items()}.get(told.kind, ""),
+        detector=told.detector,
+        label=told.label,
+        score=told.score,
+        threshold=told.threshold,
+        answer={CAPTURE_YES: True, CAPTURE_NO: False}.get(told.answer),
+        created_s=_seconds(told.create_time),
+        expires_s=_seconds(told.expire_time),
+        size_bytes=told.size_bytes,
+        start_s=told.start_s,
+        end_s=told.end_s,
+        area_px=(area.x_min_px, area.y_min_px, area.x_max_px, area.y_max_px)
+        if told.HasField("area")
+        else None,
+        content=content,
+    )
+
+
+def answered(name: str, answer: bool | None) -> capture_pb2.AnswerCaptureRequest:
+    """What a person said; None takes it back."""
+    told = capture_pb2.CAPTURE_ANSWER_UNSPECIFIED
+    if answer is not None:
+        told = CAPTURE_YES if answer else CAPTURE_NO
+    return capture_pb2.AnswerCaptureRequest(name=named(CAPTURES, name), answer=told)
 
 
 def _seconds(told: Timestamp) -> float:

@@ -10,11 +10,11 @@ from google.longrunning import operations_pb2
 from sweepnet import _calls, _convert_models
 from sweepnet._flows import Flow, Step
 from sweepnet.workshop import calls, convert, sending
-from sweepnet.workshop.convert import MODELS, OPERATIONS, SETS, named
+from sweepnet.workshop.convert import CAPTURES, MODELS, OPERATIONS, SETS, named
 from sweepnet.workshop.options import TrainOptions
-from sweepnet.workshop.records import DataSet, Job, Version
+from sweepnet.workshop.records import Capture, DataSet, Job, Version
 from sweepnet.workshop.sending import Sent
-from sweepnet_protos.v1 import data_set_pb2, model_pb2, trainer_pb2
+from sweepnet_protos.v1 import capture_pb2, data_set_pb2, model_pb2, trainer_pb2
 
 
 def train(kind: str, data: str, name: str, options: TrainOptions) -> Flow[Job]:
@@ -159,6 +159,39 @@ def data_sets() -> Flow[tuple[DataSet, ...]]:
 def delete_data_set(name: str) -> Flow[None]:
     """Deletes a data set and its files."""
     yield Step(calls.DELETE_SET, data_set_pb2.DeleteDataSetRequest(name=named(SETS, name)))
+
+
+def captures(detector: str, unanswered: bool) -> Flow[tuple[Capture, ...]]:
+    """All captures, the oldest first, page by page."""
+    found: list[Capture] = []
+    request = capture_pb2.ListCapturesRequest(
+        detector=named(MODELS, detector) if detector else "", unanswered=unanswered
+    )
+    while True:
+        page = yield Step(calls.LIST_CAPTURES, request)
+        found += map(convert.capture, page.captures)
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            return tuple(found)
+
+
+def capture(name: str) -> Flow[Capture]:
+    """A capture with its content."""
+    request = capture_pb2.GetCaptureRequest(name=named(CAPTURES, name))
+    told = yield Step(calls.GET_CAPTURE, request)
+    return convert.capture(told.capture, told.content)
+
+
+def answer(name: str, answer: bool | None) -> Flow[Capture]:
+    """The capture as it is once it was answered."""
+    request = convert.answered(name, answer)
+    return convert.capture((yield Step(calls.ANSWER_CAPTURE, request)).capture)
+
+
+def delete_capture(name: str) -> Flow[None]:
+    """Deletes a capture and its answer."""
+    request = capture_pb2.DeleteCaptureRequest(name=named(CAPTURES, name))
+    yield Step(calls.DELETE_CAPTURE, request)
 
 
 def changes(before: Job | None, now: Job) -> Iterable[Job]:

@@ -82,7 +82,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a detector: which aliases name it, and where it comes from."""
+    """A version of a detector: which aliases name it, and where it comes from; `capture_count`
+    answered captures are among its data.
+    """
 
     name: str
     aliases: tuple[str, ...]
@@ -96,6 +98,7 @@ class Version:
     base_model: str = ""
     code_version: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    capture_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,3 +111,28 @@ class DataSet:
     file_count: int
     size_bytes: int
     created_s: float
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A detection near its threshold that the server keeps until `expires_s`.
+
+    `answer`: whether a person said that it holds the label; None: nobody did. Of audio `start_s`
+    and `end_s` tell where the word is, of a picture `area_px` (left, top, right, bottom) where the
+    object is. `content` is a WAV file or the picture's; empty in lists.
+    """
+
+    name: str
+    kind: str
+    detector: str
+    label: str
+    score: float
+    threshold: float
+    answer: bool | None
+    created_s: float
+    expires_s: float
+    size_bytes: int
+    start_s: float = 0.0
+    end_s: float = 0.0
+    area_px: tuple[float, float, float, float] | None = None
+    content: bytes = field(default=b"", repr=False)
