@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,11 @@ import soundfile
 from cnn_core import modelfile
 from cnn_core.tree import leaves
 from sweepnet_service.detectors.keyword import KeywordDetector, card
+from sweepnet_service.detectors.keyword import retune as retuning
 from sweepnet_service.detectors.keyword.joined import with_label
-from sweepnet_service.detectors.keyword.retune import RetuneConfig, label_of, retune
+from sweepnet_service.detectors.keyword.retune import RetuneConfig, label_of, noted, retune
+from sweepnet_service.detectors.keyword.spelled import reading_in
+from sweepnet_service.detectors.keyword.trunks.reading import Reading
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import ignored
 
@@ -83,3 +87,40 @@ def test_the_label_is_named_where_there_are_several(detector: KeywordDetector) -
     for known, label in ((two, ""), (two, "cat"), (detector, "cat")):
         with pytest.raises(InvalidInput, match="expected one of welcome"):
             label_of(known, label)
+
+
+@pytest.mark.needs_program("flite")
+def test_what_the_trunks_phones_are_worth_is_told_to_words_that_come(
+    model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentences = write_sentences(tmp_path / "read", folder, count=3)
+    reading = Reading(1.5, 0.5, -2.0, 0.1, (), 40, 0.5)
+    with monkeypatch.context() as told:
+        told.setattr(retuning, "fitted_reading", lambda *_: reading)
+        config = RetuneConfig(model, tmp_path / "new.safetensors", sentences, phones=True)
+        out = retune(config, ignored)
+    assert reading_in(model) is None
+    assert reading_in(out) == reading
+
+    with pytest.raises(InvalidInput, match=r"sentences .* expected 20"):
+        retune(RetuneConfig(model, tmp_path / "few.safetensors", sentences, phones=True), ignored)
+    with pytest.raises(InvalidInput, match=r"manifest\.csv"):
+        retune(RetuneConfig(model, tmp_path / "none.safetensors", folder, phones=True), ignored)
+
+
+def write_sentences(path: Path, folder: Path, count: int) -> Path:
+    """A data set with the word, and so many sentences to validate on."""
+    shutil.copytree(folder, path)
+    rows = ["file,label,text,split"]
+    for number in range(count):
+        rows.append(f"positive/{number}.wav,welcome,welcome,train")
+        rows.append(f"positive/{number + 3}.wav,welcome,,validation")
+        rows.append(f"negative/{number}.wav,negative,good day to you,validation")
+    (path / "manifest.csv").write_text("\n".join(rows))
+    return path
+
+
+def test_notes_stand_in_the_card_once() -> None:
+    part = {"label": "welcome", "cautions": ["Old.", "New."]}
+    assert noted(part, ("New.", "Newer."))["cautions"] == ["Old.", "New.", "Newer."]
+    assert noted(part, ()) == part

@@ -35,6 +35,13 @@ def retune(
     synthesize: Annotated[
         bool, typer.Option("--synthesize", help="Listen to 100 voices of espeak-ng and flite too.")
     ] = False,
+    phones: Annotated[
+        bool,
+        typer.Option(
+            "--phones", help="Tell anew too what the trunk's phones are worth for other words."
+        ),
+    ] = False,
+    note: Annotated[list[str] | None, typer.Option(help="For the card.")] = None,
     models: Models = None,
 ) -> None:
     """Calibrate a keyword model's scores and choose its thresholds anew.
@@ -49,4 +56,6 @@ def retune(
     path = out or Path(file.name)
     check_writable(path)
     with metered() as report:
-        print(written(RetuneConfig(file, path, data, label, synthesize), report))
+        notes = tuple(note or ())
+        config = RetuneConfig(file, path, data, label, synthesize, phones, notes)
+        print(written(config, report))

@@ -5,15 +5,26 @@ The network's weights stay bit by bit, but for the affine layer before the sigmo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from cnn_core import modelfile
+from cnn_core.layers import Sequential
 from sweepnet_service.detectors.keyword import card
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.held_out import Sources, held_out
 from sweepnet_service.detectors.keyword.intake import read_dataset, speech_folder
 from sweepnet_service.detectors.keyword.speaking import engines
+from sweepnet_service.detectors.keyword.spelled import with_reading
+from sweepnet_service.detectors.keyword.trunk_source import taken_trunk
+from sweepnet_service.detectors.keyword.trunks.reading import (
+    FEWEST_SENTENCES,
+    Reading,
+    fitted_reading,
+)
+from sweepnet_service.detectors.keyword.trunks.speech import read_speech
 from sweepnet_service.detectors.keyword.tuning import tested, tuned
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report
@@ -22,7 +33,9 @@ from sweepnet_service.progress import Progress, Report
 @dataclass(frozen=True)
 class RetuneConfig:
     """Which model, and on what: the validation part of `data`, as training takes it or as a user
-    keeps it; `synthesize` adds 100 voices. `label` may be left out where there is one.
+    keeps it; `synthesize` adds 100 voices. `label` may be left out where there is one. `phones`:
+    what the trunk's phones are worth (see `Reading`) is told anew too, from sentences of that part,
+    for words that are added to the model or stand on its trunk. `notes` go into the card.
     """
 
     model: Path
@@ -30,6 +43,8 @@ class RetuneConfig:
     data: Path
     label: str = ""
     synthesize: bool = False
+    phones: bool = False
+    notes: tuple[str, ...] = ()
     seed: int = 1
 
 
@@ -37,8 +52,9 @@ def retune(config: RetuneConfig, report: Report) -> Path:
     """Writes the model to `out`, its card beside it, and returns the path."""
     kept = KeywordDetector.load(config.model)
     label = label_of(kept, config.label)
-    if config.synthesize:
+    if config.synthesize or config.phones:
         engines()
+    reading = reading_anew(config, kept, report) if config.phones else None
     report(Progress("tuning", 0, 2))
     sources = sources_of(config, label)
     heard = held_out(sources, kept)
@@ -59,11 +75,34 @@ def retune(config: RetuneConfig, report: Report) -> Path:
     made = card.with_part(
         detector.card,
         label,
-        lambda part: card.retuned(part, detector, label, figures, heard),
+        lambda part: noted(card.retuned(part, detector, label, figures, heard), config.notes),
     )
-    card.save(replace(detector, card=made), config.out)
+    card.save(with_reading(replace(detector, card=made), reading), config.out)
     report(Progress("done", 1, 1, 0.0, str(config.out)))
     return config.out
+
+
+def noted(part: dict[str, Any], notes: Sequence[str]) -> dict[str, Any]:
+    """The card of a label with notes, each once, behind what it told before."""
+    told = [each for each in part["cautions"] if each not in notes]
+    return {**part, "cautions": [*told, *notes]}
+
+
+def reading_anew(config: RetuneConfig, detector: KeywordDetector, report: Report) -> Reading:
+    """What the model's own trunk tells of words. Raises InvalidInput where it has none, or there is
+    too little to read.
+    """
+    trunk, output = taken_trunk(config.model)
+    rows = read_speech(config.data).part("validation")
+    net = Sequential((*trunk.layers, output))
+    reading = fitted_reading(net, detector.features, rows, report)
+    if reading is None:
+        raise InvalidInput(
+            "data",
+            f"holds {len(rows)} sentences in its validation part; expected {FEWEST_SENTENCES} or "
+            "more with their text, for --phones",
+        )
+    return reading
 
 
 def label_of(detector: KeywordDetector, label: str) -> str:
