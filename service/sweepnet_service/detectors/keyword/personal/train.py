@@ -42,7 +42,8 @@ from sweepnet_service.detectors.keyword.personal.estimate import (
     told_at,
 )
 from sweepnet_service.detectors.keyword.personal.lessons import Lessons, lessons
-from sweepnet_service.detectors.keyword.spelled import mean_length, reading_in, weight_for
+from sweepnet_service.detectors.keyword.phones import mean_length
+from sweepnet_service.detectors.keyword.spelled import reading_in, weight_for
 from sweepnet_service.detectors.keyword.train import kept_head
 from sweepnet_service.detectors.keyword.tuning import DEFAULT_RATE, placement, tuned, untuned
 from sweepnet_service.progress import Progress, Report, paced, timed

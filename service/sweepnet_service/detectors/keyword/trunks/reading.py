@@ -25,7 +25,7 @@ from sweepnet_service.detectors.keyword.detector import OperatingPoint
 from sweepnet_service.detectors.keyword.evaluate.curve import separate_peaks
 from sweepnet_service.detectors.keyword.frontend import FrontEnd
 from sweepnet_service.detectors.keyword.intake import length_s
-from sweepnet_service.detectors.keyword.phones import spelling_of
+from sweepnet_service.detectors.keyword.phones import mean_length, spelling_of, spellings_of
 from sweepnet_service.detectors.keyword.trunk import pad
 from sweepnet_service.progress import Report, paced
 
@@ -115,8 +115,8 @@ def fitted_reading(
     words = chosen_words([row.text for row in rows])
     tell = paced("words read off phones", len(words), report)
     probes = []
-    for done, (text, phones) in enumerate(words.items(), 1):
-        probes.append(probe(costs, starts, rows, text, phones))
+    for done, (text, spellings) in enumerate(words.items(), 1):
+        probes.append(probe(costs, starts, rows, text, spellings))
         tell(done)
     hours = sum(map(length_s, rows)) / 3600
     heard = [each for each in probes if len(each.said)]
@@ -145,10 +145,10 @@ def read(
     return np.concatenate(parts).T, starts
 
 
-def chosen_words(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Words and phrases of the texts with their phones, so many of each group of lengths."""
+def chosen_words(texts: Sequence[str]) -> dict[str, tuple[tuple[int, ...], ...]]:
+    """Words and phrases of the texts as they are said, so many of each group of lengths."""
     phrases = sorted({phrase for text in texts for phrase in phrases_of(text)})
-    found: dict[str, tuple[int, ...]] = {}
+    found: dict[str, tuple[tuple[int, ...], ...]] = {}
     missing = dict.fromkeys(GROUPS, WORDS_EACH)
     for index in np.random.default_rng(0).permutation(len(phrases))[: 40 * WORDS_EACH]:
         if not any(missing.values()):
@@ -158,7 +158,7 @@ def chosen_words(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
         group = next((each for each in GROUPS if each[0] <= len(word) <= each[1]), None)
         if group and missing[group]:
             missing[group] -= 1
-            found[text] = word
+            found[text] = spellings_of(text)
     return found
 
 
@@ -171,11 +171,16 @@ def phrases_of(text: str) -> Iterator[str]:
 
 
 def probe(
-    costs: Array, starts: Integers, rows: Sequence[Recording], text: str, word: tuple[int, ...]
+    costs: Array,
+    starts: Integers,
+    rows: Sequence[Recording],
+    text: str,
+    spellings: Sequence[tuple[int, ...]],
 ) -> Probe:
-    """A word read off all recordings."""
-    size = path_steps([word])
-    scores = np.maximum(best_score(costs[:, None, :].astype(np.float64), word, size)[0], FLOOR)
+    """A word read off all recordings, as whichever of its pronunciations fits best."""
+    size, heard = path_steps(spellings), costs[:, None, :].astype(np.float64)
+    paths = [best_score(heard, spelling, size)[0] for spelling in spellings]
+    scores = np.maximum(np.max(paths, axis=0), FLOOR)
     holds = [says(row, text) for row in rows]
     exact = [says_exactly(row, text) for row in rows]
     said = [
@@ -187,7 +192,7 @@ def probe(
     other = ~spread(np.repeat(holds, np.diff(starts)), size)[: len(scores)]
     # As long as a window holds the whole word its score stays: a peak is there several times.
     apart = np.unique(separate_peaks(np.where(other, scores, FLOOR), APART_STEPS))
-    return Probe(len(word), np.array(said), apart[apart > FLOOR])
+    return Probe(mean_length(spellings), np.array(said), apart[apart > FLOOR])
 
 
 def spread(flags: Flags, size: int) -> Flags:
