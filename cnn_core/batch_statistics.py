@@ -20,13 +20,16 @@ HOLD_BYTES = 1 << 30
 """What arrives at one batch norm is held in memory up to this size."""
 
 
-def recompute(net: Layer, batches: Iterable[Array], *, hold_bytes: int = HOLD_BYTES) -> Layer:
+def recompute(
+    net: Layer, batches: Iterable[Array], *, hold_bytes: int = HOLD_BYTES, keep: bool = False
+) -> Layer:
     """The network whose every batch norm holds mean and variance of all its inputs.
 
     Exact, whatever the batches' sizes: layer by layer in network order, each seeing what the
     recomputed ones before it give in inference. What arrives at a batch norm is held while the
     next is measured, which makes one pass in all; what is larger than `hold_bytes` is computed
-    again from what was held before it, or from `batches`.
+    again from what was held before it, or from `batches`. With `keep` scale and shift change along,
+    so that the network computes in inference what it did.
 
     Raises TrainingError where there are no batches, where they can be walked only once, and for a
     batch norm inside a layer that is not looked into.
@@ -36,16 +39,17 @@ def recompute(net: Layer, batches: Iterable[Array], *, hold_bytes: int = HOLD_BY
             "recompute: batches: got an iterator, which can be walked once only; expected a list, "
             "or another iterable that begins afresh each time"
         )
-    return _settled(net, Arriving(lambda: iter(batches), 0), hold_bytes)
+    return _settled(net, Arriving(lambda: iter(batches), 0), hold_bytes, keep)
 
 
-def _settled(layer: Layer, inputs: Arriving, hold_bytes: int) -> Layer:
+def _settled(layer: Layer, inputs: Arriving, hold_bytes: int, keep: bool) -> Layer:
     if not statistics(layer):
         return layer
     if isinstance(layer, BatchNorm):
-        return _measured(layer, inputs)
+        measured = _measured(layer, inputs)
+        return _keeping(layer, measured) if keep else measured
     if isinstance(layer, Branches):
-        branches = tuple(_settled(branch, inputs, hold_bytes) for branch in layer.branches)
+        branches = tuple(_settled(branch, inputs, hold_bytes, keep) for branch in layer.branches)
         return replace(layer, branches=branches)
     if not isinstance(layer, Sequential):
         raise TrainingError(
@@ -57,7 +61,7 @@ def _settled(layer: Layer, inputs: Arriving, hold_bytes: int) -> Layer:
         if statistics(part) and since < len(done):
             between = Sequential(tuple(done[since:]))
             inputs, since = inputs.through(between, hold_bytes), len(done)
-        done.append(_settled(part, inputs, hold_bytes))
+        done.append(_settled(part, inputs, hold_bytes, keep))
     return Sequential(tuple(done))
 
 
@@ -66,6 +70,13 @@ def _measured(norm: BatchNorm, inputs: Iterable[Array]) -> BatchNorm:
     variance = moments.squares / moments.count
     dtype = norm.mean.dtype
     return replace(norm, mean=moments.mean.astype(dtype), variance=variance.astype(dtype))
+
+
+def _keeping(norm: BatchNorm, measured: BatchNorm) -> BatchNorm:
+    """The measured statistics, with the scale and shift by which it computes what `norm` does."""
+    factor, offset = norm.affine()
+    spread = np.sqrt(measured.variance + measured.epsilon)
+    return replace(measured, scale=factor * spread, shift=offset + factor * measured.mean)
 
 
 class Arriving:

@@ -96,4 +96,5 @@ def _seen(detector: ImageDetector, picture: Values) -> Sequence[float]:
         raise LimitExceeded(
             "picture", f"got {width} x {height} px; expected 1 to {detector.limits.pixels} pixels"
         )
-    return [detector.sweep(Picture(picture, width, height)).presence] * len(detector.labels)
+    given = Picture(picture, width, height)
+    return detector.presence([detector.sweep(given, size) for size in detector.sizes_px])

@@ -23,6 +23,7 @@ from sweepnet_service.detectors.image.augment import (
 )
 from sweepnet_service.detectors.image.dataset import Photo
 from sweepnet_service.detectors.image.inputs import GREY, normalise
+from sweepnet_service.detectors.image.objects import Objects
 from sweepnet_service.detectors.image.plain import plain_picture
 
 SETTINGS = Augmentation()
@@ -35,7 +36,7 @@ def _photo(complete: bool = True) -> Photo:
     pixels = np.zeros((100, 140, 3), np.uint8)
     pixels[BOX[1] : BOX[3], BOX[0] : BOX[2]] = 255
     boxes = np.array([BOX], np.float32)
-    return Photo("white.png", pixels, boxes, np.array([2]), complete)
+    return Photo("white.png", pixels, Objects.of(boxes, np.array([2])), complete)
 
 
 def _white(pixels: np.ndarray) -> list[int]:
@@ -182,7 +183,7 @@ def test_a_plain_picture_holds_nothing_and_is_repeatable(seed: int) -> None:
     assert first.pixels.shape[2] == 3
     assert first.pixels.dtype == np.uint8
     assert first.complete
-    assert len(first.boxes) == len(first.species) == 0
+    assert len(first.boxes) == len(first.objects.species) == 0
     np.testing.assert_array_equal(first.pixels, again.pixels)
 
 
@@ -198,7 +199,7 @@ def test_damage_keeps_shapes_and_hides_what_is_cut_out(seed: int) -> None:
     assert first.pixels.shape == seen.pixels.shape
     assert first.pixels.dtype == np.uint8
     assert len(first.boxes) + len(first.ignored) == 1
-    assert len(first.species) == len(first.boxes)
+    assert len(first.objects.species) == len(first.boxes)
     assert not np.array_equal(first.pixels, seen.pixels)
     np.testing.assert_array_equal(first.pixels, again.pixels)
 
@@ -228,7 +229,7 @@ def test_a_free_crop_shows_nothing_of_the_objects(seed: int) -> None:
 
 def test_no_free_crop_of_what_is_incomplete_or_full() -> None:
     rng = np.random.default_rng(0)
-    full = replace(_photo(), boxes=np.array([[0, 0, 140, 100]], np.float32))
+    full = replace(_photo(), objects=Objects.of(np.array([[0, 0, 140, 100]], np.float32)))
 
     assert free_crop(rng, _photo(complete=False)) is None
     assert free_crop(rng, full) is None

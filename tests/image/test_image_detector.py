@@ -15,6 +15,7 @@ from PIL import Image
 from cnn_core import modelfile
 from cnn_core.layers import Conv2d, Sequential
 from sweepnet_service.detectors.image import DetectOptions, ImageDetector, OperatingPoint
+from sweepnet_service.detectors.image.layout import PLAIN
 from sweepnet_service.detectors.image.network import flower_net, without_species
 from sweepnet_service.detectors.image.pixels import read_picture
 from sweepnet_service.errors import InvalidInput, ModelUnreadable
@@ -95,7 +96,7 @@ def test_nothing_is_found_beside_the_picture(
     swept = detector.sweep(read_picture(_png(_noise(*size))))
     on_picture = swept.picture_map().scores
 
-    boxes = swept.found(0.0, replace(ALL, max_boxes=100_000)).named("thing")
+    boxes = swept.found(0.0, replace(ALL, max_boxes=100_000)).named(["thing"], PLAIN)
 
     assert len(boxes) <= on_picture.size
     assert {box.score for box in boxes} <= set(on_picture.ravel().tolist())
@@ -186,7 +187,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     [
         ({"kind": "keyword"}, "got kind 'keyword'"),
         ({"labels": None}, "lacks something"),
-        ({"labels": ["a", "b"]}, "expected one label"),
+        ({"labels": ["a", "b"]}, "expected different ones, each with its threshold"),
         ({"input": {"size_px": 64}}, "got pixels"),
     ],
 )

@@ -25,6 +25,7 @@ from sweepnet_service.detectors.image.evaluate.page import whole_page
 from sweepnet_service.detectors.image.evaluate.page.sheets import missed, worst
 from sweepnet_service.detectors.image.evaluate.sizes import recall_by_size
 from sweepnet_service.detectors.image.figures import Outcome, average_precision, judge
+from sweepnet_service.detectors.image.objects import Objects
 from sweepnet_service.detectors.image.pixels import Picture
 from sweepnet_service.detectors.image.results import Detections
 from sweepnet_service.errors import InvalidInput
@@ -116,7 +117,7 @@ def test_cuts_are_of_one_size_one_with_the_object_one_without(seed: int) -> None
     pixels = np.zeros((100, 140, 3), np.uint8)
     pixels[30:60, 40:80] = 255
     box = np.array([[40, 30, 80, 60]], np.float32)
-    photo = Photo("white", pixels, box, np.array([-1]), complete=True)
+    photo = Photo("white", pixels, Objects.of(box), complete=True)
 
     for there, without in cut(np.random.default_rng(seed), photo):
         assert there.shape == without.shape
@@ -155,9 +156,9 @@ def test_the_page_shows_what_there_is_and_nothing_from_elsewhere(squares: Path) 
     ]
     measured = Measured(tuple(zip(entries, outcomes, strict=True)), ())
     detector = _detector()
-    report = report_on(detector, measured, "val")
+    report = replace(report_on(detector, {"square": measured}, "val"), label="<square>")
 
-    page = whole_page("<square>", report, measured, {"model": "a & b"})
+    page = whole_page(report, {"<square>": measured}, {"model": "a & b"})
 
     assert "&lt;square&gt;" in page
     assert "a &amp; b" in page
@@ -178,7 +179,7 @@ def test_labelled_pictures_without_objects_are_negatives(squares: Path) -> None:
 
     report = report_on(
         _detector(),
-        Measured(((with_one, found), (empty, told)), ()),
+        {"square": Measured(((with_one, found), (empty, told)), ())},
         "val",
     )
 
@@ -199,6 +200,7 @@ def _detector() -> Any:
 
     class Told(_Bright):
         size_px = 96
+        shape = "box"
         default_thresholds: ClassVar = {"square": 0.5}
 
     return Told()

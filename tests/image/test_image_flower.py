@@ -60,7 +60,7 @@ def test_it_finds_nothing_in_grey_and_noise(flower: ImageDetector) -> None:
 def test_its_figures_come_out_again(flower: ImageDetector, data_dir: Path) -> None:
     told = flower.card["figures"]["parts"][0]
 
-    measured = measure(flower, data_dir / "images")
+    measured = measure(flower, data_dir / "images")["flower"]
 
     ap50 = average_precision(measured.complete)
     assert ap50 == pytest.approx(told["ap50"], abs=0.005)

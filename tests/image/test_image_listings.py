@@ -122,7 +122,7 @@ def test_every_format_gives_the_same_boxes(
     assert labelled.species == ("cat",)
     assert labelled.complete
     assert len(empty.boxes) == 0
-    assert load(labelled, ("cat",)).species.tolist() == [0]
+    assert load(labelled, ("cat",)).objects.species.tolist() == [0]
 
 
 @pytest.mark.parametrize("write", LAYOUTS)
@@ -339,12 +339,17 @@ def test_no_label_is_read_from_elsewhere(
     assert "1234" not in str(caught.value)
 
 
-def test_folders_of_classes_are_told_what_is_missing(tmp_path: Path) -> None:
-    _picture(tmp_path / "cats" / "a.jpg")
-    _picture(tmp_path / "dogs" / "b.jpg")
+@pytest.mark.parametrize("within", ["", "train"])
+def test_folders_of_classes_tell_presence_alone(tmp_path: Path, within: str) -> None:
+    for place in ("cats/a.jpg", "dogs/b.jpg", "none/c.jpg"):
+        _picture(tmp_path / within / place)
 
-    with pytest.raises(InvalidInput, match=r"folders of pictures \(cats, dogs\) without boxes"):
-        read_listing(tmp_path, "flowers", "train")
+    every = [e for split in ("train", "val") for e in read_listing(tmp_path, "flowers", split)]
+
+    found = {entry.name: (entry.marks.names, entry.whole) for entry in every}
+    assert found == {"a.jpg": (("cats",), True), "b.jpg": (("dogs",), True), "c.jpg": ((), False)}
+    whole = load(every[0])
+    assert whole.boxes.tolist() == [[0, 0, whole.pixels.shape[1], whole.pixels.shape[0]]]
 
 
 def test_boxes_are_cut_to_the_picture(tmp_path: Path) -> None:
@@ -355,7 +360,7 @@ def test_boxes_are_cut_to_the_picture(tmp_path: Path) -> None:
     photo = load(entry, ())
 
     assert photo.boxes.tolist() == [[0, 0, 20, 30], [90, 10, 100, 20]]
-    assert len(photo.species) == 2
+    assert len(photo.objects.species) == 2
 
 
 @pytest.mark.parametrize(

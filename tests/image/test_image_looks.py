@@ -16,6 +16,7 @@ from cnn_core import modelfile
 from sweepnet_service.detectors.image import DetectOptions, ImageDetector
 from sweepnet_service.detectors.image import sweep as sweeping
 from sweepnet_service.detectors.image.detector import joined
+from sweepnet_service.detectors.image.layout import PLAIN
 from sweepnet_service.detectors.image.network import flower_net, without_species
 from sweepnet_service.detectors.image.pixels import Picture
 from sweepnet_service.detectors.image.sweep import Found, swept
@@ -48,7 +49,7 @@ def test_tiles_are_the_whole(
 
     tiled = swept(net, seen, 320)
 
-    on_picture = whole._on_picture()
+    on_picture = sweeping._on_picture(whole.letterbox)
     np.testing.assert_allclose(tiled.scores[on_picture], whole.scores[on_picture], atol=1e-6)
     np.testing.assert_allclose(
         tiled.input_boxes[on_picture], whole.input_boxes[on_picture], rtol=1e-4, atol=1e-3
@@ -71,8 +72,8 @@ def test_one_size_is_what_it_always_was(flower: ImageDetector) -> None:
 
     found = flower.detect(seen, EVERY)
 
-    assert found.scores == {"flower": once.presence}
-    assert found.boxes == once.found(0.0, EVERY).named("flower")
+    assert found.scores == {"flower": once.presence[0]}
+    assert found.boxes == once.found(0.0, EVERY).named(["flower"], PLAIN)
 
 
 def test_several_sizes_are_merged_without_doubles(flower: ImageDetector) -> None:
@@ -81,7 +82,7 @@ def test_several_sizes_are_merged_without_doubles(flower: ImageDetector) -> None
 
     found = both.detect(seen, EVERY)
 
-    presence = np.mean([flower.sweep(seen, size).presence for size in (256, 192)])
+    presence = np.mean([flower.sweep(seen, size).presence[0] for size in (256, 192)])
     assert found.scores["flower"] == pytest.approx(presence)
     assert len(found.boxes) <= len(looks[0]) + len(looks[1])
     assert {box.score for box in found.boxes} <= {*map(float, np.concatenate(looks))}
@@ -95,7 +96,9 @@ def test_of_boxes_that_overlap_the_best_stays_whichever_look_saw_it(seed: int, l
     found = []
     for _ in range(looks):
         low, scores = rng.uniform(0, 50, (6, 2)), np.sort(rng.random(6))[::-1]
-        found.append(Found(np.zeros((6, 2), int), scores, np.concatenate((low, low + 20), axis=1)))
+        boxes = np.concatenate((low, low + 20), axis=1)
+        none = np.zeros((6, 2), int)
+        found.append(Found(none, scores, boxes, none[:, 0], np.zeros((6, 0, 2))))
 
     merged = joined(found, DetectOptions(max_boxes=5))
 

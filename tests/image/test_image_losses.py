@@ -15,6 +15,7 @@ from sweepnet_service.detectors.image.losses import (
     species_loss,
     varifocal,
 )
+from sweepnet_service.detectors.image.objects import Objects
 from sweepnet_service.detectors.image.targets import Targets, targets_of
 
 ROWS = COLUMNS = 4
@@ -89,8 +90,7 @@ def targets() -> Targets:
     boxes = np.array([[2.0, 3, 20, 25], [14, 10, 31, 30]])
     sample = Sample(
         pixels=np.zeros((ROWS * 8, COLUMNS * 8, 3), np.uint8),
-        boxes=boxes,
-        species=np.array([1, 0]),
+        objects=Objects.of(boxes, np.array([1, 0])),
         ignored=np.zeros((0, 4)),
     )
     return targets_of([sample])
@@ -121,7 +121,7 @@ def test_the_total_is_the_weighted_sum_of_its_parts(targets: Targets) -> None:
 
 def test_sides_beyond_the_limit_are_not_pushed_further() -> None:
     boxes = np.array([[0.0, 0, 32, 32]])
-    sample = Sample(np.zeros((32, 32, 3), np.uint8), boxes, np.array([-1]), np.zeros((0, 4)))
+    sample = Sample(np.zeros((32, 32, 3), np.uint8), Objects.of(boxes), np.zeros((0, 4)))
     outputs = np.full((1, ROWS, COLUMNS, 5), 5.0)
 
     _, gradient, _ = detection_loss(outputs, targets_of([sample]), LossWeights())

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sweepnet_service.detectors.image.augment import Sample
 from sweepnet_service.detectors.image.boxes import area
+from sweepnet_service.detectors.image.objects import Objects
 from sweepnet_service.detectors.image.targets import Targets, gaussians, inside_any, targets_of
 
 SIZE = 128
@@ -17,8 +18,7 @@ CELLS = SIZE // 8
 def _targets(boxes: list[list[float]], ignored: list[list[float]] | None = None) -> Targets:
     sample = Sample(
         pixels=np.zeros((SIZE, SIZE, 3), np.uint8),
-        boxes=np.array(boxes, float).reshape(-1, 4),
-        species=np.arange(len(boxes)),
+        objects=Objects.of(np.array(boxes, float).reshape(-1, 4), np.arange(len(boxes))),
         ignored=np.array(ignored or [], float).reshape(-1, 4),
     )
     return targets_of([sample])

@@ -89,7 +89,7 @@ def test_the_threshold_is_one_of_the_operating_points(
 ) -> None:
     aside = [e for g in ("flowers", "negatives") for e in read_listing(squares, g, "val")]
 
-    threshold, points = choose_thresholds(ImageDetector.load(trained[0]), aside)
+    threshold, points = choose_thresholds(ImageDetector.load(trained[0]), aside)["square"]
 
     at = [point for point in points if point.threshold == threshold]
     assert len(at) == 1
@@ -102,7 +102,7 @@ def test_without_pictures_of_nothing_no_rate_of_false_boxes_is_stated(
 ) -> None:
     detector = ImageDetector.load(trained[0])
 
-    assert choose_thresholds(detector, read_listing(squares, "flowers", "val"))[1] == ()
+    assert choose_thresholds(detector, read_listing(squares, "flowers", "val"))["square"][1] == ()
 
 
 def test_a_resumed_training_equals_an_undisturbed_one(config: TrainConfig, tmp_path: Path) -> None:
@@ -296,13 +296,13 @@ def test_a_teacher_labels_what_was_left_out(
 ) -> None:
     teacher = ImageDetector.load(trained[0])
     photo = load(read_listing(squares, "flowers", "train")[0], ("square",))
-    bare = replace(photo, boxes=photo.boxes[:0], species=photo.species[:0], complete=False)
+    bare = replace(photo, objects=photo.objects[:0], complete=False)
 
     found = completed(bare, teacher, sure=0.5, doubtful=0.3)
 
     assert found.complete
     assert box_iou(found.boxes, photo.boxes).max() > 0.5
-    assert found.species.tolist() == [-1] * len(found.boxes)
+    assert found.objects.species.tolist() == [-1] * len(found.boxes)
 
 
 def test_a_teacher_leaves_labelled_objects_as_they_are(
@@ -314,7 +314,7 @@ def test_a_teacher_leaves_labelled_objects_as_they_are(
     found = completed(replace(photo, complete=False), teacher, sure=0.5, doubtful=0.3)
 
     np.testing.assert_array_equal(found.boxes, photo.boxes)
-    np.testing.assert_array_equal(found.species, photo.species)
+    np.testing.assert_array_equal(found.objects.species, photo.objects.species)
 
 
 def test_another_teacher_is_another_training(

@@ -150,7 +150,7 @@ class Area(_message.Message):
     def __init__(self, x_min_px: _Optional[float] = ..., y_min_px: _Optional[float] = ..., x_max_px: _Optional[float] = ..., y_max_px: _Optional[float] = ...) -> None: ...
 
 class Box(_message.Message):
-    __slots__ = ("label", "score", "x_min_px", "y_min_px", "x_max_px", "y_max_px", "corners_px")
+    __slots__ = ("label", "score", "x_min_px", "y_min_px", "x_max_px", "y_max_px", "corners_px", "key_points")
     LABEL_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     X_MIN_PX_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +158,7 @@ class Box(_message.Message):
     X_MAX_PX_FIELD_NUMBER: _ClassVar[int]
     Y_MAX_PX_FIELD_NUMBER: _ClassVar[int]
     CORNERS_PX_FIELD_NUMBER: _ClassVar[int]
+    KEY_POINTS_FIELD_NUMBER: _ClassVar[int]
     label: str
     score: float
     x_min_px: float
@@ -165,7 +166,18 @@ class Box(_message.Message):
     x_max_px: float
     y_max_px: float
     corners_px: _containers.RepeatedCompositeFieldContainer[Point]
-    def __init__(self, label: _Optional[str] = ..., score: _Optional[float] = ..., x_min_px: _Optional[float] = ..., y_min_px: _Optional[float] = ..., x_max_px: _Optional[float] = ..., y_max_px: _Optional[float] = ..., corners_px: _Optional[_Iterable[_Union[Point, _Mapping]]] = ...) -> None: ...
+    key_points: _containers.RepeatedCompositeFieldContainer[KeyPoint]
+    def __init__(self, label: _Optional[str] = ..., score: _Optional[float] = ..., x_min_px: _Optional[float] = ..., y_min_px: _Optional[float] = ..., x_max_px: _Optional[float] = ..., y_max_px: _Optional[float] = ..., corners_px: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., key_points: _Optional[_Iterable[_Union[KeyPoint, _Mapping]]] = ...) -> None: ...
+
+class KeyPoint(_message.Message):
+    __slots__ = ("name", "x_px", "y_px")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    X_PX_FIELD_NUMBER: _ClassVar[int]
+    Y_PX_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    x_px: float
+    y_px: float
+    def __init__(self, name: _Optional[str] = ..., x_px: _Optional[float] = ..., y_px: _Optional[float] = ...) -> None: ...
 
 class Point(_message.Message):
     __slots__ = ("x_px", "y_px")

@@ -41,6 +41,7 @@ from sweepnet_service.training.configs import (  # noqa: E402
 
 INTERRUPTED = 130
 WORK, OUT, TRUNK, DATA, TEACHER = "work_dir", "out", "trunk", "data", "teacher"
+START = "start_from"
 ADD_TO = "add_to"
 KEYWORD, ALSO, SYNTHESIZE = "keyword", "also", "synthesize"
 TRAIN_TRUNK, TUNE_TRUNK = "train_trunk", "tune_trunk"
@@ -54,7 +55,8 @@ PLACES = {
     "mine": "Speech without the word: what the model takes for it there is learnt from too.",
     ADD_TO: "Keyword model, by its name or its file, that gets the words besides its own; its "
     "trunk is used unless --trunk names another.",
-    "start_from": "Work folder of an earlier training, whose weights are the first ones.",
+    START: "Image model, by its name or its file, or the work folder of an earlier training: "
+    "its weights are the first ones.",
     TEACHER: "Image model, by its name or its file, that labels what is missing in incomplete "
     "photos.",
     WORK: "Folder that keeps the state: the same command goes on from there. Beside the model "
@@ -268,9 +270,9 @@ def phases_of(texts: Sequence[str]) -> tuple[Any, ...]:
 
 def with_models(kind: str, places: dict[str, Path]) -> dict[str, Path]:
     """The places with the files of the models that may be given by their names: the one whose
-    trunk a keyword shares, the one that it is added to, and an image detector's teacher.
+    trunk a keyword shares, the one that it is added to, an image detector's teacher and start.
     """
-    named = {name: places[name] for name in (TRUNK, ADD_TO, TEACHER) if name in places}
+    named = {name: places[name] for name in (TRUNK, ADD_TO, TEACHER, START) if name in places}
     found = {name: path if path.exists() else model_at(path) for name, path in named.items()}
     if kind == "keyword" and TRUNK not in found:
         found[TRUNK] = found[ADD_TO] if ADD_TO in found else model_at(Path(DEFAULT_TRUNK))

@@ -112,6 +112,10 @@ def _box(box: Box) -> image_detector_pb2.Box:
         x_max_px=box.x_max_px,
         y_max_px=box.y_max_px,
         corners_px=corners,
+        key_points=[
+            image_detector_pb2.KeyPoint(name=point.name, x_px=point.x_px, y_px=point.y_px)
+            for point in box.points
+        ],
     )
 
 

@@ -102,10 +102,11 @@ def image_step_s(config: ImageConfig) -> float:
     from sweepnet_service.detectors.image import fit
     from sweepnet_service.detectors.image.batches import material, pool
 
-    photos = pool(material(config).learn[:PICTURES], config.species)
+    used = material(config)
+    photos = pool(used.learn[:PICTURES], config.species, layout=used.layout)
     whole, began = 0.0, 0.0
     for phase in config.phases:
-        state = fit.begin(config)
+        state = fit.begin(config, photos)
         inside = replace(config, phases=(replace(phase, until=1.0),))
 
         def step(state: Any = state, inside: Any = inside) -> None:

@@ -165,7 +165,7 @@ def _pictures(
     report: Report,
 ) -> tuple[ComparedFigure, ...]:
     from sweepnet_service.detectors.image.dataset import read_listing
-    from sweepnet_service.detectors.image.evaluate.measure import outcomes
+    from sweepnet_service.detectors.image.evaluate.outcomes import outcomes
 
     entries = [
         entry
@@ -174,8 +174,15 @@ def _pictures(
     ]
     if not entries:
         raise InvalidInput("data", "holds no completely labelled pictures of the split val")
+    labels = [label for label in candidate.labels if label in baseline.labels]
+    if not labels:
+        raise InvalidInput(
+            "baseline",
+            f"finds {list(baseline.labels)}, the candidate {list(candidate.labels)}; expected a "
+            "label that both find",
+        )
     ours, theirs = (outcomes(each, entries, report) for each in (candidate, baseline))
-    return (average_precisions(candidate.labels[0], ours, theirs),)
+    return tuple(average_precisions(label, ours[label], theirs[label]) for label in labels)
 
 
 def average_precisions(

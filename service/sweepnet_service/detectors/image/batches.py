@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -24,13 +25,17 @@ from .config import Shares, TrainConfig
 from .dataset import (
     Entry,
     Photo,
+    labelled,
     load,
+    names_of,
     read_listing,
     read_listing_if_any,
     set_aside,
     without_sources,
 )
+from .layout import BOX, PLAIN, POINTS, PRESENCE, Layout
 from .plain import plain_picture
+from .presence import Present, present_of
 from .targets import Targets, targets_of
 
 
@@ -41,6 +46,7 @@ class Pool:
     complete: tuple[Photo, ...]
     incomplete: tuple[Photo, ...]
     negative: tuple[Photo, ...]
+    layout: Layout = PLAIN
 
     def draw(self, rng: np.random.Generator, shares: Shares) -> Photo:
         """A photo of a random group (empty groups do not take part)."""
@@ -54,10 +60,12 @@ class Pool:
 
 @dataclass(frozen=True)
 class Material:
-    """The entries to learn from, and those kept aside to choose thresholds on."""
+    """The entries to learn from, and those kept aside to choose thresholds on; what is learnt."""
 
     learn: tuple[Entry, ...]
     aside: tuple[Entry, ...]
+    labels: tuple[str, ...]
+    layout: Layout
 
 
 def material(config: TrainConfig) -> Material:
@@ -67,24 +75,48 @@ def material(config: TrainConfig) -> Material:
     entries = without_sources(entries, config.leave_out_sources)
     if not any(len(entry.boxes) for entry in entries):
         raise InvalidInput(config.objects, "no picture with a box; expected labelled pictures")
+    names = (config.label,) if config.label else names_of(entries)
+    labels = names or (config.out.stem,)
+    entries = labelled(entries, labels)
     complete = [entry for entry in entries if entry.complete]
     learn, aside = set_aside(complete, config.aside_share)
-    return Material(learn + tuple(e for e in entries if not e.complete), aside)
+    learn += tuple(entry for entry in entries if not entry.complete)
+    return Material(learn, aside, labels, _layout(config, entries, len(labels)))
+
+
+def _layout(config: TrainConfig, entries: Sequence[Entry], labels: int) -> Layout:
+    """What is told of each object; raises InvalidInput for what the data does not hold."""
+    whole = any(entry.whole for entry in entries)
+    named = next((e.marks.point_names for e in entries if e.marks.point_names), ())
+    shape = config.shape or (PRESENCE if whole else BOX)
+    if whole and shape != PRESENCE:
+        raise InvalidInput(
+            "settings.shape", f"got {shape!r}, and folders of pictures without boxes; expected "
+            f"{PRESENCE!r}, or labels with boxes"
+        )  # fmt: skip
+    if shape == POINTS and not named:
+        raise InvalidInput(
+            "settings.shape", f"got {shape!r}, and data without key points; expected some (COCO's "
+            "keypoints, or YOLO's kpt_shape)"
+        )  # fmt: skip
+    return Layout(labels, shape, named if shape == POINTS else ())
 
 
 def pool(
     entries: Sequence[Entry],
     species: tuple[str, ...],
     complete: Callable[[Photo], Photo] = lambda photo: photo,
+    layout: Layout = PLAIN,
 ) -> Pool:
     """Decode every entry once: about 0.3 MB of memory each; `complete` may label further objects
     in the incomplete ones."""
-    photos = [load(entry, species) for entry in entries]
+    photos = [load(entry, species, layout.shape) for entry in entries]
     labelled = [photo for photo in photos if len(photo.boxes)]
     return Pool(
         complete=tuple(photo for photo in labelled if photo.complete),
         incomplete=tuple(complete(photo) for photo in labelled if not photo.complete),
         negative=tuple(photo for photo in photos if not len(photo.boxes) and photo.complete),
+        layout=layout,
     )
 
 
@@ -93,7 +125,7 @@ class Batch:
     """inputs (N, S, S, 3) normalised, with their targets."""
 
     inputs: Array
-    targets: Targets
+    targets: Targets | Present
 
 
 def batch(photos: Pool, config: TrainConfig, step: int, part: int = 0) -> Batch:
@@ -101,7 +133,10 @@ def batch(photos: Pool, config: TrainConfig, step: int, part: int = 0) -> Batch:
     rng, done = np.random.default_rng((config.seed, step, part)), step / config.steps
     samples = [sample(photos, rng, config, done) for _ in range(config.part_sizes[part])]
     inputs = [coloured(s.pixels, *draw_colour(rng, config.augmentation)) for s in samples]
-    return Batch(np.stack(inputs), targets_of(samples))
+    layout = photos.layout
+    if layout.shape == PRESENCE:
+        return Batch(np.stack(inputs), present_of(samples, layout.labels))
+    return Batch(np.stack(inputs), targets_of(samples, layout))
 
 
 def sample(photos: Pool, rng: np.random.Generator, config: TrainConfig, done: float) -> Sample:
@@ -110,10 +145,12 @@ def sample(photos: Pool, rng: np.random.Generator, config: TrainConfig, done: fl
     shares = config.shares if done < config.late_from else config.late_shares
     settings = config.augmentation
     if done < config.mosaic_until and rng.random() < settings.mosaic_share:
-        seen = mosaic(lambda: _drawn(photos, rng, shares, config), rng, size, settings)
+        drawn = partial(_drawn, photos, rng, shares, config)
+        seen = mosaic(drawn, rng, size, settings, photos.layout.shape)
     else:
         photo = _drawn(photos, rng, shares, config)
-        seen = see(photo, draw_view(rng, photo, size, size, settings), settings)
+        view = draw_view(rng, photo, size, size, settings)
+        seen = see(photo, view, settings, photos.layout.shape)
     return damaged(rng, seen, settings)
 
 

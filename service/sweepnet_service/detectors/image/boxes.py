@@ -41,6 +41,24 @@ def corners(box: tuple[float, float, float, float]) -> tuple[tuple[float, float]
     return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
 
 
+def within_boxes(points: Array, boxes: Array) -> Array:
+    """Points (..., P, 2) as half sides of their boxes (..., 4) from the middle: corners at +-1."""
+    middle, half = _middle(boxes)
+    return np.asarray((points - middle) / np.maximum(half, 1e-6))
+
+
+def points_in(places: Array, boxes: Array) -> Array:
+    """The other way: (..., P, 2) in half sides of the boxes (..., 4) -> in the boxes' pixels."""
+    middle, half = _middle(boxes)
+    return np.asarray(middle + places * half)
+
+
+def _middle(boxes: Array) -> tuple[Array, Array]:
+    """Middle and half sides, both (..., 1, 2)."""
+    low, high = boxes[..., None, :2], boxes[..., None, 2:]
+    return (low + high) / 2, (high - low) / 2
+
+
 @dataclass(frozen=True)
 class Letterbox:
     """How a picture lies centred in a square of `size` pixels: input = scale * pixel + shift.
@@ -70,8 +88,10 @@ class Letterbox:
 
     def to_picture(self, boxes: Array) -> Array:
         """Boxes (n, 4) of the network input -> of the picture, clipped to it."""
-        sx, sy = self.scale
-        x0, y0 = self.inner[:2]
-        moved = (boxes - np.array([x0, y0, x0, y0])) / np.array([sx, sy, sx, sy])
+        moved = self.points_to_picture(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         limit = np.array([self.width_px, self.height_px, self.width_px, self.height_px])
         return np.asarray(np.clip(moved, 0, limit))
+
+    def points_to_picture(self, points: Array) -> Array:
+        """Points (..., 2) of the network input -> of the picture."""
+        return np.asarray((points - np.array(self.inner[:2])) / np.array(self.scale))

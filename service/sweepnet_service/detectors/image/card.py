@@ -15,29 +15,52 @@ from .config import TrainConfig
 from .dataset import Entry
 from .detector import ImageDetector
 from .evaluate import Report
+from .evaluate.report import NEAR_POINT
 from .fit import settings
+from .layout import POINTS, PRESENCE, TURNED
 
 
 def card_of(detector: ImageDetector, config: TrainConfig, report: Report | None) -> dict[str, Any]:
     """The card as JSON data."""
     used = material(config)
-    label = detector.labels[0]
+    one = detector.labels[0] if len(detector.labels) == 1 else None
+    points = detector.operating_points
     return {
-        "label": label,
-        "task": f"boxes round every {label} in a picture, and whether there is one at all",
+        "label": ", ".join(detector.labels),
+        "task": _task(detector),
         "input": "RGB, letterboxed to "
         + ", then to ".join(f"{side} x {side} px" for side in detector.sizes_px)
         + " on grey",
-        "presence": "the largest score of all positions on the picture"
-        + (", the mean over these sizes" if detector.more_sizes_px else ""),
+        "presence": _presence(detector),
         "parameters": count_weights(detector.net),
-        "threshold": detector.default_thresholds[label],
+        "threshold": detector.default_thresholds[one] if one else detector.default_thresholds,
         "threshold_chosen": _chosen(used.aside),
-        "operating_points": [vars(point) for point in detector.operating_points[label]],
+        "operating_points": [
+            ({} if one else {"label": label}) | vars(point)
+            for label in detector.labels
+            for point in points[label]
+        ],
         "data": _data(used, config),
-        "training": settings(config) | {"steps": config.steps},
+        "training": settings(config, used.layout) | {"steps": config.steps},
         "figures": None if report is None else _finite(report.to_dict()),
     }
+
+
+def _task(detector: ImageDetector) -> str:
+    *rest, last = detector.labels
+    each = f"{', '.join(rest)} or {last}" if rest else last
+    if detector.shape == PRESENCE:
+        return f"whether there is any {each} in a picture, not where"
+    what = {TURNED: "turned boxes", POINTS: "boxes and key points"}.get(detector.shape, "boxes")
+    on = "of" if detector.shape == POINTS else "round"
+    return f"{what} {on} every {each} in a picture, and whether there is one at all"
+
+
+def _presence(detector: ImageDetector) -> str:
+    how = "the largest score of all positions on the picture"
+    if detector.shape == PRESENCE:
+        how = "the softmax-weighted mean of the log odds of all positions on the picture"
+    return how + (", the mean over these sizes" if detector.more_sizes_px else "")
 
 
 def _chosen(aside: Sequence[Entry]) -> str:
@@ -107,9 +130,15 @@ def _heading(name: str, card: Mapping[str, Any]) -> str:
             "",
             f"{card['parameters']:,} parameters. Input: {card['input']}.",
             f"Presence score: {card['presence']}.",
-            f"Threshold: {card['threshold']}, {card['threshold_chosen']}.",
+            f"Threshold: {_threshold(card['threshold'])}, {card['threshold_chosen']}.",
         )
     )
+
+
+def _threshold(chosen: float | Mapping[str, float]) -> str:
+    if isinstance(chosen, Mapping):
+        return ", ".join(f"{label} {each}" for label, each in chosen.items())
+    return str(chosen)
 
 
 def _figures(figures: Mapping[str, Any] | None, name: str) -> str:
@@ -160,15 +189,23 @@ def _more(figures: Mapping[str, Any]) -> list[str]:
             f"Presence AUC of {cuts['pairs']} cuts of these pictures with an object against cuts "
             f"of the same sizes without: {_shown(cuts['auc'])}."
         )
+    if figures.get("points_near") is not None:
+        told.append(
+            f"Key points of found objects within {NEAR_POINT:.0%} of the object's longer side: "
+            f"{_shown(figures['points_near'])}."
+        )
     return told
 
 
-def _points(points: Sequence[Mapping[str, float]]) -> str:
+def _points(points: Sequence[Mapping[str, Any]]) -> str:
     if not points:
         return ""
     keys = ("threshold", "false_boxes_per_picture", "miss_rate")
     rows = [[_shown(point[key]) for key in keys] for point in points]
     head = ["threshold", "false boxes per picture without objects", "boxes missed"]
+    if "label" in points[0]:
+        head = ["label", *head]
+        rows = [[point["label"], *row] for point, row in zip(points, rows, strict=True)]
     return "## Operating points, on the pictures kept aside\n\n" + _table(head, rows)
 
 
@@ -205,9 +242,9 @@ def _training(training: Mapping[str, Any]) -> str:
 def _runs(training: Mapping[str, Any]) -> list[str]:
     """A line for each training, the earliest first."""
     phases = ", ".join(f"{p['size_px']} px to {p['until']:.0%}" for p in training["phases"])
-    earlier = training.get("started_from")
+    earlier = training.get("started_from") or {}
     return [
-        *(_runs(earlier) if earlier else []),
+        *(_runs(earlier) if "phases" in earlier else []),
         f"- {'then ' if earlier else ''}{training['pictures']:,} augmented pictures in batches of "
         f"{training['batch']} ({phases}), seed {training['seed']}, peak rate {training['rate']}, "
         f"weight decay {training['weight_decay']}, few incomplete photos from "

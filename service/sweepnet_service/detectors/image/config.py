@@ -39,8 +39,11 @@ class TrainConfig:
     """One training, repeatable: the same settings and data give the same weights.
 
     `data` holds `<objects>/train.json` with its folder and, optionally, `<negatives>/train.json`.
-    `work_dir` keeps the checkpoint; a training begun there is gone on with. `start_from`, the
-    work folder of an earlier training, gives the first weights (its averages) instead of chance.
+    `label` names the objects; empty, each is found by its own name in the data (the model's name
+    where it has none). `shape` says what is told of an object: its upright "box", the corners of
+    its "turned" box, a box and its key "points", its "presence" alone; empty, as the data has it.
+    `work_dir` keeps the checkpoint; a training begun there is gone on with. `start_from`, the work
+    folder of an earlier training or a model's file, gives the first weights instead of chance.
     Of the negatives `free_share` are cut from complete photos, between their objects, and then
     `plain_share` are drawn by chance: plain colours and noise.
     `teacher`, an image detector's file, looks for objects without a box in the incomplete photos:
@@ -53,7 +56,8 @@ class TrainConfig:
     data: Path
     work_dir: Path
     out: Path
-    label: str = "flower"
+    label: str = ""
+    shape: str = ""
     objects: str = "flowers"
     negatives: str = "negatives"
     species: tuple[str, ...] = FLOWER_SPECIES

@@ -1,7 +1,8 @@
 """A folder of labelled pictures: COCO-style JSON beside each folder of files.
 
 DATA/MANIFEST.csv             optional: file -> source_repo, complete
-DATA/<set>/<split>.json       images (file_name, complete), annotations (bbox, species)
+DATA/<set>/<split>.json       images (file_name, complete), annotations (bbox, category_id, species,
+                              and corners, segmentation or keypoints), categories
 DATA/<set>/<split>/*.jpg
 """
 
@@ -10,8 +11,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ import numpy as np
 from cnn_core.arrays import Array, Flags, Integers
 from sweepnet_service.errors import InvalidInput
 
+from .annotations import Marks, marks_of
+from .layout import BOX, POINTS, TURNED
+from .objects import UNKNOWN, Objects
 from .pixels import Pixels, read_picture
 
-UNKNOWN = -1
 MANIFEST = "MANIFEST.csv"
 
 
@@ -31,6 +34,8 @@ class Entry:
     """One listed picture: boxes (n, 4) x0, y0, x1, y1 in its pixels, a species name per box.
 
     `complete` False: some objects have no box, so the rest of the picture is no evidence.
+    `marks` has what else is known of each object: its name, its corners, its key points; `labels`
+    says which of a detector's labels each has, the first one of all unless they are given.
     """
 
     path: Path
@@ -38,6 +43,10 @@ class Entry:
     species: tuple[str, ...]
     complete: bool
     source: str
+    marks: Marks = field(default_factory=Marks)
+    labels: tuple[int, ...] = ()
+    whole: bool = False
+    """Whether only is known what the picture holds, and not where: boxes without bounds."""
 
     @property
     def name(self) -> str:
@@ -47,17 +56,23 @@ class Entry:
 
 @dataclass(frozen=True)
 class Photo:
-    """A decoded picture with its labels: pixels (H, W, 3) uint8, species as indices or -1.
+    """A decoded picture with its objects: pixels (H, W, 3) uint8.
 
     `doubtful` (m, 4): regions that may hold objects without a box, whatever `complete` says.
+    `mirrored`: where each key point stands once left and right are exchanged.
     """
 
     name: str
     pixels: Pixels
-    boxes: Array
-    species: Integers
+    objects: Objects
     complete: bool
     doubtful: Array = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    mirrored: tuple[int, ...] = ()
+
+    @property
+    def boxes(self) -> Array:
+        """Of its objects (n, 4)."""
+        return self.objects.boxes
 
 
 def read_listing(data: Path, group: str, split: str) -> tuple[Entry, ...]:
@@ -137,13 +152,14 @@ def check_inside(data: Path, path: Path, where: str, entry: str) -> None:
 
 def _entries(content: Mapping[str, Any], data: Path, group: str, split: str) -> tuple[Entry, ...]:
     sources = _sources(data)
+    kinds = {kind["id"]: kind for kind in content.get("categories", ())}
     boxes = _by_image(content.get("annotations", ()))
     prefix = f"{group}/{split}"
     for image in content["images"]:
         name = image["file_name"]
         check_inside(data, Path(prefix) / name, f"{prefix}.json", name)
     return tuple(
-        _entry(image, boxes.get(image["id"], ()), data / prefix, sources, prefix)
+        _entry(image, boxes.get(image["id"], ()), kinds, data / prefix, sources, prefix)
         for image in content["images"]
     )
 
@@ -167,6 +183,7 @@ def _by_image(annotations: Iterable[Mapping[str, Any]]) -> dict[int, list[Mappin
 def _entry(
     image: Mapping[str, Any],
     annotations: Collection[Mapping[str, Any]],
+    kinds: Mapping[Any, Mapping[str, Any]],
     folder: Path,
     sources: Mapping[str, str],
     prefix: str,
@@ -180,6 +197,33 @@ def _entry(
         species=tuple(str(a.get("species", "")) for a in annotations),
         complete=bool(image.get("complete", 1)),
         source=sources.get(f"{prefix}/{name}", ""),
+        marks=marks_of(annotations, kinds),
+    )
+
+
+def names_of(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """The names that any object has, in the order of the alphabet."""
+    return tuple(sorted({name for entry in entries for name in entry.marks.names if name}))
+
+
+def labelled(entries: Sequence[Entry], labels: tuple[str, ...]) -> tuple[Entry, ...]:
+    """The entries with the objects of these labels alone, which tell theirs.
+
+    One label that no object has by name is that of all of them.
+    """
+    if len(labels) == 1 and labels[0] not in names_of(entries):
+        return tuple(entries)
+    return tuple(_labelled(entry, labels) for entry in entries)
+
+
+def _labelled(entry: Entry, labels: tuple[str, ...]) -> Entry:
+    kept = [at for at, name in enumerate(entry.marks.names) if name in labels]
+    return replace(
+        entry,
+        boxes=entry.boxes[kept],
+        species=tuple(entry.species[at] for at in kept),
+        marks=entry.marks.taken(kept),
+        labels=tuple(labels.index(entry.marks.names[at]) for at in kept),
     )
 
 
@@ -201,10 +245,11 @@ def set_aside(
     return tuple(rest), tuple(aside)
 
 
-def load(entry: Entry, species: tuple[str, ...]) -> Photo:
+def load(entry: Entry, species: tuple[str, ...] = (), shape: str = BOX) -> Photo:
     """Decode one entry; species outside `species` become -1.
 
-    Boxes are cut to the picture; what then has less than a pixel a side is left out.
+    Boxes are cut to the picture; what then has less than a pixel a side is left out. Of a turned
+    shape the points are corners, of "points" key points.
     """
     pixels = read_picture(entry.path).pixels
     index = np.array(
@@ -212,8 +257,32 @@ def load(entry: Entry, species: tuple[str, ...]) -> Photo:
     )
     height, width = pixels.shape[:2]
     boxes = _clipped(entry.boxes, width, height)
-    seen = _seen(boxes)
-    return Photo(entry.name, pixels, boxes[seen], index[seen], entry.complete)
+    objects = Objects.of(boxes, index, _indices(entry), _points(entry, boxes, shape))
+    return Photo(
+        entry.name,
+        pixels,
+        objects[_seen(boxes)],
+        entry.complete,
+        mirrored=entry.marks.mirrored if shape == POINTS else (),
+    )
+
+
+def _indices(entry: Entry) -> Integers | None:
+    return np.array(entry.labels, np.int64) if entry.labels else None
+
+
+def _points(entry: Entry, boxes: Array, shape: str) -> Array | None:
+    if shape == TURNED:
+        return corners_of(entry, boxes)
+    return entry.marks.points if shape == POINTS else None
+
+
+def corners_of(entry: Entry, boxes: Array) -> Array:
+    """Corners (n, 4, 2), clockwise from the top left; those of the upright boxes (n, 4) where an
+    object has none of its own."""
+    upright = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]].astype(np.float64)
+    own = entry.marks.corners
+    return np.where(np.isfinite(own), own, upright) if len(own) else upright
 
 
 def cut_to(boxes: Array, width: int, height: int) -> Array:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnn_core import modelfile
-from cnn_core.decide import non_maximum_suppression
 from cnn_core.errors import CoreError
 from cnn_core.layers import Layer
 from sweepnet_service.errors import InvalidInput, ModelUnreadable
@@ -18,10 +17,11 @@ from sweepnet_service.errors import InvalidInput, ModelUnreadable
 from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, STRIDE_PX
 from .explanation import MOST_EXPLAINED, PictureExplanation, explained
 from .inputs import GREY, PIXEL_MEAN, PIXEL_SCALE, normalise
+from .layout import BOX, MOST_POINTS, POINTS, SHAPES, TURNED, Layout
 from .network import TOTAL_STRIDE_PX
 from .pixels import DEFAULT_LIMITS, Picture, PictureLimits, letterboxed, read_picture
 from .results import Detections, DetectOptions, OperatingPoint
-from .sweep import Found, Sweep, swept
+from .sweep import Found, Sweep, apart, swept
 
 KIND = "image"
 PIXELS_VERSION = 1
@@ -45,6 +45,8 @@ class ImageDetector:
     card: dict[str, Any]
     limits: PictureLimits = DEFAULT_LIMITS
     more_sizes_px: tuple[int, ...] = ()
+    shape: str = BOX
+    point_names: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> ImageDetector:
@@ -53,7 +55,15 @@ class ImageDetector:
             model = modelfile.load(path)
         except CoreError as error:
             raise ModelUnreadable(path.name, str(error)) from error
-        return cls(net=model.net, **_described(model.description, path.name))
+        found = cls(net=model.net, **_described(model.description, path.name))
+        channels = model.net.output_shape((1, TOTAL_STRIDE_PX, TOTAL_STRIDE_PX, 3))[-1]
+        if channels != found.layout.channels:
+            raise ModelUnreadable(
+                path.name,
+                f"its network answers with {channels} channels; expected {found.layout.channels} "
+                f"for {len(found.labels)} labels and the shape {found.shape!r}",
+            )
+        return found
 
     def save(self, path: Path) -> None:
         """Write the model file that `load` reads; it appears whole or not at all."""
@@ -62,6 +72,8 @@ class ImageDetector:
             "labels": self.labels,
             "input": input_settings(self.size_px),
             **({"more_sizes_px": self.more_sizes_px} if self.more_sizes_px else {}),
+            **({"shape": self.shape} if self.shape != BOX else {}),
+            **({"point_names": self.point_names} if self.point_names else {}),
             "default_thresholds": self.default_thresholds,
             "operating_points": {
                 label: [vars(point) for point in points]
@@ -70,6 +82,11 @@ class ImageDetector:
             "card": self.card,
         }
         modelfile.save(path, self.net, description)
+
+    @property
+    def layout(self) -> Layout:
+        """What the channels of the network's map mean."""
+        return Layout(len(self.labels), self.shape, self.point_names)
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
@@ -83,7 +100,8 @@ class ImageDetector:
 
         Raises InvalidInput, NotFound or LimitExceeded.
         """
-        threshold, label = self._thresholds(options)[self.labels[0]], self.labels[0]
+        chosen = self._thresholds(options)
+        thresholds = np.array([chosen[label] for label in self.labels])
         enough_px = None if options.tile else DRAFT_MARGIN * max(self.sizes_px)
         decoded = (
             picture
@@ -92,15 +110,15 @@ class ImageDetector:
         )
         looks = [self.sweep(decoded, size) for size in self.looks(decoded, options.tile)]
         first, finer = looks[0], looks[1:]
-        found = [first.found(threshold, options)]
+        found = [first.found(thresholds, options)]
         # What a finer look shows larger than any input did is a part of something, if anything.
-        found += [each.found(threshold, options, longest_px=self.size_px) for each in finer]
-        merged = joined(found, options)
+        found += [each.found(thresholds, options, longest_px=self.size_px) for each in finer]
+        merged = joined(found, options, self.shape == TURNED)
         return Detections(
             width_px=decoded.width_px,
             height_px=decoded.height_px,
-            scores=dict.fromkeys(self.labels, self.presence(looks)),
-            boxes=merged.named(label),
+            scores=dict(zip(self.labels, self.presence(looks), strict=True)),
+            boxes=merged.named(self.labels, self.layout),
             score_map=first.picture_map() if options.score_map else None,
             explanations=self._explained(decoded, first, found[0]) if options.explanations else (),
         )
@@ -119,29 +137,37 @@ class ImageDetector:
             sizes.append(min(2 * max(sizes), finest))
         return tuple(sizes)
 
-    def presence(self, looks: Sequence[Sweep]) -> float:
-        """The mean of the looks at the detector's own sizes; more where a finer one saw more."""
-        own = [each.presence for each in looks[: len(self.sizes_px)]]
+    def presence(self, looks: Sequence[Sweep]) -> list[float]:
+        """For each label the mean of the looks at the detector's own sizes; more where a finer one
+        saw more."""
+        own = np.mean([each.presence for each in looks[: len(self.sizes_px)]], axis=0)
         finer = [each.presence for each in looks[len(self.sizes_px) :]]
-        return max(float(np.mean(own)), *finer, 0.0)
+        return [float(score) for score in np.max([own, *finer], axis=0)]
 
     def _explained(
         self, picture: Picture, swept: Sweep, found: Found
     ) -> tuple[PictureExplanation, ...]:
         """Why the best boxes were told; of a picture without one, its highest place."""
-        cells = found.cells[:MOST_EXPLAINED] if len(found.cells) else swept.highest[None]
         inputs = normalise(letterboxed(picture, swept.letterbox, GREY))
-        places = [(int(row), int(column)) for row, column in cells]
+        cells, labels = found.cells[:MOST_EXPLAINED], found.labels[:MOST_EXPLAINED]
+        if not len(cells):
+            cells = swept.highest[None]
+            labels = swept.scores[tuple(cells[0])].argmax()[None]
         return tuple(
             explained(
-                self.net, inputs, swept.letterbox, self.labels[0], at, float(swept.scores[at])
+                self.net,
+                inputs,
+                swept.letterbox,
+                (label, self.labels[label]),
+                (row, column),
+                float(swept.scores[row, column, label]),
             )
-            for at in places
+            for (row, column), label in zip(cells.tolist(), labels.tolist(), strict=True)
         )
 
     def sweep(self, picture: Picture, size_px: int | None = None) -> Sweep:
         """The network over the letterboxed picture: every position's score and box."""
-        return swept(self.net, picture, size_px or self.size_px)
+        return swept(self.net, picture, size_px or self.size_px, self.layout)
 
     def _thresholds(self, options: DetectOptions) -> dict[str, float]:
         unknown = sorted(set(options.thresholds) - set(self.labels))
@@ -163,16 +189,14 @@ def _whole_strides(side_px: int) -> int:
     return -(-side_px // TOTAL_STRIDE_PX) * TOTAL_STRIDE_PX
 
 
-def joined(found: Sequence[Found], options: DetectOptions) -> Found:
+def joined(found: Sequence[Found], options: DetectOptions, turned: bool = False) -> Found:
     """What several looks found as one list without doubles; cells are those of each look."""
     if len(found) == 1:
         return found[0]
-    scores, boxes, cells = (
-        np.concatenate([getattr(each, name) for each in found])
-        for name in ("scores", "boxes", "cells")
+    every = Found(
+        *(np.concatenate([getattr(each, part.name) for each in found]) for part in fields(Found))
     )
-    kept = non_maximum_suppression(boxes, scores, options.overlap_iou, options.max_boxes)
-    return Found(cells[kept], scores[kept], boxes[kept])
+    return apart(every, options, turned)
 
 
 def input_settings(size_px: int) -> dict[str, Any]:
@@ -202,11 +226,20 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
         }
         thresholds = {str(k): float(v) for k, v in description["default_thresholds"].items()}
         more = tuple(map(int, description.get("more_sizes_px", ())))
+        shape = str(description.get("shape", BOX))
+        names = tuple(map(str, description.get("point_names", ())))
         settings, card = description["input"], description["card"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelUnreadable(where, f"its description lacks something: {error!r}") from error
-    if len(labels) != 1 or set(thresholds) != set(labels):
-        raise ModelUnreadable(where, f"got labels {labels}; expected one label, with its threshold")
+    if not labels or len({*labels}) < len(labels) or {*thresholds} != {*labels}:
+        raise ModelUnreadable(
+            where, f"got labels {labels}; expected different ones, each with its threshold"
+        )
+    if shape not in SHAPES or bool(names) != (shape == POINTS) or len(names) > MOST_POINTS:
+        raise ModelUnreadable(
+            where, f"got shape {shape!r} with points {names}; expected one of {SHAPES}, and names "
+            f"of at most {MOST_POINTS} points for {POINTS!r} alone"
+        )  # fmt: skip
     if settings != input_settings(size):
         raise ModelUnreadable(where, f"got pixels {settings}; expected {input_settings(size)}")
     for side in (size, *more):
@@ -218,6 +251,8 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
         "labels": labels,
         "size_px": size,
         "more_sizes_px": more,
+        "shape": shape,
+        "point_names": names,
         "operating_points": points,
         "default_thresholds": thresholds,
         "card": dict(card),

@@ -15,7 +15,6 @@ from cnn_core.explain import gradient_map, shortest
 from cnn_core.layers import Layer
 
 from .boxes import Letterbox
-from .losses import SCORE
 
 CELL_PX = 4
 SHARE = 0.9
@@ -46,10 +45,16 @@ class PictureExplanation:
 
 
 def explained(
-    net: Layer, inputs: Array, letterbox: Letterbox, label: str, cell: tuple[int, int], score: float
+    net: Layer,
+    inputs: Array,
+    letterbox: Letterbox,
+    label: tuple[int, str],
+    cell: tuple[int, int],
+    score: float,
 ) -> PictureExplanation:
-    """The explanation of the score at a cell (row, column) of the network's map."""
-    slopes = gradient_map(net, inputs[None], SCORE, cell)[0]
+    """The explanation of a label's score (number and name) at a cell (row, column) of the map."""
+    channel, name = label
+    slopes = gradient_map(net, inputs[None], channel, cell)[0]
     energy = on_picture(np.square(slopes, dtype=np.float64).sum(axis=-1), letterbox)
     (top, bottom), (left, right) = (w.span(i) for w, i in zip(net.windows, cell, strict=True))
     y0, y1 = shortest(energy.sum(axis=1), SHARE)
@@ -60,7 +65,7 @@ def explained(
     sx, sy = letterbox.scale
     in_x, in_y = letterbox.inner[:2]
     return PictureExplanation(
-        label=label,
+        label=name,
         score=score,
         field_px=(field[0], field[1], field[2], field[3]),
         effective_px=(effective[0], effective[1], effective[2], effective[3]),

@@ -11,6 +11,9 @@ from scipy.stats import rankdata
 
 from cnn_core.arrays import Array, Integers
 from cnn_core.decide import box_iou
+from cnn_core.decide.polygons import areas, polygon_iou
+
+from .boxes import area
 
 RIGHT_IOU = 0.5
 
@@ -18,8 +21,9 @@ RIGHT_IOU = 0.5
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """One picture: scores (n,) of the boxes found, best first, whether each is right (n,), how
-    many true boxes there are, and the presence score; the boxes found (n, 4) and true (m, 4), and
-    the picture's longer side."""
+    many true boxes there are, and the presence score; the boxes found (n, 4) and true (m, 4), or of
+    turned ones the corners (n, 4, 2), and the picture's longer side; how far key points lie from
+    the true ones (k,), in longer sides of the true boxes, of the boxes found at the threshold."""
 
     scores: Array
     right: NDArray[np.bool_]
@@ -28,12 +32,13 @@ class Outcome:
     boxes: Array = field(default_factory=lambda: np.zeros((0, 4)))
     true: Array = field(default_factory=lambda: np.zeros((0, 4)))
     longest_px: int = 0
+    point_errors: Array = field(default_factory=lambda: np.zeros(0))
 
 
 def judge(
     scores: Array, boxes: Array, true: Array, presence: float, longest_px: int = 0
 ) -> Outcome:
-    """Boxes (n, 4), best first, against true ones (m, 4), at IoU 0.5."""
+    """Boxes (n, 4), best first, against true ones (m, 4), or corners, at IoU 0.5."""
     right = matches(boxes, true, RIGHT_IOU) >= 0
     return Outcome(scores, right, len(true), presence, boxes, true, longest_px)
 
@@ -42,13 +47,18 @@ def matches(boxes: Array, true: Array, iou: float) -> Integers:
     """For each box (n, 4), best first, the true one (m, 4) that it finds, -1 for none: one that
     it overlaps by `iou` and no better box has found; of several the one that overlaps most."""
     found: Integers = np.full(len(boxes), -1)
-    overlaps = box_iou(boxes, true)
+    overlaps = polygon_iou(boxes, true) if boxes.ndim == 3 else box_iou(boxes, true)
     for index, row in enumerate(overlaps if len(true) else ()):
         best = int(row.argmax())
         if row[best] >= iou:
             found[index] = best
             overlaps[:, best] = -1
     return found
+
+
+def sizes(boxes: Array) -> Array:
+    """Areas (n,) of boxes (n, 4), or of turned ones by their corners (n, 4, 2)."""
+    return areas(boxes) if boxes.ndim == 3 else area(boxes)
 
 
 def joined_boxes(outcomes: Sequence[Outcome]) -> tuple[Array, NDArray[np.bool_], int]:

@@ -19,14 +19,17 @@ from cnn_core.tree import tree_map
 from sweepnet_service.errors import FailedPrecondition
 from sweepnet_service.progress import Progress, Report
 
-from .batches import Pool, batch, material, pool
+from .batches import Batch, Pool, batch, material, pool
 from .config import TrainConfig
-from .losses import LossParts, detection_loss
-from .network import flower_net
+from .layout import PLAIN, Layout
+from .losses import LossParts, LossWeights, detection_loss
+from .presence import Present, presence_loss
+from .start import CHECKPOINT, by_chance, continued, told
 from .teacher import completed_by, digest_of
 
-CHECKPOINT = "checkpoint.safetensors"
 REPORT_EVERY = 25
+MEASURED = 4
+"""Batches on which the batch norms of a finished model are measured."""
 Each = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 """`map`, or that of a pool of threads."""
 
@@ -39,6 +42,7 @@ class State:
     net: Sequential
     average: Sequential
     optimiser: AdamState[Sequential]
+    layout: Layout = PLAIN
 
 
 def fit(
@@ -48,11 +52,12 @@ def fit(
 
     `stop` is asked after every step; when it says so the state is kept and an error raised.
     """
-    state = resume(config) or begin(config)
-    if state.step == config.steps:
-        return state.average
-    progress(Progress("reading pictures", state.step, config.steps))
-    photos = pool(material(config).learn, config.species, completed_by(config))
+    kept_state = resume(config)
+    if kept_state is not None and kept_state.step == config.steps:
+        return kept_state.average
+    progress(Progress("reading pictures", kept_state.step if kept_state else 0, config.steps))
+    photos = photos_of(config)
+    state = kept_state or begin(config, photos)
     clock, kept = _Clock(config, state.step), state
     try:
         with ThreadPoolExecutor(config.shards) as threads:
@@ -74,14 +79,24 @@ def fit(
     return state.average
 
 
-def begin(config: TrainConfig) -> State:
-    """A fresh optimiser, and a network decided by the seed or taken from an earlier training."""
-    rng = np.random.default_rng(config.seed)
-    net = flower_net(rng, config.widths, config.pyramid, len(config.species))
-    if config.start_from is not None:
-        trees, _ = checkpoint.load(config.start_from / CHECKPOINT, {"average": net})
-        net = trees["average"]
-    return State(0, net, net, _optimiser(config).init(net))
+def photos_of(config: TrainConfig) -> Pool:
+    """All pictures of a training, decoded."""
+    used = material(config)
+    return pool(used.learn, config.species, completed_by(config), used.layout)
+
+
+def begin(config: TrainConfig, photos: Pool | None = None) -> State:
+    """A fresh optimiser, and a network decided by the seed or taken from an earlier training; the
+    batch norms of a finished model are measured on the first batches of `photos`."""
+    layout = material(config).layout if photos is None else photos.layout
+    if config.start_from is None:
+        net = by_chance(config, layout)
+    else:
+        seen = photos_of(config) if photos is None else photos
+        net = continued(
+            config, layout, (batch(seen, config, step).inputs for step in range(MEASURED))
+        )
+    return State(0, net, net, _optimiser(config).init(net), layout)
 
 
 def advance(
@@ -92,7 +107,7 @@ def advance(
     def part_gradient(part: int) -> tuple[Sequential, LossParts]:
         drawn = batch(photos, config, state.step, part)
         outputs, pull = state.net.vjp_weights(drawn.inputs, np.random.default_rng(0))
-        _, d_outputs, parts = detection_loss(outputs, drawn.targets, config.loss)
+        parts, d_outputs = _loss(outputs, drawn, config.loss, photos.layout)
         return pull(d_outputs), parts
 
     sizes = config.part_sizes
@@ -103,7 +118,18 @@ def advance(
     # A young average would remember the untrained network for long: let it follow faster.
     decay = min(config.average_decay, (1 + state.step) / (10 + state.step))
     running = average(state.average, net, decay)
-    return State(state.step + 1, net, running, optimiser), parts[0]
+    return State(state.step + 1, net, running, optimiser, state.layout), parts[0]
+
+
+def _loss(
+    outputs: Array, drawn: Batch, weights: LossWeights, layout: Layout
+) -> tuple[LossParts, Array]:
+    """The terms, and the gradient of their sum."""
+    if isinstance(drawn.targets, Present):
+        score, gradient = presence_loss(outputs, drawn.targets)
+        return LossParts(score), gradient
+    _, gradient, parts = detection_loss(outputs, drawn.targets, weights, layout)
+    return parts, gradient
 
 
 def _mean(gradients: Sequence[Sequential], sizes: Sequence[int]) -> Sequential:
@@ -126,7 +152,7 @@ def _optimiser(config: TrainConfig) -> AdamW:
 def keep(config: TrainConfig, state: State) -> None:
     """Write the state to `work_dir`, whole or not at all."""
     trees = {"net": state.net, "average": state.average, "optimiser": state.optimiser}
-    record = {"step": state.step, "settings": settings(config)}
+    record = {"step": state.step, "settings": settings(config, state.layout)}
     checkpoint.save(config.work_dir / CHECKPOINT, trees, record)
 
 
@@ -135,10 +161,8 @@ def resume(config: TrainConfig) -> State | None:
     path = config.work_dir / CHECKPOINT
     if not path.exists():
         return None
-    fresh = begin(config)
-    like = {"net": fresh.net, "average": fresh.average, "optimiser": fresh.optimiser}
-    trees, record = checkpoint.load(path, like)
-    kept, ours = record["settings"], settings(config)
+    layout = material(config).layout
+    kept, ours = checkpoint.record(path)["settings"], settings(config, layout)
     if kept != ours:
         differ = sorted(name for name in {*kept, *ours} if kept.get(name) != ours.get(name))
         raise FailedPrecondition(
@@ -146,21 +170,32 @@ def resume(config: TrainConfig) -> State | None:
             f"holds a training with other settings ({', '.join(differ)}); choose another folder "
             "(--work-dir) or delete it",
         )
-    return State(record["step"], trees["net"], trees["average"], trees["optimiser"])
+    net = by_chance(config, layout)
+    like = {"net": net, "average": net, "optimiser": _optimiser(config).init(net)}
+    trees, record = checkpoint.load(path, like)
+    return State(record["step"], trees["net"], trees["average"], trees["optimiser"], layout)
 
 
 PLACES = (
     "data", "work_dir", "out", "label", "checkpoint_every", "detect_size_px", "start_from",
-    "teacher", "detect_more_px",
+    "teacher", "detect_more_px", "shape",
 )  # fmt: skip
 
 
-def settings(config: TrainConfig) -> dict[str, Any]:
-    """What decides the weights, as JSON; where files lie does not."""
+def settings(config: TrainConfig, layout: Layout = PLAIN) -> dict[str, Any]:
+    """What decides the weights, as JSON; where files lie does not.
+
+    Of one label and upright boxes it is what it was before there were others, so that trainings of
+    then go on.
+    """
     values = {key: value for key, value in asdict(config).items() if key not in PLACES}
     plain = {key: _plain(value) for key, value in values.items()}
+    if layout == PLAIN:
+        del plain["loss"]["points"]
+    else:
+        plain["layout"] = _plain(asdict(layout))
     if config.start_from is not None:
-        plain["started_from"] = checkpoint.record(config.start_from / CHECKPOINT)["settings"]
+        plain["started_from"] = told(config.start_from)
     if config.teacher is not None:
         plain["taught_by"] = digest_of(config.teacher)
     return plain

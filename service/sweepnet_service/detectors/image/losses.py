@@ -1,6 +1,7 @@
-"""The detector's loss and its gradient: varifocal score, generalised IoU, species.
+"""The detector's loss and its gradient: varifocal scores, generalised IoU, points, species.
 
-Varifocal: Zhang et al. 2021 (VarifocalNet). GIoU: Rezatofighi et al. 2019.
+Varifocal: Zhang et al. 2021 (VarifocalNet). GIoU: Rezatofighi et al. 2019. Points are regressed as
+the lectures do for corners, in units of the box, by smooth L1 (Girshick 2015).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from scipy.special import expit
 from cnn_core.arrays import Array, Integers
 from cnn_core.losses import generalised_iou
 
-from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, boxes_of
+from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, boxes_of, within_boxes
+from .layout import CORNERS, PLAIN, TURNED, Layout
 from .targets import Targets
 
-SCORE, SIDES, SPECIES = 0, slice(1, 5), 5
+KNEE = 0.1
+"""Half sides of the box from which on an error of a point counts by its size, no longer squared."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class LossWeights:
     background: float = 1.0
     box: float = 2.0
     species: float = 0.2
+    points: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -33,31 +37,65 @@ class LossParts:
     """The terms before their factors, for the log."""
 
     score: float
-    box: float
-    species: float
+    box: float = 0.0
+    species: float = 0.0
+    points: float = 0.0
 
 
 def detection_loss(
-    outputs: Array, targets: Targets, weights: LossWeights
+    outputs: Array, targets: Targets, weights: LossWeights, layout: Layout = PLAIN
 ) -> tuple[float, Array, LossParts]:
-    """Outputs (N, H, W, 5 + species) -> loss, its gradient of the same shape, the terms."""
+    """Outputs (N, H, W, channels + species) -> loss, its gradient of the same shape, the terms."""
     gradient = np.zeros_like(outputs)
     positive = targets.heat > 0
-    predicted = boxes_of(outputs[..., SIDES])[positive]
-    giou, iou, d_boxes = generalised_iou(predicted, targets.boxes[positive])
-    quality = np.zeros_like(targets.heat)
-    quality[positive] = iou * np.sqrt(targets.heat[positive])
-    score, gradient[..., SCORE] = varifocal(
-        outputs[..., SCORE], quality, targets.background * weights.background
+    sides, true = outputs[..., layout.sides], targets.boxes[positive]
+    giou, iou, d_boxes = generalised_iou(boxes_of(sides)[positive], true)
+    quality = np.zeros_like(targets.background)
+    quality[(*np.nonzero(positive), targets.labels[positive])] = iou * np.sqrt(
+        targets.heat[positive]
+    )
+    score, gradient[..., layout.scores] = varifocal(
+        outputs[..., layout.scores], quality, targets.background * weights.background
     )
     share = targets.box_weight[positive] / max(float(targets.box_weight.sum()), 1.0)
     box = float(np.sum(share * (1 - giou)))
-    d_sides = sides_gradient(outputs[..., SIDES][positive], -d_boxes * share[:, None])
-    gradient[positive, SIDES] = weights.box * d_sides
-    species, d_species = species_loss(outputs[..., SPECIES:], targets.species)
-    gradient[..., SPECIES:] = weights.species * d_species
-    total = score + weights.box * box + weights.species * species
-    return total, gradient, LossParts(score, box, species)
+    d_sides = sides_gradient(sides[positive], -d_boxes * share[:, None])
+    gradient[positive, layout.sides] = weights.box * d_sides
+    known = within_boxes(targets.points[positive], true)
+    points, d_points = points_loss(
+        outputs[positive, layout.places].reshape(known.shape), known, share, layout.shape == TURNED
+    )
+    d_places = d_points.reshape(len(share), 2 * layout.points)
+    gradient[positive, layout.places] = weights.points * d_places
+    species, d_species = species_loss(outputs[..., layout.channels :], targets.species)
+    gradient[..., layout.channels :] = weights.species * d_species
+    total = score + weights.box * box + weights.points * points + weights.species * species
+    return total, gradient, LossParts(score, box, species, points)
+
+
+def points_loss(
+    predicted: Array, true: Array, share: Array, turned: bool = False
+) -> tuple[float, Array]:
+    """Points (n, P, 2) of n cells of weights (n,), both in half sides of the box -> smooth L1 over
+    the points that are known, and its gradient.
+
+    A turned box has no first corner: its corners are compared to those that come next clockwise,
+    as they are and begun with the second, the third, the fourth, whichever is nearest.
+    """
+    begun = [np.roll(true, -first, axis=1) for first in range(CORNERS if turned else 1)]
+    errors = np.stack([_smooth_l1(predicted - each).sum(axis=(1, 2)) for each in begun])
+    nearest = np.choose(errors.argmin(axis=0)[:, None, None], begun)
+    apart, known = predicted - nearest, np.isfinite(nearest).all(axis=2)
+    each = share / np.maximum(known.sum(axis=1), 1)
+    slope = np.where(known[..., None], np.clip(apart / KNEE, -1, 1), 0)
+    loss = float(np.sum(each * _smooth_l1(apart).sum(axis=(1, 2))))
+    return loss, np.asarray(slope * each[:, None, None], predicted.dtype)
+
+
+def _smooth_l1(apart: Array) -> Array:
+    """Squared below KNEE, then linear; 0 where a point is not known."""
+    size = np.abs(apart)
+    return np.nan_to_num(np.where(size < KNEE, size**2 / (2 * KNEE), size - KNEE / 2))
 
 
 def varifocal(logits: Array, quality: Array, background: Array) -> tuple[float, Array]:

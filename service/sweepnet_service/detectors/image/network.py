@@ -20,8 +20,9 @@ from cnn_core.layers import (
     Upsample,
 )
 
+from .layout import PLAIN, Layout
+
 FIRST_SCORE_LOGIT = -4.0
-OUTPUTS = 5
 TOTAL_STRIDE_PX = 32
 
 
@@ -30,8 +31,9 @@ def flower_net(
     widths: tuple[int, int, int, int, int] = (16, 32, 64, 96, 128),
     pyramid: int = 64,
     species: int = 5,
+    layout: Layout = PLAIN,
 ) -> Sequential:
-    """(N, H, W, 3) -> (N, H/8, W/8, 5 + species): score logit, left, top, right, bottom, species.
+    """(N, H, W, 3) -> (N, H/8, W/8, channels + species): the channels of `layout`, then species.
 
     H and W are multiples of 32. `widths` are the channels at strides 2, 4, 8, 16 and 32.
     """
@@ -56,7 +58,7 @@ def flower_net(
             Relu(),
             *_conv(rng, pyramid, pyramid),
             *_conv(rng, pyramid, pyramid),
-            _answers(rng, pyramid, species),
+            _answers(rng, pyramid, species, layout),
         )
     )
 
@@ -84,19 +86,19 @@ def _residual(rng: np.random.Generator, channels: int) -> tuple[Layer, ...]:
     return Sum((Identity(), Sequential(inner))), Relu()
 
 
-def _answers(rng: np.random.Generator, channels: int, species: int) -> Conv2d:
+def _answers(rng: np.random.Generator, channels: int, species: int, layout: Layout) -> Conv2d:
     """1x1: small weights, and a bias that says "hardly ever" so that the first steps are calm."""
-    conv = Conv2d.create(rng, channels, OUTPUTS + species, 1)
+    conv = Conv2d.create(rng, channels, layout.channels + species, 1)
     weight = rng.normal(0.0, 0.01, conv.weight.shape).astype(np.float32)
-    bias = np.zeros(OUTPUTS + species, np.float32)
-    bias[0] = FIRST_SCORE_LOGIT
+    bias = np.zeros(layout.channels + species, np.float32)
+    bias[layout.scores] = FIRST_SCORE_LOGIT
     return replace(conv, weight=weight, bias=bias)
 
 
-def without_species(net: Sequential) -> Sequential:
+def without_species(net: Sequential, layout: Layout = PLAIN) -> Sequential:
     """The network that is shipped: the answers that only training needs are cut off."""
-    last = net.layers[-1]
+    last, kept = net.layers[-1], layout.channels
     if not isinstance(last, Conv2d) or last.bias is None:
         raise TypeError(f"network: its last layer is {last}; expected a convolution with bias")
-    answers = replace(last, weight=last.weight[..., :OUTPUTS], bias=last.bias[:OUTPUTS])
+    answers = replace(last, weight=last.weight[..., :kept], bias=last.bias[:kept])
     return Sequential((*net.layers[:-1], answers))

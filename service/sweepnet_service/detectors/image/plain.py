@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .dataset import Photo
+from .objects import Objects
 
 SIDES_PX = (160, 480)
 COARSEST_PX = 64
@@ -23,7 +24,6 @@ def plain_picture(rng: np.random.Generator) -> Photo:
     return Photo(
         name="plain",
         pixels=np.ascontiguousarray(pixels[:height, :width]),
-        boxes=np.zeros((0, 4), np.float32),
-        species=np.zeros(0, np.int64),
+        objects=Objects.none(),
         complete=True,
     )

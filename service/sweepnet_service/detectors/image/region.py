@@ -10,7 +10,7 @@ from sweepnet_service.errors import InvalidInput
 from .detector import ImageDetector
 from .explanation import Edges, PictureExplanation
 from .pixels import Picture, read_picture
-from .results import Box, Detections, DetectOptions
+from .results import Box, Detections, DetectOptions, KeyPoint
 
 
 def detect_within(
@@ -65,6 +65,8 @@ def _box(box: Box, left: int, top: int) -> Box:
         y_min_px=box.y_min_px + top,
         x_max_px=box.x_max_px + left,
         y_max_px=box.y_max_px + top,
+        turned_px=tuple((x + left, y + top) for x, y in box.turned_px),
+        points=tuple(KeyPoint(p.name, p.x_px + left, p.y_px + top) for p in box.points),
     )
 
 

@@ -25,8 +25,21 @@ class DetectOptions:
 
 
 @dataclass(frozen=True)
+class KeyPoint:
+    """A named place of an object, in pixels of the picture."""
+
+    name: str
+    x_px: float
+    y_px: float
+
+
+@dataclass(frozen=True)
 class Box:
-    """One object found, in the pixels of the picture after its EXIF turn; origin top left."""
+    """One object found, in the pixels of the picture after its EXIF turn; origin top left.
+
+    `turned_px`: the four corners of a turned box, which the edges just hold; of an upright one
+    there are none. `points`: its key points, which may lie outside.
+    """
 
     label: str
     score: float
@@ -34,11 +47,15 @@ class Box:
     y_min_px: float
     x_max_px: float
     y_max_px: float
+    turned_px: tuple[tuple[float, float], ...] = ()
+    points: tuple[KeyPoint, ...] = ()
 
     @property
     def corners_px(self) -> tuple[tuple[float, float], ...]:
         """The four (x, y), clockwise from the top left."""
-        return corners((self.x_min_px, self.y_min_px, self.x_max_px, self.y_max_px))
+        return self.turned_px or corners(
+            (self.x_min_px, self.y_min_px, self.x_max_px, self.y_max_px)
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
 
-from cnn_core.arrays import Array, Integers
+from cnn_core.arrays import Array, Flags, Integers
 from cnn_core.decide import non_maximum_suppression
+from cnn_core.decide.polygons import hulls, polygon_suppression
 from cnn_core.layers import Layer
 from cnn_core.scan import scan
 from cnn_core.tiles import tiling
 
-from .boxes import STRIDE_PX, Letterbox, boxes_of
+from .annotations import clockwise
+from .boxes import STRIDE_PX, Letterbox, boxes_of, points_in
 from .inputs import GREY, normalise
-from .losses import SCORE, SIDES
+from .layout import PLAIN, POINTS, PRESENCE, TURNED, Layout
 from .pixels import Picture, Pixels, letterboxed
-from .results import Box, DetectOptions, PictureScoreMap
+from .presence import gathered
+from .results import Box, DetectOptions, KeyPoint, PictureScoreMap
 
 TILE_PX = 1024
 """Larger frames are swept in tiles of about this side: their scores are those of the whole."""
@@ -25,92 +29,172 @@ TILE_PX = 1024
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Score (H, W) and box (H, W, 4, network input pixels) of every position of a picture."""
+    """Scores (H, W, labels), box (H, W, 4) and points (H, W, P, 2), in network input pixels, of
+    every position of a picture; `presence` (labels,): whether each label is anywhere on it."""
 
     letterbox: Letterbox
+    layout: Layout
     scores: Array
     input_boxes: Array
+    input_points: Array
+    presence: Array
 
-    @property
-    def presence(self) -> float:
-        """The largest score of the positions that lie on the picture."""
-        rows, columns = self._on_picture()
-        return float(self.scores[rows, columns].max())
+    @classmethod
+    def of(cls, answers: Array, letterbox: Letterbox, layout: Layout) -> Sweep:
+        """What the network's answers (H, W, channels) mean."""
+        logits = answers[..., layout.scores]
+        scores = expit(logits)
+        at = _on_picture(letterbox)
+        whole = (
+            expit(gathered(logits[at].reshape(-1, layout.labels)))
+            if layout.shape == PRESENCE
+            else scores[at].max(axis=(0, 1))
+        )
+        points = answers[..., layout.places].reshape(*answers.shape[:2], layout.points, 2)
+        if layout.shape == PRESENCE:
+            boxes = np.zeros((*answers.shape[:2], 4), np.float32)
+        else:
+            boxes = boxes_of(answers[..., layout.sides])
+            points = points_in(points, boxes)
+        return cls(letterbox, layout, scores, boxes, points, whole)
 
     @property
     def highest(self) -> Integers:
-        """Row and column of that score."""
-        rows, columns = self._on_picture()
-        on_picture = self.scores[rows, columns]
+        """Row and column of the largest score of any label on the picture."""
+        rows, columns = _on_picture(self.letterbox)
+        on_picture = self.scores[rows, columns].max(axis=-1)
         place = np.unravel_index(int(on_picture.argmax()), on_picture.shape)
         return np.array([place[0] + rows.start, place[1] + columns.start])
 
-    def found(self, threshold: float, options: DetectOptions, longest_px: float = np.inf) -> Found:
-        """Boxes at or above the threshold, best first, none overlapping a better one too much.
+    def found(
+        self, thresholds: Array | float, options: DetectOptions, longest_px: float = np.inf
+    ) -> Found:
+        """Objects at or above the threshold of each label, best first; of one label none overlaps
+        a better one too much.
 
         Only positions on the picture are asked, and each box covers some of the picture. Boxes
         with a side of more than `longest_px` input pixels are left to a coarser look.
         """
-        rows, columns = self._on_picture()
-        cells = np.argwhere(self.scores[rows, columns] >= threshold)
-        cells += np.array([rows.start, columns.start])
+        if self.layout.shape == PRESENCE:
+            return Found.nothing()
+        rows, columns = _on_picture(self.letterbox)
+        places = np.argwhere(self.scores[rows, columns] >= thresholds)
+        cells, labels = places[:, :2] + np.array([rows.start, columns.start]), places[:, 2]
         at = tuple(cells.T)
         inputs = self.input_boxes[at]
-        scores, boxes = self.scores[at], self.letterbox.to_picture(inputs)
+        boxes, points = self._placed(inputs, self.input_points[at])
         sides = (inputs[:, 2:] - inputs[:, :2]).max(axis=1, initial=0)
         covers = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (sides <= longest_px)
-        scores, boxes, cells = scores[covers], boxes[covers], cells[covers]
-        kept = non_maximum_suppression(boxes, scores, options.overlap_iou, options.max_boxes)
-        return Found(cells[kept], scores[kept], boxes[kept])
+        every = Found(cells, self.scores[(*at, labels)], boxes, labels, points)
+        return apart(every[covers], options, self.layout.shape == TURNED)
+
+    def _placed(self, boxes: Array, points: Array) -> tuple[Array, Array]:
+        """Boxes and points in the picture; an upright box just holds the turned one."""
+        there = self.letterbox.points_to_picture(points)
+        if self.layout.shape != TURNED or not len(boxes):
+            return self.letterbox.to_picture(boxes), there
+        held, limit = hulls(there), [self.letterbox.width_px, self.letterbox.height_px] * 2
+        return np.clip(held, 0, np.array(limit)), clockwise(there)
 
     def picture_map(self) -> PictureScoreMap:
         """The positions on the picture, placed in its pixels."""
-        rows, columns = self._on_picture()
+        rows, columns = _on_picture(self.letterbox)
         sx, sy = self.letterbox.scale
         x0, y0 = self.letterbox.inner[:2]
         return PictureScoreMap(
-            scores=np.ascontiguousarray(self.scores[rows, columns, None]),
+            scores=np.ascontiguousarray(self.scores[rows, columns]),
             step_px=(STRIDE_PX / sy, STRIDE_PX / sx),
             start_px=(_centre(rows.start, y0, sy), _centre(columns.start, x0, sx)),
         )
 
-    def _on_picture(self) -> tuple[slice, slice]:
-        """Rows and columns whose centres lie on the picture; at least one of each."""
-        x0, y0, x1, y1 = self.letterbox.inner
-        return _cells(y0, y1), _cells(x0, x1)
-
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Cells (n, 2) of the map, their scores (n,) and boxes (n, 4) in the picture, best first."""
+    """n objects, best first: cells (n, 2) of the map, scores (n,), boxes (n, 4) and points
+    (n, P, 2) in the picture, labels (n,)."""
 
     cells: Integers
     scores: Array
     boxes: Array
+    labels: Integers
+    points: Array
 
-    def named(self, label: str) -> tuple[Box, ...]:
-        """The boxes as they are told."""
-        found = zip(self.scores.tolist(), self.boxes.tolist(), strict=True)
-        return tuple(Box(label, score, *box) for score, box in found)
+    @classmethod
+    def nothing(cls) -> Found:
+        """No object."""
+        none = np.zeros(0, np.intp)
+        return cls(none.reshape(0, 2), np.zeros(0), np.zeros((0, 4)), none, np.zeros((0, 0, 2)))
+
+    def __getitem__(self, which: Integers | Flags) -> Found:
+        return Found(
+            self.cells[which],
+            self.scores[which],
+            self.boxes[which],
+            self.labels[which],
+            self.points[which],
+        )
+
+    def named(self, labels: Sequence[str], layout: Layout) -> tuple[Box, ...]:
+        """The objects as they are told."""
+        rows = zip(
+            self.labels.tolist(),
+            self.scores.tolist(),
+            self.boxes.tolist(),
+            self.points.tolist(),
+            strict=True,
+        )
+        return tuple(
+            Box(
+                labels[label],
+                score,
+                x0,
+                y0,
+                x1,
+                y1,
+                turned_px=tuple(map(tuple, points)) if layout.shape == TURNED else (),
+                points=tuple(map(KeyPoint, layout.point_names, *zip(*points, strict=True)))
+                if layout.shape == POINTS
+                else (),
+            )
+            for label, score, (x0, y0, x1, y1), points in rows
+        )
 
 
-def swept(net: Layer, picture: Picture, size_px: int) -> Sweep:
+def apart(found: Found, options: DetectOptions, turned: bool) -> Found:
+    """The best of those of one label that overlap, and of all at most so many as are asked for."""
+    kept = [
+        own[_suppressed(found[own], options, turned)]
+        for own in (np.flatnonzero(found.labels == label) for label in np.unique(found.labels))
+    ]
+    left = np.concatenate(kept) if kept else np.zeros(0, np.intp)
+    order = np.argsort(-found.scores[left], kind="stable")
+    return found[left[order][: options.max_boxes]]
+
+
+def _suppressed(found: Found, options: DetectOptions, turned: bool) -> Integers:
+    limits = options.overlap_iou, options.max_boxes
+    if turned:
+        return polygon_suppression(found.points, found.scores, *limits)
+    return non_maximum_suppression(found.boxes, found.scores, *limits)
+
+
+def swept(net: Layer, picture: Picture, size_px: int, layout: Layout = PLAIN) -> Sweep:
     """The network over the picture letterboxed to a square of `size_px`."""
     box = Letterbox.of(picture.width_px, picture.height_px, size_px)
     frame = letterboxed(picture, box, GREY)
     answers = (
         scan(net, normalise(frame)[None]).scores[0]
         if size_px <= TILE_PX
-        else _tiled(net, frame, box)
+        else _tiled(net, frame, box, layout)
     )
-    return Sweep(box, expit(answers[..., SCORE]), boxes_of(answers[..., SIDES]))
+    return Sweep.of(answers, box, layout)
 
 
-def _tiled(net: Layer, frame: Pixels, box: Letterbox) -> Array:
+def _tiled(net: Layer, frame: Pixels, box: Letterbox, layout: Layout) -> Array:
     """The answers of the whole frame, tile by tile; tiles of grey alone are not looked at."""
     rows, columns, depth = net.output_shape((1, *frame.shape))[1:]
     answers = np.full((rows, columns, depth), -np.inf, np.float32)
-    answers[..., SIDES] = 0
+    answers[..., layout.labels :] = 0
     x0, y0, x1, y1 = box.inner
     for tile in tiling(net, frame.shape[:2], TILE_PX):
         high, wide = tile.outputs
@@ -123,6 +207,12 @@ def _tiled(net: Layer, frame: Pixels, box: Letterbox) -> Array:
 
 def _apart(cells: slice, start_px: int, end_px: int) -> bool:
     return bool(cells.stop * STRIDE_PX <= start_px or cells.start * STRIDE_PX >= end_px)
+
+
+def _on_picture(letterbox: Letterbox) -> tuple[slice, slice]:
+    """Rows and columns whose centres lie on the picture; at least one of each."""
+    x0, y0, x1, y1 = letterbox.inner
+    return _cells(y0, y1), _cells(x0, x1)
 
 
 def _cells(start: int, end: int) -> slice:

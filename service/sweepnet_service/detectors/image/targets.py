@@ -6,7 +6,7 @@ Elliptic Gaussians as in TTFNet (Liu et al. 2020, Training-Time-Friendly Network
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,71 +15,90 @@ from cnn_core.arrays import Array, Integers
 
 from .augment.view import Sample
 from .boxes import STRIDE_PX, area, cell_centres
+from .layout import PLAIN, Layout
+from .objects import UNKNOWN, Objects
 
 SIGMA_OF_SIDE = 0.54 / 6
 LEAST_SIGMA_PX = 0.3 * STRIDE_PX
 POSITIVE_ABOVE = 0.1
-UNKNOWN = -1
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Targets:
-    """One array per question, all (N, H, W[, 4]).
+    """One array per question, all (N, H, W[, ...]).
 
     heat: closeness to the middle of the cell's box, 0 where it answers for none;
-    background: 1 where a score counts as a false alarm;
-    boxes: the true box of positive cells, input pixels; box_weight: its share in the box loss;
+    labels: which label that box has;
+    background (..., labels): 1 where a score counts as a false alarm;
+    boxes (..., 4): the true box of positive cells, input pixels; box_weight: its share in the loss;
+    points (..., P, 2): its true points, input pixels, NaN where not known;
     species: index where known and close to the middle, else -1.
     """
 
     heat: Array
+    labels: Integers
     background: Array
     boxes: Array
     box_weight: Array
+    points: Array
     species: Integers
 
 
-def targets_of(samples: Sequence[Sample], species_above: float = 0.3) -> Targets:
+def targets_of(
+    samples: Sequence[Sample], layout: Layout = PLAIN, species_above: float = 0.3
+) -> Targets:
     """The targets of a batch of equally large samples."""
-    single = [_targets(sample, species_above) for sample in samples]
+    single = [_targets(sample, layout, species_above) for sample in samples]
     return Targets(
-        np.stack([t.heat for t in single]),
-        np.stack([t.background for t in single]),
-        np.stack([t.boxes for t in single]),
-        np.stack([t.box_weight for t in single]),
-        np.stack([t.species for t in single]),
+        *(np.stack([getattr(each, part.name) for each in single]) for part in fields(Targets))
     )
 
 
-def _targets(sample: Sample, species_above: float) -> Targets:
+def _targets(sample: Sample, layout: Layout, species_above: float) -> Targets:
     rows, columns = (side // STRIDE_PX for side in sample.pixels.shape[:2])
-    background = ~inside_any(sample.ignored, rows, columns)
-    if len(sample.boxes) == 0:
-        return _empty(rows, columns, background)
-    heats = gaussians(sample.boxes, rows, columns)
+    known = ~inside_any(sample.ignored, rows, columns)
+    background = np.repeat(known[..., None], layout.labels, axis=2)
+    if len(sample.objects) == 0:
+        return _empty(background, layout.points)
+    objects, heats = sample.objects, gaussians(sample.boxes, rows, columns)
+    for label in range(layout.labels):
+        background[..., label] &= ~(heats[objects.labels == label] > 0).any(axis=0)
     positive = heats > POSITIVE_ABOVE
     sizes = np.where(positive, area(sample.boxes)[:, None, None], np.inf)
     owner = sizes.argmin(axis=0)
     any_positive: Mask = np.asarray(positive.any(axis=0))
     heat = np.where(any_positive, np.take_along_axis(heats, owner[None], 0)[0], 0)
-    known = any_positive & (heat > species_above)
+    named = any_positive & (heat > species_above)
     return Targets(
         heat=heat.astype(np.float32),
-        background=(background & ~(heats > 0).any(axis=0)).astype(np.float32),
+        labels=objects.labels[owner],
+        background=background.astype(np.float32),
         boxes=np.where(any_positive[..., None], sample.boxes[owner], 0).astype(np.float32),
         box_weight=_box_weights(heat, owner, sample.boxes).astype(np.float32),
-        species=np.where(known, sample.species[owner], UNKNOWN),
+        points=_points(objects, owner, layout.points),
+        species=np.where(named, objects.species[owner], UNKNOWN),
     )
 
 
-def _empty(rows: int, columns: int, background: Mask) -> Targets:
+def _points(objects: Objects, owner: Integers, count: int) -> Array:
+    """Those of each cell's object; NaN where the data has none."""
+    points = objects.points.astype(np.float32)
+    if points.shape[1] != count:
+        points = np.full((len(objects), count, 2), np.nan, np.float32)
+    return points[owner]
+
+
+def _empty(background: Mask, points: int) -> Targets:
+    rows, columns = background.shape[:2]
     nothing = np.zeros((rows, columns), np.float32)
     return Targets(
         heat=nothing,
+        labels=np.zeros((rows, columns), np.int64),
         background=background.astype(np.float32),
         boxes=np.zeros((rows, columns, 4), np.float32),
         box_weight=nothing,
+        points=np.full((rows, columns, points, 2), np.nan, np.float32),
         species=np.full((rows, columns), UNKNOWN),
     )
 

@@ -17,9 +17,10 @@ from cnn_core.arrays import Array, Flags
 
 from .boxes import area
 from .config import TrainConfig
-from .dataset import UNKNOWN, Photo
+from .dataset import Photo
 from .detector import ImageDetector, joined
 from .network import TOTAL_STRIDE_PX
+from .objects import Objects
 from .pixels import Picture
 from .results import DetectOptions
 
@@ -46,8 +47,7 @@ def completed(photo: Photo, teacher: ImageDetector, sure: float, doubtful: float
     found = boxes[new & (scores >= sure)].astype(np.float32)
     return replace(
         photo,
-        boxes=np.concatenate((photo.boxes, found)),
-        species=np.concatenate((photo.species, np.full(len(found), UNKNOWN))),
+        objects=Objects.joined((photo.objects, Objects.of(found))),
         complete=True,
         doubtful=boxes[new & (scores < sure)].astype(np.float32),
     )

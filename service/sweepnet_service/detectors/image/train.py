@@ -20,11 +20,13 @@ from .dataset import is_listed
 from .detector import ImageDetector
 from .evaluate import choose_thresholds, evaluate
 from .fit import fit
+from .layout import SHAPES
 from .network import TOTAL_STRIDE_PX, without_species
 
 __all__ = ["TrainConfig", "train"]
 
 UNDECIDED = 0.5
+MOST_LABELS = 256
 
 
 def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lambda: False) -> Path:
@@ -35,15 +37,17 @@ def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lamb
     pictures kept aside; the validation pictures, where there are any, are only measured.
     """
     check(config)
-    net = fold(without_species(fit(config, progress, stop)))
+    used = material(config)
     bare = ImageDetector(
-        net=net,
-        labels=(config.label,),
+        net=fold(without_species(fit(config, progress, stop), used.layout)),
+        labels=used.labels,
         size_px=config.detect_size_px,
         more_sizes_px=config.detect_more_px,
         operating_points={},
-        default_thresholds={config.label: UNDECIDED},
+        default_thresholds=dict.fromkeys(used.labels, UNDECIDED),
         card={},
+        shape=used.layout.shape,
+        point_names=used.layout.point_names,
     )
     detector = _with_card(_with_thresholds(bare, config, progress), config, progress)
     detector.save(config.out)
@@ -69,9 +73,20 @@ def check(config: TrainConfig) -> None:
         raise InvalidInput(
             "settings.augmentation.outline", f"got {outline!r}; expected one of {OUTLINES}"
         )
+    if config.shape not in ("", *SHAPES):
+        raise InvalidInput("settings.shape", f"got {config.shape!r}; expected one of {SHAPES}")
     if config.teacher is not None:
         ImageDetector.load(config.teacher)
-    material(config)
+    if config.start_from is not None and not config.start_from.exists():
+        raise InvalidInput(
+            "start_from", f"there is no {config.start_from}; expected a model, by its name or its "
+            "file, or the work folder of an earlier training"
+        )  # fmt: skip
+    if len((used := material(config)).labels) > MOST_LABELS:
+        raise InvalidInput(
+            config.objects, f"got {len(used.labels)} kinds of objects; expected at most "
+            f"{MOST_LABELS}, or one name for all of them (--label)"
+        )  # fmt: skip
 
 
 def _check_phases(config: TrainConfig) -> None:
@@ -99,11 +114,11 @@ def _with_thresholds(
     detector: ImageDetector, config: TrainConfig, progress: Report
 ) -> ImageDetector:
     progress(Progress("choosing thresholds", config.steps, config.steps))
-    threshold, points = choose_thresholds(detector, material(config).aside)
+    chosen = choose_thresholds(detector, material(config).aside)
     return replace(
         detector,
-        operating_points={config.label: points},
-        default_thresholds={config.label: threshold},
+        operating_points={label: points for label, (_, points) in chosen.items()},
+        default_thresholds={label: threshold for label, (threshold, _) in chosen.items()},
     )
 
 

@@ -62,12 +62,8 @@ def cut_out(rng: np.random.Generator, sample: Sample, settings: Augmentation) ->
     pixels = sample.pixels.copy()
     pixels[y : y + high_px, x : x + wide] = rng.integers(0, 256, 3)
     hidden = _covered(sample.boxes, np.array([x, y, x + wide, y + high_px])) > HIDDEN
-    return Sample(
-        pixels,
-        sample.boxes[~hidden],
-        sample.species[~hidden],
-        np.concatenate((sample.ignored, sample.boxes[hidden])),
-    )
+    ignored = np.concatenate((sample.ignored, sample.boxes[hidden]))
+    return Sample(pixels, sample.objects[~hidden], ignored)
 
 
 def _covered(boxes: Array, hole: Array) -> Array:

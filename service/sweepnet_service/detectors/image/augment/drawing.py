@@ -10,6 +10,8 @@ import numpy as np
 from cnn_core.arrays import Array
 
 from ..dataset import Photo
+from ..layout import BOX
+from ..objects import Objects
 from .settings import Augmentation
 from .view import Sample, View, see
 
@@ -67,7 +69,11 @@ def _between(rng: np.random.Generator, room: float) -> float:
 
 
 def mosaic(
-    draw: Callable[[], Photo], rng: np.random.Generator, size: int, settings: Augmentation
+    draw: Callable[[], Photo],
+    rng: np.random.Generator,
+    size: int,
+    settings: Augmentation,
+    shape: str = BOX,
 ) -> Sample:
     """Four random views side by side, split at a random point."""
     cut_x, cut_y = (round(size * rng.uniform(*settings.mosaic_split)) for _ in range(2))
@@ -77,14 +83,13 @@ def mosaic(
         for y0, y1 in ((0, cut_y), (cut_y, size)):
             photo = draw()
             view = draw_view(rng, photo, x1 - x0, y1 - y0, settings)
-            part = see(photo, view, settings)
+            part = see(photo, view, settings, shape)
             frame[y0:y1, x0:x1] = part.pixels
-            move = np.array([x0, y0, x0, y0])
-            parts.append(replace(part, boxes=part.boxes + move, ignored=part.ignored + move))
+            ignored = part.ignored + np.array([x0, y0, x0, y0])
+            parts.append(replace(part, objects=part.objects.moved(x0, y0), ignored=ignored))
     return Sample(
         frame,
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.species for part in parts]),
+        Objects.joined([part.objects for part in parts]),
         np.concatenate([part.ignored for part in parts]),
     )
 
@@ -107,8 +112,7 @@ def free_crop(rng: np.random.Generator, photo: Photo) -> Photo | None:
             return Photo(
                 name=photo.name,
                 pixels=np.ascontiguousarray(photo.pixels[y0:y1, x0:x1]),
-                boxes=np.zeros((0, 4), np.float32),
-                species=np.zeros(0, np.int64),
+                objects=Objects.none(),
                 complete=True,
             )
     return None

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from cnn_core.arrays import Array, Integers
+from cnn_core.arrays import Array
 
+from ..annotations import clockwise
 from ..boxes import area
 from ..dataset import Photo
 from ..inputs import GREY
+from ..layout import BOX, TURNED
+from ..objects import Objects
 from ..pixels import Pixels
 from .settings import Augmentation
 
@@ -55,13 +58,17 @@ class View:
 
 @dataclass(frozen=True)
 class Sample:
-    """A training picture: pixels (H, W, 3) uint8, boxes (n, 4), species (n,), and `ignored`
-    (m, 4): regions of which nobody knows that they are background."""
+    """A training picture: pixels (H, W, 3) uint8, its objects, and `ignored` (m, 4): regions of
+    which nobody knows that they are background."""
 
     pixels: Pixels
-    boxes: Array
-    species: Integers
+    objects: Objects
     ignored: Array
+
+    @property
+    def boxes(self) -> Array:
+        """Of its objects (n, 4)."""
+        return self.objects.boxes
 
 
 def render(pixels: Pixels, view: View) -> Pixels:
@@ -93,9 +100,10 @@ def _shrunk(image: Image.Image, matrix: Array) -> tuple[Image.Image, Array]:
     return small, matrix @ np.diag((image.width / wide, image.height / high))
 
 
-def see(photo: Photo, view: View, settings: Augmentation) -> Sample:
-    """The photo through the view; boxes of which too little is left become ignored regions."""
-    moved = view.move(photo.boxes.astype(np.float64), settings.outline)
+def see(photo: Photo, view: View, settings: Augmentation, shape: str = BOX) -> Sample:
+    """The photo through the view; objects of which too little is left become ignored regions."""
+    objects = _moved(photo, view, settings.outline, shape)
+    moved = objects.boxes
     limit = np.array([view.width, view.height, view.width, view.height])
     clipped = np.clip(moved, 0, limit)
     left = area(clipped)
@@ -107,4 +115,20 @@ def see(photo: Photo, view: View, settings: Augmentation) -> Sample:
     ignored = np.concatenate((clipped[~large & (left > 0)], doubtful[area(doubtful) > 0]))
     if not photo.complete:
         ignored = np.concatenate((ignored, [[0.0, 0.0, view.width, view.height]]))
-    return Sample(render(photo.pixels, view), clipped[large], photo.species[large], ignored)
+    return Sample(render(photo.pixels, view), replace(objects, boxes=clipped)[large], ignored)
+
+
+def _moved(photo: Photo, view: View, outline: str, shape: str) -> Objects:
+    """The photo's objects in the frame, not clipped to it."""
+    boxes = photo.boxes.astype(np.float64)
+    points = view.points(photo.objects.points)
+    if shape == TURNED and len(boxes):
+        points = clockwise(points)
+        return replace(
+            photo.objects,
+            boxes=np.concatenate((points.min(axis=1), points.max(axis=1)), axis=1),
+            points=points,
+        )
+    if photo.mirrored and np.linalg.det(np.array(view.matrix)) < 0:
+        points = points[:, list(photo.mirrored)]
+    return replace(photo.objects, boxes=view.move(boxes, outline), points=points)

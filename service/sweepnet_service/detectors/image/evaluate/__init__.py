@@ -1,6 +1,8 @@
 """How good an image detector is: labelled pictures -> figures, by the deployed code."""
 
-from .measure import Measured, Part, Report, choose_thresholds, evaluate, measure, report_on
+from .measure import choose_thresholds, evaluate, measure, report_on
+from .outcomes import Measured, outcomes
+from .report import Part, Report
 
 __all__ = [
     "Measured",
@@ -9,5 +11,6 @@ __all__ = [
     "choose_thresholds",
     "evaluate",
     "measure",
+    "outcomes",
     "report_on",
 ]

@@ -21,22 +21,35 @@ def intervals(
     threshold: float,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """(low, high) of AP50, recall, precision, of the `complete`ly labelled; of false boxes a
-    photo without objects, and of presence AUC, of `present` against those.
+    """(low, high), 95 %, of what `drawn` draws."""
+    draws = drawn(complete, present, false, threshold, seed)
+    return {name: tails(values) for name, values in draws.items()}
+
+
+def drawn(
+    complete: Sequence[Outcome],
+    present: Sequence[Outcome],
+    false: Sequence[Outcome],
+    threshold: float,
+    seed: int = 0,
+) -> dict[str, Array]:
+    """Each figure of DRAWS draws of as many photos, with repeats: AP50, recall, precision, of the
+    `complete`ly labelled; false boxes a photo without objects, and presence AUC, of `present`
+    against those.
     """
     rng = np.random.default_rng(seed)
     often, often_false = (_draws(rng, len(each)) for each in (complete, false))
-    drawn = {
+    figures = {
         "ap50": _average_precisions(complete, often),
         **_recall_precision(complete, often, threshold),
     }
     if false:
         told = np.array([(each.scores >= threshold).sum() for each in false], np.float64)
-        drawn["false_boxes_per_negative"] = often_false @ told / len(false)
+        figures["false_boxes_per_negative"] = often_false @ told / len(false)
         if present:
             often_present = often if present == complete else _draws(rng, len(present))
-            drawn["presence_auc"] = _aucs(present, false, often_present, often_false)
-    return {name: _tails(values) for name, values in drawn.items()}
+            figures["presence_auc"] = _aucs(present, false, often_present, often_false)
+    return figures
 
 
 def _draws(rng: np.random.Generator, count: int) -> Array:
@@ -46,7 +59,8 @@ def _draws(rng: np.random.Generator, count: int) -> Array:
     return rng.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
 
 
-def _tails(values: Array) -> tuple[float, float]:
+def tails(values: Array) -> tuple[float, float]:
+    """The middle 95 %."""
     low, high = np.quantile(values, TAILS)
     return float(low), float(high)
 

@@ -12,8 +12,9 @@ from sweepnet_service.progress import Report as Tell
 from ..config import TrainConfig
 from ..detector import ImageDetector
 from ..teacher import digest_of
-from .measure import Report, measure, report_on
+from .measure import measure, report_on
 from .page import write_page
+from .report import Report
 
 FOLDER = Path("evaluation")
 
@@ -47,5 +48,5 @@ def report_on_model(file: Path, asked: Asked, page: Path, progress: Tell) -> Rep
         "measured": time.strftime("%Y-%m-%d %H:%M"),
         "sweepnet": version("sweepnet"),
     }
-    write_page(page, detector.labels[0], report, measured, facts)
+    write_page(page, report, measured, facts)
     return report

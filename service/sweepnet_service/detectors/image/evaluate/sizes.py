@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..boxes import area
 from ..figures import RIGHT_IOU, Outcome, matches
+from ..figures import sizes as areas_of
 
 EDGES = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
 """Sides (the root of the area) as shares of the picture's longer side."""
@@ -33,7 +33,7 @@ def recall_by_size(outcomes: Sequence[Outcome], threshold: float) -> tuple[SizeR
         hit = np.zeros(len(outcome.true), bool)
         places = matches(told, outcome.true, RIGHT_IOU)
         hit[places[places >= 0]] = True
-        sides.append(np.sqrt(area(outcome.true)) / max(outcome.longest_px, 1))
+        sides.append(np.sqrt(areas_of(outcome.true)) / max(outcome.longest_px, 1))
         found.append(hit)
     each, hits = np.concatenate(sides), np.concatenate(found)
     bins = np.clip(np.searchsorted(EDGES, each, side="right") - 1, 0, len(EDGES) - 2)

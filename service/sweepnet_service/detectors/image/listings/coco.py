@@ -1,5 +1,6 @@
 """COCO JSON: `train/_annotations.coco.json` beside its pictures, or `annotations/*train*.json`, or
-one JSON at the top with the pictures beside it, in `images/` or in a folder of the split."""
+one JSON at the top, or one named after each split, with the pictures beside it, in `images/` or in
+a folder of the split. `"complete": 0` in an image says that its labels miss some objects."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 
 from sweepnet_service.errors import InvalidInput
 
+from ..annotations import marks_of
 from .listed import LARGEST_LIST_BYTES, SPLITS, Listed, of_split, split_folder, text_of
 
 BESIDE = "_annotations.coco.json"
@@ -38,6 +40,9 @@ def _found(root: Path, split: str) -> tuple[Path, list[Path], bool] | None:
     within = split_folder(root, split)
     if within is not None and (within / BESIDE).is_file():
         return within / BESIDE, [within], True
+    beside = next((p for n in SPLITS.get(split, ()) if (p := root / f"{n}.json").is_file()), None)
+    if beside is not None and within is not None:
+        return beside, [within], True
     lists = sorted((root / "annotations").glob("*.json"), key=_boxes_first)
     named = [path for path in lists if _words(path).intersection(SPLITS.get(split, (split,)))]
     inside = sorted(p for p in root.glob("*") if p.is_dir() and p.name.startswith(split))
@@ -63,7 +68,7 @@ def _boxes_first(path: Path) -> tuple[bool, str]:
 def _listed(path: Path, folders: list[Path], root: Path) -> list[Listed]:
     try:
         content = json.loads(text_of(path, root, LARGEST_LIST_BYTES))
-        kinds = {each["id"]: str(each["name"]) for each in content.get("categories", ())}
+        kinds = {each["id"]: each for each in content.get("categories", ())}
         rows: dict[Any, list[Mapping[str, Any]]] = {}
         for row in content.get("annotations", ()):
             rows.setdefault(row["image_id"], []).append(row)
@@ -81,7 +86,7 @@ def _listed(path: Path, folders: list[Path], root: Path) -> list[Listed]:
 def _picture(
     image: Mapping[str, Any],
     rows: list[Mapping[str, Any]],
-    kinds: Mapping[Any, str],
+    kinds: Mapping[Any, Mapping[str, Any]],
     folders: list[Path],
 ) -> Listed:
     name = str(image["file_name"])
@@ -89,4 +94,4 @@ def _picture(
     boxes = []
     for x, y, w, h in (row["bbox"] for row in rows):
         boxes.append((float(x), float(y), float(x + w), float(y + h)))
-    return Listed(path, boxes, [kinds.get(row.get("category_id"), "") for row in rows])
+    return Listed(path, boxes, marks_of(rows, kinds), bool(image.get("complete", 1)))

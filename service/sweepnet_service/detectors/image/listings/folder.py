@@ -10,10 +10,15 @@ import numpy as np
 from sweepnet_service.errors import InvalidInput
 
 from ..dataset import Entry, check_inside
-from . import coco, voc, yolo
-from .listed import SUFFIXES, Listed, has_splits, of_split, pictures_in, split_folder
+from . import classes, coco, voc, yolo
+from .listed import SUFFIXES, Listed, has_splits, of_split, split_folder
 
-FORMATS: dict[str, ModuleType] = {"COCO": coco, "Pascal VOC": voc, "YOLO": yolo}
+FORMATS: dict[str, ModuleType] = {
+    "COCO": coco,
+    "Pascal VOC": voc,
+    "YOLO": yolo,
+    "class folders": classes,
+}
 
 
 def read_folder(data: Path, group: str, split: str) -> tuple[Entry, ...] | None:
@@ -21,14 +26,13 @@ def read_folder(data: Path, group: str, split: str) -> tuple[Entry, ...] | None:
     is kept in none of the formats.
 
     Pictures without a label are pictures without objects, and so are those of `data/group` where
-    nothing is labelled. Raises InvalidInput for labels that cannot be read, files that are missing
-    or lie outside of `data`, and folders of classes.
+    nothing is labelled. Raises InvalidInput for labels that cannot be read, and files that are
+    missing or lie outside of `data`.
     """
     own = (data / group).is_dir()
     root = data / group if own else data
     found = format_of(root)
     if found is None and not own:
-        _refuse_classes(root)
         return None
     if found is None and not _pictures_below(root):
         return None
@@ -44,7 +48,7 @@ def format_of(root: Path) -> ModuleType | None:
 def _unlabelled(root: Path, split: str) -> list[Listed]:
     """All pictures of a folder, as ones without objects."""
     folder = split_folder(root, split) if has_splits(root) else root
-    listed = [Listed(path, [], []) for path in _pictures_below(folder)] if folder else []
+    listed = [Listed(path, []) for path in _pictures_below(folder)] if folder else []
     return listed if has_splits(root) else of_split(listed, split)
 
 
@@ -59,22 +63,16 @@ def _entry(listed: Listed, data: Path) -> Entry:
     if not listed.path.exists():
         raise InvalidInput(place, "is listed but missing; add the picture or take it off the list")
     boxes = np.array(listed.boxes, np.float64).reshape(-1, 4)
-    if not np.isfinite(boxes).all() or (boxes[:, 2:] < boxes[:, :2]).any():
+    if not (listed.whole or np.isfinite(boxes).all()) or (boxes[:, 2:] < boxes[:, :2]).any():
         raise InvalidInput(
             place, f"got boxes {boxes.tolist()}; expected finite ones, left before right"
         )
-    return Entry(listed.path, boxes.astype(np.float32), tuple(listed.names), True, "")
-
-
-def _refuse_classes(root: Path) -> None:
-    """Raises InvalidInput where the folder holds folders of pictures, and nothing tells boxes."""
-    if not root.is_dir():
-        return
-    classes = [each.name for each in sorted(root.iterdir()) if each.is_dir()
-               and next(pictures_in(each), None)]  # fmt: skip
-    if classes:
-        raise InvalidInput(
-            "data",
-            f"got folders of pictures ({', '.join(classes[:5])}) without boxes; expected COCO, "
-            "Pascal VOC or YOLO labels: presence alone is not learnt yet",
-        )
+    return Entry(
+        listed.path,
+        boxes.astype(np.float32),
+        listed.marks.names,
+        listed.complete,
+        "",
+        listed.marks,
+        whole=listed.whole,
+    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweepnet_service.errors import InvalidInput
+
+from ..annotations import Marks
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -18,11 +20,14 @@ LARGEST_LABELS_BYTES, LARGEST_LIST_BYTES = 1 << 20, 1 << 30
 
 @dataclass(frozen=True)
 class Listed:
-    """A picture with its boxes (x0, y0, x1, y1, in pixels) and a name for each."""
+    """A picture with its boxes (x0, y0, x1, y1, in pixels) and what else is known of each."""
 
     path: Path
     boxes: Sequence[tuple[float, float, float, float]]
-    names: Sequence[str]
+    marks: Marks = field(default_factory=Marks)
+    complete: bool = True
+    whole: bool = False
+    """Whether a box without bounds says that an object is there, and not where."""
 
 
 def pictures_in(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,8 @@
 
 images/train/x.jpg, labels/train/x.txt   or   train/images/x.jpg, train/labels/x.txt
 or images/x.jpg, labels/x.txt; names in data.yaml, classes.txt or obj.names.
-A line with more numbers is a polygon, of which the box is taken. No text: no object.
+A line with four corners is a turned box; with more it is a polygon, of which the box is taken; or,
+where `data.yaml` has a `kpt_shape`, a box and its key points. No text: no object.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
+from cnn_core.arrays import Array
 from sweepnet_service.errors import InvalidInput
 
+from ..annotations import Marks, clockwise
 from ..pixels import DECODER_ERRORS, FORMATS, SIDEWAYS, orientation
 from .listed import Listed, has_splits, of_split, pictures_in, split_folder, text_of
 
@@ -21,6 +25,8 @@ NAMES = ("classes.txt", "obj.names", "labels/classes.txt")
 LISTS = ("data.yaml", "data.yml", "dataset.yaml")
 NAMED = re.compile(r"^names:[ \t]*(\[[^\]]*\])?[ \t]*$((?:\n[ \t]+[^\n]*|\n-[^\n]*)*)", re.M)
 """The value of `names` in YAML: [a, b], a list of lines, or numbered lines."""
+POINTS = re.compile(r"^kpt_shape:[ \t]*\[[ \t]*(\d+)[ \t]*,[ \t]*([23])[ \t]*\]", re.M)
+"""How many key points an object has, and whether each tells if it is known."""
 
 
 def recognised(root: Path) -> bool:
@@ -34,30 +40,36 @@ def recognised(root: Path) -> bool:
 
 def read(root: Path, split: str) -> list[Listed]:
     """The pictures of a split."""
-    names = names_of(root)
+    names, points = names_of(root), points_of(root)
     if (root / "images").is_dir() and not has_splits(root / "images"):
-        return of_split(_read(root / "images", root / "labels", root, names), split)
+        listed = _read(root / "images", root / "labels", root, names, points)
+        return of_split(listed, split)
     if (root / "images").is_dir():
         images, labels = (split_folder(root / part, split) for part in ("images", "labels"))
     else:
         within = split_folder(root, split)
         images, labels = (within / "images", within / "labels") if within else (None, None)
-    return [] if images is None else _read(images, labels, root, names)
+    return [] if images is None else _read(images, labels, root, names, points)
 
 
-def _read(images: Path, labels: Path | None, root: Path, names: list[str]) -> list[Listed]:
+def _read(
+    images: Path, labels: Path | None, root: Path, names: list[str], points: tuple[int, int]
+) -> list[Listed]:
     found = []
     for picture in pictures_in(images):
         text = None if labels is None else labels / f"{picture.stem}.txt"
-        lines = [] if text is None or not text.exists() else _lines(text, root)
+        lines = [] if text is None or not text.exists() else _lines(text, root, points)
         size = size_of(picture) if lines else (1, 1)
-        boxes = [_box(numbers, size) for _, numbers in lines]
-        found.append(Listed(picture, boxes, [_name(names, number) for number, _ in lines]))
+        rows = [numbers for _, numbers in lines]
+        boxes = [_box(row[:4] if points[0] else row, size) for row in rows]
+        named = tuple(_name(names, number) for number, _ in lines)
+        found.append(Listed(picture, boxes, _marks(named, rows, size, points)))
     return found
 
 
-def _lines(text: Path, root: Path) -> list[tuple[int, list[float]]]:
+def _lines(text: Path, root: Path, points: tuple[int, int]) -> list[tuple[int, list[float]]]:
     """(class, shares) of each line; raises InvalidInput that names file and line."""
+    posed = 4 + points[0] * points[1]
     where, rows = text.relative_to(root).as_posix(), []
     for number, line in enumerate(text_of(text, root).splitlines(), 1):
         parts = line.split()
@@ -67,9 +79,12 @@ def _lines(text: Path, root: Path) -> list[tuple[int, list[float]]]:
             kind, shares = int(float(parts[0])), [float(part) for part in parts[1:]]
         except (ValueError, OverflowError):
             kind, shares = -1, []
-        if kind < 0 or len(shares) < 4 or (len(shares) > 4 and len(shares) % 2):
+        fits = len(shares) == 4 or (len(shares) > 4 and not len(shares) % 2)
+        if kind < 0 or not (len(shares) == posed if points[0] else fits):
+            more = f" and {points[0]} key points, as kpt_shape says" if points[0] else ""
             raise InvalidInput(
-                f"{where}, line {number}", f"got {line[:60]!r}; expected class cx cy width height"
+                f"{where}, line {number}",
+                f"got {line[:60]!r}; expected class cx cy width height{more}",
             )
         rows.append((kind, shares))
     return rows
@@ -82,6 +97,26 @@ def _box(shares: list[float], size: tuple[int, int]) -> tuple[float, float, floa
         return (x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height
     xs, ys = shares[::2], shares[1::2]
     return min(xs) * width, min(ys) * height, max(xs) * width, max(ys) * height
+
+
+def _marks(
+    names: tuple[str, ...], rows: list[list[float]], size: tuple[int, int], points: tuple[int, int]
+) -> Marks:
+    count, width = points
+    if count:
+        each = np.array([row[4:] for row in rows]).reshape(len(rows), count, width)
+        seen = each[..., 2:] > 0 if width == 3 else np.ones((len(rows), count, 1), bool)
+        placed = np.where(seen, each[..., :2] * np.array(size), np.nan)
+        return Marks(names, points=placed, point_names=tuple(f"point_{n}" for n in range(count)))
+    corners = [row if len(row) == 8 else [np.nan] * 8 for row in rows]
+    return Marks(names, _placed(np.array(corners).reshape(-1, 4, 2), size))
+
+
+def _placed(corners: Array, size: tuple[int, int]) -> Array:
+    """Shares -> pixels; none where no object has corners of its own."""
+    if not np.isfinite(corners).any():
+        return np.zeros((0, 0, 2))
+    return clockwise(corners * np.array(size))
 
 
 def _name(names: list[str], number: int) -> str:
@@ -108,6 +143,14 @@ def names_of(root: Path) -> list[str]:
         if (root / name).is_file():
             return _from_yaml(text_of(root / name, root))
     return []
+
+
+def points_of(root: Path) -> tuple[int, int]:
+    """How many key points an object has, and numbers for each; (0, 0) where nothing tells any."""
+    for name in LISTS:
+        if (root / name).is_file() and (found := POINTS.search(text_of(root / name, root))):
+            return int(found[1]), int(found[2])
+    return 0, 0
 
 
 def _from_yaml(text: str) -> list[str]:

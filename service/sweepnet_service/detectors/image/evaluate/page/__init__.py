@@ -9,11 +9,12 @@ from pathlib import Path
 from cnn_core.modelfile import write_whole
 from sweepnet_service.detectors.page import Markup, joined, style, table, tag
 
-from ..measure import Measured, Part, Report
+from ..outcomes import Measured
+from ..report import Part, Report
 from .chart import precision_recall
 from .sheets import sheet, worst
 
-MOST_PICTURES = 24
+MOST_PICTURES, FEWEST_PICTURES = 24, 6
 HOW = (
     "Boxes and scores come from the code that serves. A box is right where it overlaps a true one "
     "by an IoU of at least 0.5 and no better box has found that one.",
@@ -30,16 +31,17 @@ NAMES = {
 
 
 def write_page(
-    path: Path, label: str, report: Report, measured: Measured, facts: Mapping[str, str]
+    path: Path, report: Report, measured: Mapping[str, Measured], facts: Mapping[str, str]
 ) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page, whole or not at all; `measured` is by label."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, whole_page(label, report, measured, facts).encode())
+    write_whole(path, whole_page(report, measured, facts).encode())
 
 
-def whole_page(label: str, report: Report, measured: Measured, facts: Mapping[str, str]) -> str:
+def whole_page(report: Report, measured: Mapping[str, Measured], facts: Mapping[str, str]) -> str:
     """The text of the page."""
-    title = f"How well “{label}” is found in pictures"
+    names = [f"“{each.label}”" for each in report.each]
+    title = f"How well {', '.join(names)} {'is' if len(names) == 1 else 'are'} found in pictures"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -53,15 +55,21 @@ def whole_page(label: str, report: Report, measured: Measured, facts: Mapping[st
         tag("p", _lede(report), class_="lede"),
         _tiles(report),
         tag("h2", "Precision over recall"),
-        precision_recall(measured.complete, report.threshold, "Precision over recall"),
-        tag("p", f"The mark is at the threshold in force, {report.threshold:.3f}.", class_="note"),
-        tag("h2", "By source and by size"),
+        *(part for each in report.each for part in _curve(each, measured[each.label])),
+        tag("h2", "By label and by size" if report.labels else "By source and by size"),
         _parts(report),
         _sizes(report),
-        *_sheets(report, measured),
+        *(part for each in report.each for part in _sheets(each, report, measured[each.label])),
     )
     page = tag("html", head, tag("body", body, _footer(facts)), lang="en")
     return f"<!doctype html>\n{page}\n"
+
+
+def _curve(report: Report, measured: Measured) -> list[Markup]:
+    threshold = report.threshold or 0.0
+    words = f"{report.label}: the mark is at the threshold in force, {threshold:.3f}."
+    curve = precision_recall(measured.complete, threshold, f"Precision over recall, {report.label}")
+    return [curve, tag("p", words, class_="note")]
 
 
 def _style() -> Markup:
@@ -130,10 +138,11 @@ def _sizes(report: Report) -> Markup:
     return table("Recall by size", head, rows, frozenset({1, 2}))
 
 
-def _sheets(report: Report, measured: Measured) -> list[Markup]:
-    """Contact sheets, those with something on them."""
-    pairs = [*measured.labelled, *measured.empty]
-    chosen = worst(pairs, report.threshold, MOST_PICTURES)
+def _sheets(report: Report, whole: Report, measured: Measured) -> list[Markup]:
+    """Contact sheets of one label, those with something on them."""
+    pairs, threshold = [*measured.labelled, *measured.empty], report.threshold or 0.0
+    chosen = worst(pairs, threshold, max(FEWEST_PICTURES, MOST_PICTURES // len(whole.each)))
+    of = f", {report.label}" if whole.labels else ""
     key = tag(
         "p",
         tag("b", "found", style="border-color: #3cdc5a"), " ",
@@ -145,7 +154,7 @@ def _sheets(report: Report, measured: Measured) -> list[Markup]:
     drawn = []
     for name, some in chosen.items():
         if some:
-            drawn += [tag("h2", NAMES[name]), key, sheet(some, report.threshold)]
+            drawn += [tag("h2", NAMES[name] + of), key, sheet(some, threshold)]
     return drawn
 
 

@@ -45,12 +45,12 @@ def drawn(entry: Entry, outcome: Outcome, threshold: float) -> str:
     pixels = read_picture(entry.path, enough_px=2 * SIDE_PX)
     image = Image.fromarray(pixels.pixels)
     image.thumbnail((SIDE_PX, SIDE_PX))
-    scale = np.array([image.width / pixels.width_px, image.height / pixels.height_px] * 2)
+    scale = np.array([image.width / pixels.width_px, image.height / pixels.height_px])
     told = outcome.scores >= threshold
     pen = ImageDraw.Draw(image)
-    _draw(pen, outcome.true[missed(outcome, told)] * scale, MISSED)
-    _draw(pen, outcome.boxes[told & ~outcome.right] * scale, FALSE)
-    _draw(pen, outcome.boxes[told & outcome.right] * scale, FOUND)
+    _draw(pen, outcome.true[missed(outcome, told)], scale, MISSED)
+    _draw(pen, outcome.boxes[told & ~outcome.right], scale, FALSE)
+    _draw(pen, outcome.boxes[told & outcome.right], scale, FOUND)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=QUALITY)
     return base64.b64encode(file.getvalue()).decode()
@@ -64,8 +64,16 @@ def missed(outcome: Outcome, told: Flags) -> Flags:
     return left
 
 
-def _draw(pen: ImageDraw.ImageDraw, boxes: Array, colour: tuple[int, int, int]) -> None:
-    for x0, y0, x1, y1 in boxes.tolist():
+def _draw(
+    pen: ImageDraw.ImageDraw, boxes: Array, scale: Array, colour: tuple[int, int, int]
+) -> None:
+    """Upright boxes (n, 4), or turned ones by their corners (n, 4, 2)."""
+    if boxes.ndim == 3:
+        for corners in boxes * scale:
+            ring = [tuple(corner) for corner in (*corners.tolist(), corners[0].tolist())]
+            pen.line(ring, fill=colour, width=2, joint="curve")
+        return
+    for x0, y0, x1, y1 in (boxes * np.tile(scale, 2)).tolist():
         pen.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=colour, width=2)
 
 
