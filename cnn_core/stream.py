@@ -28,6 +28,8 @@ from cnn_core.stream_state import Place, SavedTails, from_bytes, to_bytes
 
 MOST_PLACES = 8192
 """Streams times inputs of one product at most: it bounds the memory of a step."""
+SPARE_PLACES = 4
+"""A chunk shorter by so few is filled up: a second step of the others alone would take longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,8 +266,8 @@ def _parts(chunks: Mapping[Stream, Array]) -> Iterator[dict[Stream, Array]]:
     """Steps of bounded size, streams with chunks of about one length together; no empty chunks."""
     rest = {stream: chunk for stream, chunk in chunks.items() if len(chunk)}
     while rest:
-        longest = max(len(chunk).bit_length() for chunk in rest.values())
-        alike = [s for s, chunk in rest.items() if len(chunk).bit_length() == longest]
+        least = 3 * max(map(len, rest.values())) // 4 - SPARE_PLACES
+        alike = [stream for stream, chunk in rest.items() if len(chunk) >= least]
         length = max(1, MOST_PLACES // len(alike))
         yield {stream: rest[stream][:length] for stream in alike}
         for stream in alike:

@@ -23,9 +23,13 @@ from cnn_core.layers.patches import (
     pad,
     paddings,
     per_axis,
+    unfold,
     unpad,
 )
 from cnn_core.tree import OFFSET
+
+MOST_AT_ONCE = 1 << 19
+"""Numbers of a stream's windows that are one product of matrices: they fit into the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,15 +139,16 @@ class Conv(Layer, abstract=True):
         return self._correlate(self._checked(x))
 
     def _outputs(self, x: Array) -> Array:
-        (kernel,), (dilation,) = self.kernel, self.dilation
-        if self.groups > 1 or x.shape[1] != dilation * (kernel - 1) + 1:
+        if self.axes > 1 or self.groups > 1 or not 0 < x.size * self.kernel[0] <= MOST_AT_ONCE:
             return super()._outputs(x)
-        # One window each, as in most steps of a stream: it is a row as it stands.
-        rows = x[:, ::dilation].reshape(len(x), -1)
+        # As in most steps of a stream: so little that cutting it into blocks would take longer.
+        windows = unfold(x, self.kernel, self.stride, self.dilation)
+        shape = (len(x), windows.shape[1], self.weight.shape[-1])
+        rows = windows.reshape(shape[0] * shape[1], -1)
         y = rows @ self.weight.reshape(-1, self.weight.shape[-1])
         if self.bias is not None:
             y += self.bias
-        return y[:, None]
+        return y.reshape(shape)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         y, pull_weights = self.vjp_weights(x, rng)

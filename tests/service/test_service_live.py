@@ -126,19 +126,19 @@ def test_frames_that_no_network_takes_end_their_own_stream_only(
     tiny: KeywordDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the poison shows in the common step only, the others are stepped without it."""
-    batch, chunk = SpotBatch(tiny), np.ones(4_000, np.float32).tobytes()
+    batch, hear = SpotBatch(tiny), SpotBatch._hear
+    chunk, poison = (np.full(4_000, level, np.float32).tobytes() for level in (1, 0.5))
     streams = [stream_of(tiny, batch) for _ in range(3)]
-    poisoned, hear = streams[1]._lines[0].lanes[0]._session, SpotBatch._hear
 
     def heard(self: SpotBatch, due: Sequence[Any]) -> None:
         hear(self, due)
         for each in due:
-            if each.session is poisoned:
+            if len(each.signal) and each.signal[0] == 0.5:
                 each.frames = np.full((9, 40), np.inf, np.float32)
 
     monkeypatch.setattr(SpotBatch, "_hear", heard)
 
-    told = together(streams, [[chunk] * 2] * 3)
+    told = together(streams, [[chunk] * 2, [poison] * 2, [chunk] * 2])
 
     assert "infinite" in str(told[1]) or "finite" in str(told[1])
     for healthy in (told[0], told[2]):

@@ -15,14 +15,14 @@ from sweepnet_service.commands.ending import clear_ending
 from sweepnet_service.commands.flags import Flag, given, with_flags
 from sweepnet_service.errors import InvalidInput, SweepnetError
 from sweepnet_service.server.settings import PREFIX, Settings, load_settings
-from sweepnet_service.threads import limit_threads
+from sweepnet_service.threads import limit_threads, share_interpreter
 
 WRONG_USE = 2
 
 
 @clear_ending("serve")
 def serve(**values: Any) -> None:
-    """Serve the detectors until stopped (Ctrl-C, SIGTERM).
+    """Serve the detectors until stopped (Ctrl-C, SIGTERM); a second one ends running calls at once.
 
     Every setting is a flag, an environment variable and a key of the --config file; a flag counts
     before the variable, that before the file, and that before the default.
@@ -38,6 +38,7 @@ def run(settings: Settings) -> None:
     """Serve with these settings; the address is printed once calls are taken."""
     check_roots(settings)
     limit_threads()
+    share_interpreter()
     # NumPy reads the number of threads when it is imported, so what imports it comes after.
     from sweepnet_service.server.app import serve as serve_until
     from sweepnet_service.server.logs import configure_logs

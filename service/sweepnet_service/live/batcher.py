@@ -29,7 +29,7 @@ from sweepnet_service.live.stream import SpotStream, Step
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword import KeywordDetector, SpotBatch
 
-INTERVAL_S = 0.02
+INTERVAL_S = 0.03
 """Steps of a busy server begin at least so far apart, so that pieces gather."""
 BUSY = 16
 """Streams heard within a second from which on a server is busy."""

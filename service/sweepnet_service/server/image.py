@@ -12,7 +12,7 @@ from sweepnet_protos.v1 import image_detector_pb2_grpc as pb2_grpc
 from sweepnet_service.engine import DetectRequest, Engine
 from sweepnet_service.limits import Limits
 from sweepnet_service.server import convert_pictures as convert
-from sweepnet_service.server.patience import answer, patient
+from sweepnet_service.server.patience import Patience
 from sweepnet_service.server.statuses import Guard, log_fault, status_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -48,20 +48,22 @@ class ImageDetectors(pb2_grpc.ImageDetectorServiceServicer):
         self, requests: AsyncIterator[pb2.StreamingDetectRequest], context: Context
     ) -> None:
         """Finds objects in many pictures; one that cannot be read does not end the stream."""
+        limits = self._limits
         async with self._guard.reported(context, "StreamingDetect"):
             self._engine.admit()
-            incoming = patient(requests, self._limits.idle_s, self._limits.stream_s)
-            wanted = convert.first_detect_config(await anext(incoming, None))
-            await self._engine.run(self._engine.image_detectors, wanted.detectors)
-            index = 0
-            async for picture in convert.pictures(incoming):
-                found = await self._answer(wanted, picture, "StreamingDetect")
-                error = found.error if found.HasField("error") else None
-                reply = pb2.StreamingDetectResponse(
-                    picture_index=index, results=found.results, error=error
-                )
-                await answer(context, reply, self._limits.idle_s)
-                index += 1
+            with Patience(limits.idle_s, limits.stream_s) as patience:
+                incoming = patience.messages(requests)
+                wanted = convert.first_detect_config(await anext(incoming, None))
+                await self._engine.run(self._engine.image_detectors, wanted.detectors)
+                index = 0
+                async for picture in convert.pictures(incoming):
+                    found = await self._answer(wanted, picture, "StreamingDetect")
+                    error = found.error if found.HasField("error") else None
+                    reply = pb2.StreamingDetectResponse(
+                        picture_index=index, results=found.results, error=error
+                    )
+                    await patience.answer(context, reply)
+                    index += 1
 
     async def _answer(
         self, wanted: DetectRequest, picture: pb2.Picture, method: str

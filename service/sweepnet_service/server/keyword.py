@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -13,10 +13,11 @@ from sweepnet_protos.v1 import keyword_spotter_pb2_grpc as pb2_grpc
 from sweepnet_service.engine import Engine
 from sweepnet_service.limits import Limits
 from sweepnet_service.live.batcher import Batcher
+from sweepnet_service.live.request import SpotRequest
 from sweepnet_service.server import convert
-from sweepnet_service.server.patience import answer, patient
+from sweepnet_service.server.patience import Patience
 from sweepnet_service.server.statuses import Guard
-from sweepnet_service.spotting import Uploads, shorter, spot, spot_live
+from sweepnet_service.spotting import Reply, Uploads, shorter, spot, spot_live
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -34,18 +35,23 @@ class KeywordSpotter(pb2_grpc.KeywordSpotterServiceServicer):
         self, requests: AsyncIterator[pb2.StreamingSpotRequest], context: Context
     ) -> None:
         """Scores audio as it comes."""
+        limits = self._limits
         async with self._guard.reported(context, "StreamingSpot"):
-            incoming = patient(requests, self._limits.idle_s, self._limits.stream_s)
-            wanted = convert.spot_config(await anext(incoming, None))
-            audio = convert.audio_messages(incoming)
-            if wanted.encoding == "CONTAINER":
-                self._engine.admit()
-                told = spot(self._engine, wanted, audio, self._uploads)
-            else:
-                told = spot_live(self._engine, wanted, audio, self._batcher)
-            async with aclosing(told) as replies:
-                async for reply in replies:
-                    await answer(context, convert.spot_reply(reply), self._limits.idle_s)
+            with Patience(limits.idle_s, limits.stream_s) as patience:
+                incoming = patience.messages(requests)
+                wanted = convert.spot_config(await anext(incoming, None))
+                async with aclosing(self._told(wanted, incoming)) as replies:
+                    async for reply in replies:
+                        await patience.answer(context, convert.spot_reply(reply))
+
+    def _told(
+        self, wanted: SpotRequest, incoming: AsyncIterator[pb2.StreamingSpotRequest]
+    ) -> AsyncGenerator[Reply, None]:
+        audio = convert.audio_messages(incoming)
+        if wanted.encoding == "CONTAINER":
+            self._engine.admit()
+            return spot(self._engine, wanted, audio, self._uploads)
+        return spot_live(self._engine, wanted, audio, self._batcher)
 
     async def Spot(self, request: pb2.SpotRequest, context: Context) -> pb2.SpotResponse:
         """Scores one short recording."""
