@@ -27,7 +27,7 @@ from sweepnet_service.detectors.keyword.evaluate.measure import (
 from sweepnet_service.detectors.keyword.evaluate.page.sound import clean as clean_sound
 from sweepnet_service.detectors.keyword.evaluate.page.words import lines
 from sweepnet_service.detectors.keyword.evaluate.record import to_dict
-from sweepnet_service.detectors.keyword.evaluate.run import Asked, report_on_models
+from sweepnet_service.detectors.keyword.evaluate.run import Asked, cautions, report_on_models
 from sweepnet_service.detectors.keyword.intake import read_dataset
 from sweepnet_service.detectors.keyword.joined import joined
 from sweepnet_service.errors import InvalidInput
@@ -162,6 +162,29 @@ def test_what_a_training_drew_for_tests_is_measured(
             assert len(found.conditions[0].misses) == count
     assert 0 < len(drawn) < 12
     assert {row.path for row in measured_in(data, LABEL)[0].words} == drawn
+
+
+def test_false_alarms_count_on_voices_that_nothing_learnt_from(
+    detector: KeywordDetector, tmp_path: Path, murmur: Array
+) -> None:
+    """Of given splits anna is in both: she has no say in false alarms, and her word is told of."""
+    data = tmp_path / "own"
+    names = ("train/negative/anna/1", "train/positive/anna/2", "test/positive/anna/3")
+    others = ("test/negative/anna/4", "test/negative/bob/5", "test/negative/6")
+    for number, name in enumerate((*names, *others)):
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        part = murmur[number * 2_000 : number * 2_000 + 16_000]
+        soundfile.write(data / f"{name}.wav", part, 16_000)
+    recordings, split = measured_in(read_dataset(data), LABEL)
+    assert split == "test"
+    assert sorted(row.path.name for row in recordings.speech) == ["5.wav", "6.wav"]
+    assert (recordings.known_words, recordings.known_speech) == (1, 1)
+    told = cautions(recordings, split)
+    assert [each.partition(" of ")[0] for each in told] == ["1 recording", "1 recording"]
+    everything, _ = measured_in(read_dataset(data), LABEL, "all")
+    assert len(everything.speech) == 4
+    assert (everything.known_words, everything.known_speech) == (0, 0)
+    assert cautions(Measured([], [], []), "test") == ()
 
 
 def test_noise_that_is_no_number_is_refused_by_name(

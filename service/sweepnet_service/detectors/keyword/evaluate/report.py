@@ -62,11 +62,17 @@ class Report:
 
 @dataclass(frozen=True)
 class Measured:
-    """Recordings that say the word, speech that does not, and noise."""
+    """Recordings that say the word, speech that does not, and noise.
+
+    `known_words` of the words are by voices of other splits too; `known_speech` recordings of other
+    speech by such voices are not in `speech`.
+    """
 
     words: Sequence[Recording]
     speech: Sequence[Recording]
     noise: Sequence[Recording]
+    known_words: int = 0
+    known_speech: int = 0
 
 
 def measured_on(data: Path, keyword: str, split: str) -> Measured:
@@ -84,7 +90,7 @@ def measured_on(data: Path, keyword: str, split: str) -> Measured:
 
 def measured_in(dataset: Dataset, keyword: str, split: str | None = None) -> tuple[Measured, str]:
     """(what a data set offers to measure on, of which split): that asked for, by default as
-    `default_split` says.
+    `default_split` says. False alarms count on voices that no other split holds.
 
     Raises InvalidInput where there is nothing of that split in it.
     """
@@ -94,9 +100,27 @@ def measured_in(dataset: Dataset, keyword: str, split: str | None = None) -> tup
     part = dataset if split == ALL else dataset.part(split)
     if not part.recordings and not part.noise:
         raise InvalidInput("split", f"{dataset.where} holds no recording of the split {split!r}")
-    words = [*part.placed(keyword), *part.weak(keyword)]
-    kinds = (list(map(told_apart, rows)) for rows in (words, part.negative(keyword), part.noise))
-    return Measured(*kinds), split
+    words, other = [*part.placed(keyword), *part.weak(keyword)], part.negative(keyword)
+    known = voices_beside(dataset, part)
+    speech = [row for row in other if group(row) not in known]
+    measured = Measured(
+        words=list(map(told_apart, words)),
+        speech=list(map(told_apart, speech)),
+        noise=list(map(told_apart, part.noise)),
+        known_words=sum(group(row) in known for row in words),
+        known_speech=len(other) - len(speech),
+    )
+    return measured, split
+
+
+def voices_beside(dataset: Dataset, part: Dataset) -> set[str]:
+    """The voices and sources of the recordings that a part of a data set leaves out."""
+    kept = set(part.recordings)
+    return {
+        row.speaker or row.source
+        for row in dataset.recordings
+        if row not in kept and (row.speaker or row.source)
+    }
 
 
 def default_split(dataset: Dataset) -> str:

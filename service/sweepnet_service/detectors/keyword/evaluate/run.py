@@ -13,6 +13,7 @@ from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate.figures import Figures
 from sweepnet_service.detectors.keyword.evaluate.measure import conditions_with, measure
 from sweepnet_service.detectors.keyword.evaluate.page import About, write_report
+from sweepnet_service.detectors.keyword.evaluate.page.words import number
 from sweepnet_service.detectors.keyword.evaluate.report import ALL, TEST, Measured, measured_in
 from sweepnet_service.detectors.keyword.intake import check_tells_words, read_dataset
 from sweepnet_service.errors import InvalidInput
@@ -71,12 +72,29 @@ def report_on_models(
     ]
     part = next(part for _, part in found.values())
     first, *others = runs
-    if part != TEST:
-        first = {label: replace(each, cautions=(MAY_BE_LEARNT,)) for label, each in first.items()}
+    first = {
+        label: replace(each, cautions=cautions(recordings[label], part))
+        for label, each in first.items()
+    }
     about = about_model(files[0], detectors[0], asked, part)
     seeds = {label: [run[label] for run in others] for label in first}
     write_report(page, list(first.values()), about, conditions.sound, seeds)
     return list(first.values())
+
+
+def cautions(recordings: Measured, part: str) -> tuple[str, ...]:
+    """What to know of figures on a split, or on all."""
+    told = [] if part == TEST else [MAY_BE_LEARNT]
+    if count := recordings.known_speech:
+        told.append(
+            f"{number(count, 'recording')} of other speech by voices of other splits: not counted."
+        )
+    if count := recordings.known_words:
+        told.append(
+            f"{number(count, 'recording')} of the word by voices of other splits: expect more "
+            "misses of others."
+        )
+    return tuple(told)
 
 
 def check(recordings: Measured, label: str, data: Path) -> None:
