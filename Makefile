@@ -44,6 +44,10 @@ bench-sweep: .peers/venv/ready ## what sweeping saves: dense scans against windo
 bench-image: .peers/venv/ready ## pictures to boxes beside PyTorch and ONNX Runtime on one and two threads; tiles beside slices; last line JSON
 	@.peers/venv/bin/python benchmarks/image.py
 
+bench-image-lessons: .venv/ready ## flowers with each species left out in turn; other objects with and without the flower detector's weights to begin with; three hours the first time
+	@$(bin)/python benchmarks/image_lessons species $(SPECIES_FLAGS)
+	@$(bin)/python benchmarks/image_lessons start $(START_FLAGS)
+
 bench-train: .peers/venv/ready ## speed of whole training steps against PyTorch, on one thread and on two; last line JSON
 	@.peers/venv/bin/python benchmarks/training.py
 
@@ -89,4 +93,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/keyword/ready: .venv/ready scripts/setup-peers-keyword
 	@bash scripts/setup-peers-keyword
 
-.PHONY: bench-load fuzz soak help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-image bench-train bench-prompts bench-extents bench-phones bench-keyword-folds bench-keyword-welcome setup contract peers-triton
+.PHONY: bench-image-lessons bench-load fuzz soak help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-image bench-train bench-prompts bench-extents bench-phones bench-keyword-folds bench-keyword-welcome setup contract peers-triton

@@ -73,6 +73,8 @@ def material(config: TrainConfig) -> Material:
     entries = read_listing(config.data, config.objects, "train")
     entries += read_listing_if_any(config.data, config.negatives, "train")
     entries = without_sources(entries, config.leave_out_sources)
+    left_out = set(config.leave_out_species)
+    entries = tuple(entry for entry in entries if not left_out.intersection(entry.species))
     if not any(len(entry.boxes) for entry in entries):
         raise InvalidInput(config.objects, "no picture with a box; expected labelled pictures")
     names = (config.label,) if config.label else names_of(entries)

@@ -44,6 +44,7 @@ class TrainConfig:
     its "turned" box, a box and its key "points", its "presence" alone; empty, as the data has it.
     `work_dir` keeps the checkpoint; a training begun there is gone on with. `start_from`, the work
     folder of an earlier training or a model's file, gives the first weights instead of chance.
+    Photos with an object of `leave_out_species` are not learnt from.
     Of the negatives `free_share` are cut from complete photos, between their objects, and then
     `plain_share` are drawn by chance: plain colours and noise.
     `teacher`, an image detector's file, looks for objects without a box in the incomplete photos:
@@ -62,6 +63,7 @@ class TrainConfig:
     negatives: str = "negatives"
     species: tuple[str, ...] = FLOWER_SPECIES
     leave_out_sources: tuple[str, ...] = UNCLEAR_SOURCES
+    leave_out_species: tuple[str, ...] = ()
     aside_share: float = 0.1
     pictures: int = 136_000
     batch: int = 16

@@ -190,6 +190,8 @@ def settings(config: TrainConfig, layout: Layout = PLAIN) -> dict[str, Any]:
     """
     values = {key: value for key, value in asdict(config).items() if key not in PLACES}
     plain = {key: _plain(value) for key, value in values.items()}
+    if not config.leave_out_species:
+        del plain["leave_out_species"]
     if layout == PLAIN:
         del plain["loss"]["points"]
     else:

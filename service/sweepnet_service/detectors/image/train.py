@@ -36,9 +36,22 @@ def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lamb
     measured and written again. Thresholds come from training
     pictures kept aside; the validation pictures, where there are any, are only measured.
     """
+    bare = learnt(config, progress, stop)
+    detector = _with_card(_with_thresholds(bare, config, progress), config, progress)
+    detector.save(config.out)
+    text = markdown(config.out.stem, detector.card)
+    write_whole(config.out.with_suffix(".md"), text.encode())
+    progress(Progress("done", config.steps, config.steps, 0.0, str(config.out)))
+    return config.out
+
+
+def learnt(
+    config: TrainConfig, progress: Report, stop: Callable[[], bool] = lambda: False
+) -> ImageDetector:
+    """The detector as it comes from the training: no threshold chosen, nothing measured."""
     check(config)
     used = material(config)
-    bare = ImageDetector(
+    return ImageDetector(
         net=fold(without_species(fit(config, progress, stop), used.layout)),
         labels=used.labels,
         size_px=config.detect_size_px,
@@ -49,12 +62,6 @@ def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lamb
         shape=used.layout.shape,
         point_names=used.layout.point_names,
     )
-    detector = _with_card(_with_thresholds(bare, config, progress), config, progress)
-    detector.save(config.out)
-    text = markdown(config.out.stem, detector.card)
-    write_whole(config.out.with_suffix(".md"), text.encode())
-    progress(Progress("done", config.steps, config.steps, 0.0, str(config.out)))
-    return config.out
 
 
 def check(config: TrainConfig) -> None:
