@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +20,7 @@ from sweepnet_service.errors import (
     shown,
 )
 from sweepnet_service.live.request import check_labels, require
+from sweepnet_service.live.succession import Succession
 from sweepnet_service.store import Library, reference
 from sweepnet_service.store.entries import HEARING
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from sweepnet_service.captures import Keeper
     from sweepnet_service.captures.hearing import Watch
     from sweepnet_service.detectors.image import Detections, ImageDetector
-    from sweepnet_service.detectors.keyword import KeywordDetector
+    from sweepnet_service.detectors.keyword import KeywordDetector, SpotBatch
     from sweepnet_service.store.entries import Detector
 
 P = ParamSpec("P")
@@ -59,7 +61,8 @@ class DetectRequest:
 class Engine:
     """Immutable detectors shared by all requests; `run` keeps work off the event loop.
 
-    What they are unsure of goes to the keeper, where there is one.
+    What they are unsure of goes to the keeper, where there is one. Streams that last go over to
+    newer versions within `hand_over_s`.
     """
 
     def __init__(
@@ -68,8 +71,10 @@ class Engine:
         workers: int,
         most_waiting: int = 256,
         keeper: Keeper | None = None,
+        hand_over_s: float = math.inf,
     ) -> None:
         self.library, self._most_waiting, self._keeper = library, most_waiting, keeper
+        self._hand_over_s = hand_over_s
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="engine")
         self._jobs = 0
 
@@ -119,6 +124,15 @@ class Engine:
         from sweepnet_service.captures.hearing import Watch
 
         return Watch(self._keeper)
+
+    def succession(self, batch_of: Callable[[KeywordDetector], SpotBatch]) -> Succession:
+        """How live streams go over to newer versions."""
+        return Succession(self._heard_now, batch_of, self._hand_over_s)
+
+    def _heard_now(self, name: str) -> KeywordDetector | None:
+        entry = self.library.entries.get(name.partition("@")[0])
+        hears = entry is not None and entry.kind in HEARING
+        return cast("KeywordDetector | None", self.library.current(name)) if hears else None
 
     def detect(self, request: DetectRequest, picture: bytes) -> list[tuple[str, Detections]]:
         """What each detector finds in the bytes of one picture file."""

@@ -36,6 +36,12 @@ WINDOWS = Counter(
 DETECTIONS = Counter(
     "sweepnet_detections", "Words and boxes told.", ("detector",), registry=REGISTRY
 )
+HANDED_OVER = Counter(
+    "sweepnet_streams_handed_over",
+    "Channels of live streams that went over to a newer version.",
+    ("detector",),
+    registry=REGISTRY,
+)
 PICTURES = Counter("sweepnet_pictures_scored", "Pictures scored.", ("detector",), registry=REGISTRY)
 QUEUE_S = Histogram(
     "sweepnet_queue_seconds",

@@ -21,7 +21,7 @@ from sweepnet_service.live.lane import told
 from sweepnet_service.live.pace import Pace
 from sweepnet_service.live.replies import ChannelNews, News, Opened, Summary
 from sweepnet_service.live.request import SpotRequest
-from sweepnet_service.live.stream import Message, SpotStream, Step
+from sweepnet_service.live.stream import Message, SpotStream, Step, batch_alone
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.audio import AudioReader
@@ -128,9 +128,8 @@ def _open_live(engine: Engine, request: SpotRequest, batch_of: BatchOf) -> SpotS
     """Its sessions share the steps of others, unless they are so many that those would wait."""
     detectors = engine.keyword_detectors(request.detectors)
     lanes = len(detectors) * (len(request.channels) or request.channel_count or 1)
-    if lanes > MOST_LIVE_LANES:
-        return SpotStream(request, detectors, watch=engine.watch())
-    return SpotStream(request, detectors, batch_of, engine.watch())
+    shared = batch_alone if lanes > MOST_LIVE_LANES else batch_of
+    return SpotStream(request, detectors, shared, engine.watch(), engine.succession(shared))
 
 
 async def shorter(

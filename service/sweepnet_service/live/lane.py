@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from cnn_core.arrays import Array
 from sweepnet_service import metrics
-from sweepnet_service.live.replies import ChannelNews, ChannelSummary, OpenedDetector, only, shifted
+from sweepnet_service.live.ear import Ear
+from sweepnet_service.live.replies import ChannelNews, ChannelSummary, OpenedDetector
 from sweepnet_service.live.request import LAST_SAMPLE, SpotRequest, require
+from sweepnet_service.live.succession import Newer
 
 if TYPE_CHECKING:
-    from sweepnet_service.captures.hearing import NearlyHeard, Watch
+    from sweepnet_service.captures.hearing import Watch
     from sweepnet_service.detectors.keyword import (
         Aggregate,
         KeywordDetector,
         KeywordEvent,
         SpotBatch,
-        SpotSession,
         SpotUpdate,
     )
     from sweepnet_service.detectors.keyword.batch import Piece
@@ -63,7 +64,11 @@ def _news(part: Part, update: SpotUpdate | Exception) -> ChannelNews | Exception
 
 
 class Lane:
-    """One channel under one detector: its session, its place in time and what came of it."""
+    """One channel under one detector: what hears it, and what came of it.
+
+    Where a newer version took the detector's name, and it is time, that one hears along until it
+    is warm and no word is being told, and then takes over: no window is missed, none told twice.
+    """
 
     def __init__(
         self,
@@ -73,30 +78,30 @@ class Lane:
         stream: SpotRequest,
         batch: SpotBatch,
         watch: Watch | None = None,
+        newer: Newer | None = None,
     ) -> None:
         self.channel, self.name = channel, name
-        self._detector, self._stream, self._batch = detector, stream, batch
+        self._stream, self._watch, self._newer = stream, watch, newer
         self._wanted = wanted_labels(detector, stream)
-        self._session = open_session(detector, stream, batch)
-        self._watch, self._beside = watch, self._watched(watch)
-        self._zero = stream.start_sample
-        self._frames = 0
-        self._hop_samples = detector.features.hop_s * stream.rate_hz
         self._aggregates: tuple[Aggregate, ...] = ()
         self._events: deque[KeywordEvent] = deque(maxlen=EVENTS_KEPT)
         self._window_count = self._explained = 0
         self._windows_metric = metrics.WINDOWS.labels(name)
         self._events_metric = metrics.DETECTIONS.labels(name)
+        self._ear = self._opened(detector, batch, stream.start_sample)
+        self._heir: Ear | None = None
 
-    def push(self, samples: Array) -> Part:
+    def push(self, samples: Array) -> Parts:
         """The next float32 (n,) samples."""
-        if self._beside is not None:
-            self._beside.heard(samples)
-        return Part(self._session.piece(samples), self._told)
+        self._go_over()
+        parts = [Part(self._ear.piece(samples), self._told)]
+        if self._heir is not None:
+            parts.append(Part(self._heir.piece(samples), partial(self._untold, self._heir)))
+        return parts
 
     def finish(self) -> Part:
         """The end."""
-        return Part(self._session.end, partial(self._told, last=True))
+        return Part(self._ear.session.end, partial(self._told, last=True))
 
     def gap(self, zero: int) -> Part:
         """The end before a gap; what follows starts afresh at sample `zero`."""
@@ -106,23 +111,45 @@ class Lane:
             self._resume(zero)
             return news
 
-        return Part(self._session.end, told)
+        return Part(self._ear.session.end, told)
 
     def _resume(self, zero: int) -> None:
-        """What was found before stays in the summary."""
+        """What was found before stays in the summary; a newer version need not wait for more."""
+        newer, ear = self._due(), self._ear
+        if newer is None:
+            self._ear = self._opened(ear.detector, ear.batch, zero)
+        else:
+            self._ear = self._heard_by(newer, zero)
+            metrics.HANDED_OVER.labels(self.name).inc()
+        self._heir = None
+
+    def _go_over(self) -> None:
+        """Let the newer version hear along, or take over."""
+        newer, heir = self._due(), self._heir
+        if heir is None or newer is not heir.detector:
+            self._heir = None if newer is None else self._heard_by(newer, self._ear.past)
+        elif heir.warm and not (self._ear.session.undecided or heir.session.undecided):
+            self._ear, self._heir = heir, None
+            metrics.HANDED_OVER.labels(self.name).inc()
+
+    def _due(self) -> KeywordDetector | None:
+        if self._newer is None:
+            return None
+        return self._newer.than(self._ear.detector, self._stream, self._wanted)
+
+    def _heard_by(self, newer: KeywordDetector, zero: int) -> Ear:
+        assert self._newer is not None
+        return self._opened(newer, self._newer.batch(newer), zero)
+
+    def _opened(self, detector: KeywordDetector, batch: SpotBatch, zero: int) -> Ear:
         from sweepnet_service.detectors.keyword.explanation import MOST_EXPLAINED
 
         explanations = self._stream.explanations and self._explained < MOST_EXPLAINED
         stream = replace(self._stream, explanations=explanations)
-        self._session = open_session(self._detector, stream, self._batch)
-        self._beside = self._watched(self._watch)
-        self._zero, self._frames = zero, 0
-
-    def _watched(self, watch: Watch | None) -> NearlyHeard | None:
-        """What listens beside the session for words nearly heard, where they are kept."""
-        if watch is None:
-            return None
-        return watch.beside(self.name, self._detector, self._stream, self._wanted)
+        beside = None
+        if self._watch is not None:
+            beside = self._watch.beside(self.name, detector, stream, self._wanted)
+        return Ear(detector, stream, batch, zero, beside)
 
     def summary(self, sample_count: int) -> ChannelSummary:
         """What has come of it so far."""
@@ -133,18 +160,22 @@ class Lane:
         )
 
     def _told(self, update: SpotUpdate, last: bool = False) -> ChannelNews:
-        if self._beside is not None:
-            self._beside.told(update, last)
-        moved = only(shifted(update, self._zero), self._detector.labels, self._wanted)
+        moved, start = self._ear.told(update, self._wanted, last)
         self._aggregates = moved.aggregates or self._aggregates
         self._events.extend(moved.events)
         self._window_count += len(moved.windows)
-        self._windows_metric.inc(len(moved.windows))
-        self._events_metric.inc(len(moved.events))
+        if moved.windows:
+            self._windows_metric.inc(len(moved.windows))
+        if moved.events:
+            self._events_metric.inc(len(moved.events))
         self._explained += len(moved.explanations)
-        start = self._zero + self._frames * self._hop_samples
-        self._frames += 0 if moved.features is None else len(moved.features)
-        return ChannelNews(self.channel, self.name, moved, start, self._hop_samples)
+        return ChannelNews(self.channel, self.name, moved, start, self._ear.hop_samples)
+
+    def _untold(self, heir: Ear, update: SpotUpdate) -> ChannelNews:
+        """Nothing, of what the one that hears along tells."""
+        _, start = heir.told(update, self._wanted, last=False)
+        quiet = replace(update, windows=(), events=(), features=None, explanations=())
+        return ChannelNews(self.channel, self.name, quiet, start, heir.hop_samples)
 
 
 class Line:
@@ -162,7 +193,7 @@ class Line:
     def push(self, samples: Array) -> Parts:
         """The next float32 (n,) samples, for each lane."""
         self.read_until += len(samples)
-        return [lane.push(samples) for lane in self.lanes]
+        return [part for lane in self.lanes for part in lane.push(samples)]
 
     def gap(self, sample_count: int) -> Parts:
         """The end of what came before; state starts afresh `sample_count` samples later."""
@@ -179,22 +210,6 @@ class Line:
 def wanted_labels(detector: KeywordDetector, stream: SpotRequest) -> tuple[str, ...]:
     """The detector's labels that the stream asks for, in the detector's order."""
     return tuple(x for x in detector.labels if not stream.labels or x in stream.labels)
-
-
-def open_session(detector: KeywordDetector, stream: SpotRequest, batch: SpotBatch) -> SpotSession:
-    """A session of a detector with the settings of a stream."""
-    from sweepnet_service.detectors.keyword import SpotOptions, SpotSession
-
-    own = {label: x for label, x in stream.thresholds.items() if label in detector.labels}
-    options = SpotOptions(
-        thresholds=own,
-        false_alarms_per_hour=stream.false_alarms_per_hour,
-        aggregate_over_s=stream.aggregate_over_s,
-        softmax_temperature=stream.softmax_temperature,
-        features=stream.features,
-        explanations=stream.explanations,
-    )
-    return SpotSession(detector, stream.rate_hz, options, batch)
 
 
 def opened_detector(name: str, detector: KeywordDetector, stream: SpotRequest) -> OpenedDetector:

@@ -18,6 +18,7 @@ from cnn_core.arrays import Array
 from sweepnet_service.live.lane import Lane, Line, Parts, opened_detector, wanted_labels
 from sweepnet_service.live.replies import ChannelNews, News, Opened, Summary, clock_of, thin
 from sweepnet_service.live.request import SpotRequest, check_labels, checked_channels, require
+from sweepnet_service.live.succession import Succession
 from sweepnet_service.pcm import Encoding, cut, decode, sample_bytes
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class SpotStream:
         detectors: Sequence[tuple[str, KeywordDetector]],
         batch_of: BatchOf | None = None,
         watch: Watch | None = None,
+        succession: Succession | None = None,
     ) -> None:
         known = {label for _, each in detectors for label in each.labels}
         check_labels(request.labels, known, "labels")
@@ -82,7 +84,15 @@ class SpotStream:
                 channel,
                 request.start_sample,
                 [
-                    Lane(channel, name, detector, request, batch, watch)
+                    Lane(
+                        channel,
+                        name,
+                        detector,
+                        request,
+                        batch,
+                        watch,
+                        succession.of(name) if succession else None,
+                    )
                     for (name, detector), batch in zip(self._detectors, batches, strict=True)
                 ],
             )

@@ -106,7 +106,7 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
         check_exposed(settings)
     library = Library(settings.models, warn=warn_of_model)
     keeper = keeper_of(settings)
-    engine = Engine(library, settings.workers, settings.max_waiting, keeper)
+    engine = Engine(library, settings.workers, settings.max_waiting, keeper, settings.hand_over_s)
     batcher = Batcher(Load(settings.max_latency_ms / 1000))
     trainings = Trainings.of(settings, library)
     server = grpc.aio.server(
@@ -248,11 +248,11 @@ async def warm_up(engine: Engine) -> None:
 async def serve(
     settings: Settings, announce: Callable[[str], None], stop: asyncio.Event, socket_path: str = ""
 ) -> None:
-    """Serve until `stop` is set or SIGTERM or SIGINT comes; `announce` is told the address."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop.set)
+    """Serve until `stop` is set or SIGTERM or SIGINT comes; `announce` is told the address.
+
+    A second signal ends the calls that still run, without the rest of their grace.
+    """
+    on_signal(stop.set)
     with served(settings.metrics_host, settings.metrics_port) as place:
         if place:
             log.info("metrics", at=place)
@@ -266,5 +266,13 @@ async def _serve(
         announce(app.address)
         warming = asyncio.create_task(warm_up(app.engine))
         await stop.wait()
+        on_signal(app.guard.end_now)
         log.info("draining", grace_s=settings.grace_s)
         warming.cancel()
+
+
+def on_signal(act: Callable[[], None]) -> None:
+    """Let SIGTERM and SIGINT do this from now on, where the event loop can be told so."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, act)

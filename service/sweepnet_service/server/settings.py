@@ -149,6 +149,12 @@ class Settings(BaseSettings):
     max_stream_s: float | None = Field(
         None, gt=0, description="A stream open for so long is ended; none: never."
     )
+    hand_over_s: float = Field(
+        3600.0,
+        gt=0,
+        description="Live streams keep the version that they began with; those still open so many "
+        "seconds after another took its place have gone over to it by then, between two words.",
+    )
     idle_timeout_s: float = Field(
         60.0, gt=0, description="A stream without a message for so long is ended."
     )

@@ -196,6 +196,15 @@ class Library:
                 if self.entry(name) == entry:
                     raise
 
+    def current(self, name: str) -> Detector | None:
+        """The detector that a name means now, as it is in memory; nothing is loaded for it, and a
+        version that is named by its number never means another.
+        """
+        named = reference(name, "model")
+        entry = self.entries.get(named.name)
+        known = entry is not None and (named.plain or named.alias == LIVE)
+        return self._loaded.get(entry) if known and entry is not None else None
+
     def _detector(self, entry: ModelEntry) -> Detector:
         problem = entry.error or self._unreadable.get(entry)
         if problem:

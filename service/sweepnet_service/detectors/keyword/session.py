@@ -37,6 +37,8 @@ from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 384_000
 LONGEST_HORIZON_S = 3_600
+LOUDEST = 8.0
+"""Louder samples are cut: full scale is 1."""
 Folds = tuple[Max, Mean, SoftmaxMean]
 
 
@@ -100,6 +102,11 @@ class SpotSession:
     def end(self) -> Piece:
         """The piece that ends the stream."""
         return Piece(self, np.empty(0, np.float32), last=True)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a score is above its threshold, or was just now: an event is not told yet."""
+        return any(state.open for state in self._decided)
 
     def replay(self, label: str, scores: Array, samples: int) -> list[KeywordEvent]:
         """The events of a finished stream of so many samples from one label's scores (t,)."""
@@ -223,9 +230,11 @@ def checked(samples: Array) -> Array:
     samples = np.asarray(samples, np.float32)
     if samples.ndim != 1:
         raise InvalidInput("samples", f"got shape {samples.shape}; expected one channel, (n,)")
+    if not len(samples) or np.abs(samples).max() <= LOUDEST:
+        return samples
     if not np.isfinite(samples).all():
         raise InvalidInput("samples", "hold NaN or infinite values; expected -1 to 1")
-    return np.clip(samples, -8, 8)
+    return np.clip(samples, -LOUDEST, LOUDEST)
 
 
 def resampler(rate_hz: int, to_hz: int) -> soxr.ResampleStream | None:

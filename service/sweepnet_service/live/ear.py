@@ -1,0 +1,85 @@
+"""One session of a detector on a channel, and its place in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cnn_core.arrays import Array
+from sweepnet_service.live.replies import only, shifted
+from sweepnet_service.live.request import SpotRequest
+
+if TYPE_CHECKING:
+    from sweepnet_service.captures.hearing import NearlyHeard
+    from sweepnet_service.detectors.keyword import (
+        KeywordDetector,
+        SpotBatch,
+        SpotSession,
+        SpotUpdate,
+    )
+    from sweepnet_service.detectors.keyword.batch import Piece
+
+WARM = 2
+"""Windows' lengths after which a session hears what it would have heard from the beginning."""
+
+
+class Ear:
+    """A session that began at sample `zero` of its channel. What it tells is moved there; what it
+    is unsure of goes to `beside`, where that is kept.
+    """
+
+    def __init__(
+        self,
+        detector: KeywordDetector,
+        stream: SpotRequest,
+        batch: SpotBatch,
+        zero: int,
+        beside: NearlyHeard | None = None,
+    ) -> None:
+        self.detector, self.batch, self._rate_hz = detector, batch, stream.rate_hz
+        self.session = open_session(detector, stream, batch)
+        self.zero, self._beside = zero, beside
+        self.hop_samples = detector.features.hop_s * stream.rate_hz
+        self._frames = 0
+
+    @property
+    def past(self) -> int:
+        """The sample behind the last one that was heard."""
+        return self.zero + self.session.read
+
+    @property
+    def warm(self) -> bool:
+        """Whether its scores are those of a session that has heard everything."""
+        return self.session.read >= WARM * self.detector.window_s * self._rate_hz
+
+    def piece(self, samples: Array) -> Piece:
+        """The next float32 (n,) samples."""
+        if self._beside is not None:
+            self._beside.heard(samples)
+        return self.session.piece(samples)
+
+    def told(
+        self, update: SpotUpdate, wanted: Sequence[str], last: bool
+    ) -> tuple[SpotUpdate, float]:
+        """The update in the channel's time, of the labels wanted; where its features begin."""
+        if self._beside is not None:
+            self._beside.told(update, last)
+        start = self.zero + self._frames * self.hop_samples
+        self._frames += 0 if update.features is None else len(update.features)
+        return only(shifted(update, self.zero), self.detector.labels, tuple(wanted)), start
+
+
+def open_session(detector: KeywordDetector, stream: SpotRequest, batch: SpotBatch) -> SpotSession:
+    """A session of a detector with the settings of a stream."""
+    from sweepnet_service.detectors.keyword import SpotOptions, SpotSession
+
+    own = {label: x for label, x in stream.thresholds.items() if label in detector.labels}
+    options = SpotOptions(
+        thresholds=own,
+        false_alarms_per_hour=stream.false_alarms_per_hour,
+        aggregate_over_s=stream.aggregate_over_s,
+        softmax_temperature=stream.softmax_temperature,
+        features=stream.features,
+        explanations=stream.explanations,
+    )
+    return SpotSession(detector, stream.rate_hz, options, batch)
