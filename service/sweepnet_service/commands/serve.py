@@ -22,7 +22,9 @@ WRONG_USE = 2
 
 @clear_ending("serve")
 def serve(**values: Any) -> None:
-    """Serve the detectors until stopped (Ctrl-C, SIGTERM); a second one ends running calls at once.
+    """Serve the detectors until stopped (Ctrl-C, SIGTERM).
+
+    Running calls then have --grace-s to end; a second Ctrl-C ends them at once.
 
     Every setting is a flag, an environment variable and a key of the --config file; a flag counts
     before the variable, that before the file, and that before the default.

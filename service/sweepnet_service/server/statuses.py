@@ -134,6 +134,10 @@ class Guard:
         """Returns when all calls have ended; those that have not by then are ended."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_s)
+        self.end_now()
+
+    def end_now(self) -> None:
+        """Ends the calls that still run; they hear UNAVAILABLE."""
         self._ending = True
         for task in self._tasks:
             task.cancel()
