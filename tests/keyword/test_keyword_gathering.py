@@ -65,6 +65,15 @@ def config(folder: Path) -> TrainConfig:
     return TrainConfig("rise", place / "m.safetensors", place / "work", folder=folder, synthesize=0)
 
 
+@pytest.mark.needs_program("espeak-ng")
+def test_programs_speak_the_word_in_other_accents_too(folder: Path) -> None:
+    speaking = replace(config(folder), folder=None, synthesize=4)
+    found = gather(speaking, Checked(), ignored)
+    assert [len(found.synthetic_positive), len(found.synthetic_negative)] == [6, 4]
+    for row, samples in found.synthetic_positive[4:]:
+        assert (row.text, row.word_s) == ("rise", (0.0, len(samples) / 16_000))
+
+
 def test_data_may_be_a_users_own_or_the_shipped_models(tmp_path: Path, folder: Path) -> None:
     own = replace(config(folder), data=folder, folder=None)
     assert (arranged(own).data, arranged(own).folder) == (None, folder)

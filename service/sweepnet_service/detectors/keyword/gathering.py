@@ -22,6 +22,8 @@ from sweepnet_service.progress import Progress, Report
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.config import TrainConfig
 
+FOREIGN_OF = 2
+"""For so many synthetic words one more is spoken as speakers of other languages say it."""
 LONGEST_ALONE_S = 1.6
 """A recording whose louder part is no longer holds the word alone: that part is the word."""
 
@@ -100,7 +102,8 @@ def gather(config: TrainConfig, data: Checked, report: Report) -> Material:
     rng = np.random.default_rng((config.seed, 2))
     spoken = synthesis.positives(config.keyword, config.synthesize, rng)
     other = synthesis.negatives(near_texts(config), config.synthesize, rng, config.keyword)
-    return with_synthetic(material, spoken, other, config.work_dir, report)
+    foreign = synthesis.foreign(config.keyword, config.synthesize // FOREIGN_OF, rng)
+    return with_synthetic(material, (spoken, foreign), other, config.work_dir, report)
 
 
 def without(material: Material, left_out: Container[tuple[Path, float]]) -> Material:

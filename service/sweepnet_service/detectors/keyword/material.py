@@ -71,12 +71,20 @@ def material_of(data: Path, keyword: str) -> Material:
 
 
 def with_synthetic(
-    material: Material, positive: Plan, negative: Plan, work_dir: Path, report: Report
+    material: Material,
+    positive: tuple[Plan, Plan],
+    negative: Plan,
+    work_dir: Path,
+    report: Report,
 ) -> Material:
-    """The material with synthetic clips, kept in `work_dir` once they are spoken."""
-    words = kept_clips(work_dir / "clips-positive", positive, "synthetic words", report)
+    """The material with synthetic clips, kept in `work_dir` once they are spoken; `positive` are
+    the word as the programs say it, and in other accents.
+    """
+    words, accents = positive
+    said = kept_clips(work_dir / "clips-positive", words, "synthetic words", report)
+    said += kept_clips(work_dir / "clips-foreign", accents, "synthetic accents", report)
     other = kept_clips(work_dir / "clips-negative", negative, "synthetic speech", report)
-    return replace(material, synthetic_positive=words, synthetic_negative=other)
+    return replace(material, synthetic_positive=said, synthetic_negative=other)
 
 
 def kept_clips(folder: Path, plan: Plan, stage: str, report: Report) -> list[Spoken]:
