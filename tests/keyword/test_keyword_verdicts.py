@@ -15,16 +15,26 @@ from hypothesis import strategies as st
 from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.dataset import NEGATIVE, POSITIVE, Recording
 from sweepnet_service.detectors.keyword.intake import read_dataset
-from sweepnet_service.detectors.keyword.measures import Measure, measure, measured
-from sweepnet_service.detectors.keyword.verdicts import judged, summary, usable, verdicts
+from sweepnet_service.detectors.keyword.measures import Measure, measure, measured, voicing
+from sweepnet_service.detectors.keyword.verdicts import (
+    LEAST_VOICED,
+    judged,
+    summary,
+    usable,
+    verdicts,
+)
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import ignored
 
-GOOD = Measure(1.0, -20.0, 30.0, 0.0, "a")
+GOOD = Measure(1.0, -20.0, 30.0, 0.0, "a", voiced=0.9)
 
 
 def row(name: str = "a", split: str = "train", label: str = POSITIVE) -> Recording:
     return Recording(Path(f"{name}.wav"), 0.0, None, split, "", "folder", "", "", label=label)
+
+
+def rain(count: int) -> Array:
+    return np.asarray(0.1 * np.random.default_rng(0).standard_normal(count))
 
 
 @pytest.fixture
@@ -50,6 +60,8 @@ def told(folder: Path) -> dict[str, str]:
         ("positive/0.wav", lambda x: 1e-4 * x + 0.3, "too quiet"),
         ("positive/0.wav", lambda x: np.clip(20 * x, -1, 1), "clipped"),
         ("positive/0.wav", lambda x: 0.2 * np.sin(np.arange(16_000)), "no speech"),
+        ("positive/0.wav", lambda x: rain(len(x)) * np.hanning(len(x)), "no speech: nothing"),
+        ("positive/0.wav", lambda x: 0.5 * (np.arange(len(x)) % 4_000 == 9), "no speech: nothing"),
         ("positive/0.wav", lambda x: np.tile(x, 40), "too long: 40 s"),
         ("negative/1.wav", lambda x: x[:2_000], "too short"),
     ],
@@ -219,6 +231,19 @@ def test_a_word_without_a_place_is_not_too_long_where_it_is_no_word() -> None:
     rows = [row("a", label=NEGATIVE), row("b", label=""), row("c")]
     long = [replace(GOOD, seconds=600.0, content=name) for name in "abc"]
     assert [verdict.ok for verdict in judged(rows, long, True)] == [True, True, False]
+
+
+@pytest.mark.parametrize("pitch_hz", [75, 120, 390])
+def test_a_voice_is_known_by_its_pitch_in_noise_and_by_telephone(pitch_hz: float) -> None:
+    """Whose fundamental a telephone does not pass; at 0 dB; noise alone is none, nor is silence."""
+    time_s = np.arange(8_000) / 16_000
+    partials = [np.sin(2 * np.pi * k * pitch_hz * time_s) for k in range(1, 40)]
+    voice = np.sum([p for k, p in enumerate(partials, 1) if 300 < k * pitch_hz < 3_400], axis=0)
+    voice /= np.std(voice)
+    assert voicing(voice) > 0.95
+    assert voicing(voice + 10 * rain(8_000)) > LEAST_VOICED
+    assert voicing(rain(16_000)) < 0.3
+    assert voicing(np.zeros(16_000)) == voicing(np.empty(0)) == 0
 
 
 def test_level_has_no_offset_in_it(murmur: Array) -> None:

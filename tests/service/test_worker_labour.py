@@ -31,11 +31,12 @@ RATE_HZ = 16_000
 
 
 def sound(seconds: float, seed: int, loud: float = 0.3) -> Any:
-    """Noise whose level rises and falls, as speech's does."""
+    """A pitch and noise whose level rises and falls, as speech's does."""
     rng = np.random.default_rng(seed)
     count = int(seconds * RATE_HZ)
     level = 0.02 + loud * np.sin(np.linspace(0, np.pi, count)) ** 2
-    return (rng.standard_normal(count) * level).clip(-1, 1).astype(np.float32)
+    pitch = np.sin(2 * np.pi * 150 * np.arange(count) / RATE_HZ)
+    return ((rng.standard_normal(count) + pitch) * level).clip(-1, 1).astype(np.float32)
 
 
 @pytest.fixture

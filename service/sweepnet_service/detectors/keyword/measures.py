@@ -30,13 +30,17 @@ from sweepnet_service.progress import Report, paced
 BLOCK = 400
 FULL_SCALE = 0.985
 SILENCE_DB = -120.0
+FRAME, LAGS = 640, np.arange(40, 231)
+LOUDEST, LOUD = 200, 300.0
+"""At most so many frames of 40 ms, none softer than a 300th of the loudest."""
+SMALLEST = 1e-20
 
 
 @dataclass(frozen=True)
 class Measure:
     """Level of the loudest blocks of 25 ms in dB full scale, how far above the softest they lie,
     the share of samples at full scale, a hash of the content ("" for silence); `problem` is why it
-    cannot be read.
+    cannot be read; `voiced` how periodic it gets at a voice's pitch, 0 to 1.
     """
 
     seconds: float = 0.0
@@ -45,6 +49,7 @@ class Measure:
     clipped: float = 0.0
     content: str = ""
     problem: str = ""
+    voiced: float = 0.0
 
 
 Key = tuple[str, str, str, str, str]
@@ -97,7 +102,26 @@ def measure(samples: Array) -> Measure:
         spread_db=float(loud - soft),
         clipped=float(np.mean(np.abs(samples) >= FULL_SCALE)) if len(samples) else 0.0,
         content=hashlib.sha256(whole.tobytes()).hexdigest()[:32] if audible else "",
+        voiced=voicing(samples),
     )
+
+
+def voicing(samples: Array) -> float:
+    """The highest normalised correlation (Talkin 1995) of the loudest 40 ms with what comes 2.5 to
+    14.4 ms later, a voice's pitch of 70 to 400 Hz: 1 for a vowel, about 0.2 for noise.
+    """
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME).astype(np.float64)
+    if not frames.size:
+        return 0.0
+    power = np.var(frames, axis=1)
+    loudest = np.argsort(-power)[:LOUDEST]
+    frames = frames[loudest[power[loudest] >= power.max() / LOUD]]
+    frames -= np.mean(frames, axis=1, keepdims=True)
+    spectrum = np.fft.rfft(frames, 2 * FRAME)
+    products = np.fft.irfft(np.abs(spectrum) ** 2)[:, LAGS]
+    energy = np.cumsum(np.pad(frames**2, ((0, 0), (1, 0))), axis=1)
+    both = energy[:, FRAME - LAGS] * (energy[:, -1:] - energy[:, LAGS])
+    return float(np.max(products / np.sqrt(np.maximum(both, SMALLEST))))
 
 
 def key_of(row: Recording) -> Key:
@@ -130,6 +154,7 @@ def _read(row: dict[str, str]) -> Measure:
         clipped=float(row["clipped"]),
         content=row["content"],
         problem=row["problem"],
+        voiced=float(row["voiced"]),
     )
 
 
