@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import learning
-import synthetic
+import on_trunk
 from hearing import Scores, detector_of, hear, heard, placed
 from learning import recorded_words
-from material import WAKE_WORDS, WORDS, Material, of_other_collection
+from material import WORDS, Material, of_other_collection
+from on_trunk import LABELS, words_on_trunk
 from rich.console import Console
-from synthetic import synthetic_words
 from telling import beside, page, row, table
 
 from cnn_core.arrays import Array
@@ -49,11 +49,14 @@ are asked for where no more than 0.5 an hour, five, may come.
 """
 LEARNT = {
     "recorded": (WORDS, recorded_words, learning.RECIPE),
-    "synthetic": (WAKE_WORDS, synthetic_words, synthetic.RECIPE),
+    "text": (LABELS, words_on_trunk, on_trunk.RECIPE),
 }
-"""Words, what makes the network of a fold, and its settings, by what they are learnt from."""
+"""Labels, what makes the network of a fold, and its settings, by what words are learnt from: many
+recordings; their text alone, and few.
+"""
+HEARD_IN = {"recorded": (CLEAN, *NOISY), "text": (CLEAN,)}
 WIDTH = 130
-PLACED, PLACED_EVERY = 60, 4
+PLACED, PLACED_EVERY = 60, 10
 """Words of each kind that tell where in the window a word lies; which of the synthetic ones."""
 
 
@@ -78,17 +81,17 @@ def detector_for(material: Material, fold: int, learnt: str) -> tuple[KeywordDet
 
 def learn(material: Material, fold: int, learnt: str) -> KeywordDetector:
     """The detector of a fold, each word placed by words of the kind that it was learnt from."""
-    words, make, _ = LEARNT[learnt]
-    detector = detector_of(make(material, fold), words)
+    labels, make, _ = LEARNT[learnt]
+    detector = detector_of(make(material, fold), labels)
     spoken = hear(detector, words_to_place(material, learnt))
-    return placed(detector, {word: of_word(spoken, word) for word in words})
+    return placed(detector, {label: of_word(spoken, label) for label in labels})
 
 
 def words_to_place(material: Material, learnt: str) -> list[Spoken]:
     """Words alone that tell where in the window a word lies: of what it was learnt from."""
-    if learnt == "synthetic":
-        spoken = [each for word in WAKE_WORDS for each in material.spoken(word)]
-        return [each for each in spoken if each[0].text in WAKE_WORDS][::PLACED_EVERY]
+    if learnt != "recorded":
+        spoken = [each for word in WORDS for each in material.spoken(word)]
+        return [each for each in spoken if each[0].text in WORDS][::PLACED_EVERY]
     clips = [row for word in WORDS for row in said(material.train_clips, word)[:PLACED]]
     return list(read_samples(clips))
 
@@ -97,16 +100,23 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:8]
 
 
-def of_word(scores: Scores, word: str) -> list[Heard]:
-    """A word's scores on its own recordings."""
-    return [each for each in scores.of(word) if each.recording.text == word]
+def word_of(label: str) -> str:
+    """The word of a label, which may tell besides what it was learnt from."""
+    return label.partition(",")[0]
+
+
+def of_word(scores: Scores, label: str) -> list[Heard]:
+    """A label's scores on recordings of its word."""
+    return [each for each in scores.of(label) if each.recording.text == word_of(label)]
 
 
 def said(clips: Iterable[Recording], word: str) -> list[Recording]:
     return [row for row in clips if row.text == word]
 
 
-def hear_fold(material: Material, fold: int, detector: KeywordDetector, name: str) -> HeardByFold:
+def hear_fold(
+    material: Material, fold: int, detector: KeywordDetector, name: str, conditions: Sequence[str]
+) -> HeardByFold:
     """Everything that a fold's detector is measured on, heard once."""
 
     def kept(part: str, rows: Sequence[Recording], condition: str = CLEAN) -> Scores:
@@ -117,7 +127,8 @@ def hear_fold(material: Material, fold: int, detector: KeywordDetector, name: st
         return heard(detector, rows, spoken, path, material.report)
 
     noise = test_noise(material.data)
-    clips = [row for word in detector.labels for row in said(material.clips, word)]
+    words = dict.fromkeys(map(word_of, detector.labels))
+    clips = [row for word in words for row in said(material.clips, word)]
     test = [row for row in clips if row.split == "test"]
     unheard = [row for row in read_noise(material.data) if row.split != "train"]
     return HeardByFold(
@@ -125,8 +136,7 @@ def hear_fold(material: Material, fold: int, detector: KeywordDetector, name: st
         kept("speech", material.held_out(fold)),
         kept("noise-only", unheard),
         {
-            CLEAN: kept("clean", test),
-            **{noisy: kept(noisy, test, noisy) for noisy in NOISY},
+            **{condition: kept(condition, test, condition) for condition in conditions},
             OTHER: kept("other", of_other_collection(material.clips)),
         },
     )
@@ -144,18 +154,18 @@ def sound_of(material: Material) -> Sound:
     return sound
 
 
-def folds_of(word: str, folds: Sequence[HeardByFold]) -> list[FoldHeard]:
-    """What the folds heard, as one word's clips and speech without it."""
+def folds_of(label: str, folds: Sequence[HeardByFold]) -> list[FoldHeard]:
+    """What the folds heard, as one label's clips and speech without its word."""
     return [
         FoldHeard(
             fold.detector,
             {
                 name: found
                 for name, scores in fold.clips.items()
-                if (found := of_word(scores, word))
+                if (found := of_word(scores, label))
             },
-            [each for each in fold.speech.of(word) if not says(each.recording, word)],
-            fold.noise.of(word),
+            [each for each in fold.speech.of(label) if not says(each.recording, word_of(label))],
+            fold.noise.of(label),
         )
         for fold in folds
     ]
@@ -165,8 +175,8 @@ def report_all(material: Material, folds: Sequence[HeardByFold], options: Option
     """Tables, pages and rows at every rate, and the figures as the last line."""
     console, rows = Console(stderr=True, width=WIDTH), []
     for rate in RATES:
-        words = folds[0].detector.labels
-        figures = {word: pooled(word, folds_of(word, folds), rate) for word in words}
+        labels = folds[0].detector.labels
+        figures = {label: pooled(label, folds_of(label, folds), rate) for label in labels}
         console.print(f"Thresholds from the other folds, for {rate:g} false alarms an hour")
         console.print(table(figures))
         name = f"sweepnet, {options.learnt} words, {len(folds)} folds"
@@ -223,7 +233,8 @@ def main() -> None:
         for fold in options.folds:
             detector, name = detector_for(material, fold, options.learnt)
             if not options.train_only:
-                folds.append(hear_fold(material, fold, detector, name))
+                conditions = HEARD_IN[options.learnt]
+                folds.append(hear_fold(material, fold, detector, name, conditions))
     if options.train_only:
         return
     report_all(material, folds, options)
