@@ -76,7 +76,7 @@ bench-keyword-welcome: .venv/ready ## every recording of "welcome", each voice l
 	@$(bin)/python benchmarks/keyword_welcome $(WELCOME_FLAGS)
 
 examples: .venv/ready ## every small experiment, its figures and its picture, in examples-output/; about an hour
-	@for name in digits filters sentences video activations depth augmentations weak_labels weak_words; do \
+	@for name in digits filters sentences video activations depth augmentations weak_labels weak_words poses; do \
 		echo "examples/$$name.py"; $(bin)/python examples/$$name.py $(EXAMPLE_FLAGS) || exit 1; done
 
 setup: .venv/ready ## the environment .venv alone

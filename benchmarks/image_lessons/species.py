@@ -53,8 +53,8 @@ def _row(species: str, photos: Sequence[Entry], chosen: argparse.Namespace, budg
         "ap50_learnt": round(told.baseline, 3),
         "ap50_left_out": round(told.candidate, 3),
         "drop": round(told.baseline - told.candidate, 3),
-        "drop_from": round(-told.difference_high, 3),
-        "drop_to": round(-told.difference_low, 3),
+        "drop_from": round(-told.difference_high, 3) + 0.0,
+        "drop_to": round(-told.difference_low, 3) + 0.0,
     }
 
 
