@@ -9,7 +9,10 @@ from weakref import finalize
 import numpy as np
 
 from cnn_core.layers import Layer, Tails
-from cnn_core.tree import tree_map
+from cnn_core.tree import arrays, tree_map
+
+GROWTH = 4
+"""Room grows by a part of itself: a quarter costs a few copies, and leaves little unused."""
 
 
 class Row:
@@ -20,7 +23,7 @@ class Row:
 
 
 class Slots:
-    """Rows of tails, claimed by streams; room doubles when all are taken."""
+    """Rows of tails, claimed by streams; room grows when all are taken."""
 
     def __init__(self, net: Layer, channels: int, dtype: np.dtype[Any]) -> None:
         self.channels, self.dtype = channels, dtype
@@ -31,12 +34,16 @@ class Slots:
 
     def claim(self, tails: Tails = None) -> Row:
         """A row that holds these tails of one stream, or those of one that has heard nothing."""
-        if not self._free:
-            self._grow()
-        row = Row(self._free.pop())
-        finalize(row, self._free.append, row.number)
+        row = self._row()
         self.put([row], self._fresh if tails is None else tails)
         return row
+
+    def copy(self, row: Row) -> Row:
+        """A further row that holds what this one holds."""
+        other = self._row()
+        for tail in arrays(self._tails):
+            tail[other.number] = tail[row.number]
+        return other
 
     def take(self, rows: Sequence[Row]) -> Tails:
         """The tails of several streams, one beside the other along the first axis."""
@@ -56,10 +63,18 @@ class Slots:
     def _is_all(self, rows: Sequence[Row]) -> bool:
         return len(rows) == self._room and [row.number for row in rows] == list(range(self._room))
 
+    def _row(self) -> Row:
+        if not self._free:
+            self._grow()
+        row = Row(self._free.pop())
+        finalize(row, self._free.append, row.number)
+        return row
+
     def _grow(self) -> None:
-        self._tails = tree_map(lambda tail: np.concatenate((tail, tail)), self._tails)
-        self._free += range(self._room, 2 * self._room)
-        self._room *= 2
+        more = max(1, self._room // GROWTH)
+        self._tails = tree_map(lambda tail: np.concatenate((tail, tail[:more])), self._tails)
+        self._free += range(self._room, self._room + more)
+        self._room += more
 
 
 def _index(rows: Sequence[Row]) -> Any:
@@ -67,7 +82,7 @@ def _index(rows: Sequence[Row]) -> Any:
     first = rows[0].number
     if [row.number for row in rows] == list(range(first, first + len(rows))):
         return slice(first, first + len(rows))
-    return [row.number for row in rows]
+    return np.array([row.number for row in rows])
 
 
 def _set(tails: Any, rows: Any, new: Any) -> Any:

@@ -152,9 +152,9 @@ class StreamBatch:
     def fork(self, stream: Stream) -> Stream:
         """A stream that stands where this one of the batch does, with tails of its own."""
         other = self.open()
-        other.place, saved = stream.place, self.tails(stream)
-        if saved is not None and self._slots is not None:
-            other.row = self._slots.claim(saved.tails)
+        other.place = stream.place
+        if self._slots is not None and stream.row is not None:
+            other.row = self._slots.copy(stream.row)
         return other
 
     def restore(self, content: bytes) -> Stream:
@@ -220,7 +220,7 @@ class StreamBatch:
         return self._slots
 
     def _scores(self, place: Place, pieces: list[Array]) -> StreamScores:
-        scores = np.concatenate(pieces) if pieces else self._nothing
+        scores = pieces[0] if len(pieces) == 1 else np.concatenate((self._nothing, *pieces))
         return StreamScores(scores, self.window, place)
 
     def _checked(self, stream: Stream, index: int, chunk: Array) -> Array:
@@ -233,6 +233,8 @@ class StreamBatch:
         if chunk.dtype.kind != "f":
             chunk = chunk.astype(np.float32)
         dtype = self._ready(_name(index), chunk).dtype
+        if chunk.dtype == dtype:
+            return chunk
         with np.errstate(over="ignore"):  # what is too large for the type is refused as infinite
             return chunk.astype(dtype, copy=False)
 

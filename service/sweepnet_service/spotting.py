@@ -56,7 +56,8 @@ async def spot_live(
     Raises Overloaded where the streams there are would suffer from one more.
     """
     with metrics.refused():
-        batcher.load.admit(id(request))
+        channels = len(request.channels) or request.channel_count or 1
+        batcher.load.admit(id(request), channels * max(1, len(request.detectors)))
     try:
         stream = await engine.run(_open_live, engine, request, batcher.batch_of)
         hear: Hear = partial(batcher.news, stream)

@@ -321,7 +321,9 @@ def test_a_step_takes_what_waits_up_to_its_share(tiny: KeywordDetector) -> None:
 
     assert counts[0] == pytest.approx(24 / 0.13, abs=1)
     assert sum(counts) == 300
-    assert next(stream_of(tiny).steps(chunk)).lane_frames > waiting[0].lane_frames
+    assert next(stream_of(tiny).steps(chunk)).lane_frames == waiting[0].lane_frames
+    longer = next(stream_of(tiny, features=True).steps(chunk)).lane_frames
+    assert longer > waiting[0].lane_frames
 
 
 class Answer:
@@ -354,6 +356,35 @@ def test_streams_are_refused_once_those_there_wait_too_long() -> None:
         load.admit("one too many")
     clock.now_s += 10
     load.admit("later")
+
+
+def test_streams_are_refused_before_steps_take_all_the_time() -> None:
+    """40 sessions that take 1/100 of their audio each leave room for 35 more; a stream of 16 channels
+    is 16 of them.
+    """
+    clock = Hands()
+    load = Load(0.06, clock)
+    for number in range(40):
+        load.admit(number)
+    load.heard(range(40), [0.01] * 40, audio_s=40.0, busy_s=0.4)
+    clock.now_s += 1.2
+    load.heard(range(40), [0.01] * 40, audio_s=40.0, busy_s=0.4)
+    for number in range(2):
+        load.admit(f"wide {number}", 16)
+    load.admit("narrow", 4)
+    with pytest.raises(Overloaded, match=r"take 76% of the time"):
+        load.admit("one too many")
+
+
+def test_what_is_told_late_counts_twice() -> None:
+    """A loop that is behind with telling is behind with hearing."""
+    load = Load(0.06, Hands())
+    load.heard(range(FEWEST), [0.02] * FEWEST)
+    load.told(0.019)
+    load.admit("one more")
+    load.told(0.025)
+    with pytest.raises(Overloaded, match="wait 66 ms"):
+        load.admit("one too many")
 
 
 def test_a_rush_of_streams_is_let_in_as_they_are_heard() -> None:

@@ -38,6 +38,9 @@ MOST_HEARD_S = 24.0
 Not a time: what a second of audio takes falls with the number of streams, and a slow machine that
 took fewer of them would fall behind for ever."""
 LEAST_S = 0.05
+MANY, MOST_TOGETHER = 64, 512
+"""With many streams a step takes half of them at most: were all in one step, the event loop would
+wait for it, and the next step for the event loop."""
 
 
 @dataclass(eq=False)
@@ -111,7 +114,7 @@ class Batcher:
             begun = self._round(begun)
         for work in self._waiting:
             work.error = _ended()
-        answer(self._waiting)
+        answer(self._waiting, self.load)
 
     def _round(self, before: float) -> float:
         """One step, when there is something to do; when it began. It keeps nothing of it."""
@@ -123,7 +126,7 @@ class Batcher:
         except Exception as error:  # whatever happens, nobody waits for ever
             for work in works:
                 work.news, work.error = None, error
-        answer(works)
+        answer(works, self.load)
         return begun
 
     def _taken(self, begun: float) -> list[Work]:
@@ -131,12 +134,14 @@ class Batcher:
         with self._wake:
             while not (self._waiting or self._closed):
                 self._wake.wait()
-        if self.load.active >= BUSY:
+        active = self.load.active
+        most = active // 2 if active >= MANY else MOST_TOGETHER
+        if active >= BUSY and len(self._waiting) < most:
             time.sleep(max(0.0, begun + INTERVAL_S - time.monotonic()))
         works: list[Work] = []
         with self._wake:
             room = MOST_HEARD_S
-            while self._waiting and (room > 0 or not works):
+            while self._waiting and len(works) < most and (room > 0 or not works):
                 work = self._waiting.popleft()
                 if not work.answer.cancelled():
                     works.append(work)
@@ -147,7 +152,10 @@ class Batcher:
         """How long pieces waited and how long the step took, for admission and metrics."""
         if not works:
             return
-        self.load.heard((id(w.stream.request) for w in works), (ended - w.since for w in works))
+        names = (id(work.stream.request) for work in works)
+        waits = (ended - work.since for work in works)
+        audio_s = sum(work.step.lane_frames / work.stream.request.rate_hz for work in works)
+        self.load.heard(names, waits, audio_s, ended - begun)
         metrics.STEP_S.observe(ended - begun)
         metrics.STEP_PIECES.observe(len(works))
         for work in works:
@@ -171,14 +179,14 @@ def score(works: Collection[Work]) -> None:
         _conclude(work)
 
 
-def answer(works: Iterable[Work]) -> None:
+def answer(works: Iterable[Work], load: Load) -> None:
     """Wakes those who wait, each event loop once."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Work]] = {}
     for work in works:
         by_loop.setdefault(work.answer.get_loop(), []).append(work)
     for loop, ended in by_loop.items():
         with suppress(RuntimeError):  # the loop may have ended before its works
-            loop.call_soon_threadsafe(_deliver, ended)
+            loop.call_soon_threadsafe(_deliver, ended, load, time.monotonic())
 
 
 def _begun(work: Work) -> Parts:
@@ -197,8 +205,9 @@ def _conclude(work: Work) -> None:
             work.error = error
 
 
-def _deliver(works: Iterable[Work]) -> None:
+def _deliver(works: Iterable[Work], load: Load, since: float) -> None:
     """In the loop's own thread; callers that went meanwhile are told nothing."""
+    load.told(time.monotonic() - since)
     for work in works:
         if work.answer.done():
             continue

@@ -14,7 +14,9 @@ from sweepnet_service.errors import Overloaded
 
 SPAN_S = 1.0
 FEWEST = 32
-"""With fewer streams heard, how long they waited tells nothing of how long more would."""
+"""With fewer sessions heard, how long they waited tells nothing of how long more would."""
+MOST_BUSY = 0.75
+"""Share of the time that steps may take: the rest is for what comes unevenly."""
 MOST_UNHEARD = 256
 """Streams that may be opened before one of them is heard; more where more are heard already."""
 
@@ -26,11 +28,22 @@ class Span:
     heard: set[Hashable] = field(default_factory=set)
     works: int = 0
     waited_s: float = 0.0
+    steps: int = 0
+    late_s: float = 0.0
+    busy_s: float = 0.0
+    audio_s: float = 0.0
 
     @property
     def latency_s(self) -> float:
-        """From come to scored, of the mean piece."""
-        return self.waited_s / self.works if self.works else 0.0
+        """From come to told, of the mean piece. What is told late had come late: the same thread
+        does both."""
+        late_s = self.late_s / self.steps if self.steps else 0.0
+        return self.waited_s / self.works + 2 * late_s if self.works else 0.0
+
+    @property
+    def cost(self) -> float:
+        """Seconds that steps take for a second of a session's audio."""
+        return self.busy_s / self.audio_s if self.audio_s else 0.0
 
 
 class Load:
@@ -42,17 +55,35 @@ class Load:
         self._now, self._before = Span(), Span()
         self._until = clock() + SPAN_S
         self._unheard: dict[Hashable, float] = {}
+        self._admitted: dict[Hashable, int] = {}
 
-    def heard(self, streams: Iterable[Hashable], waited_s: Iterable[float]) -> None:
-        """Pieces of these streams were scored so long after they had come."""
+    def heard(
+        self,
+        streams: Iterable[Hashable],
+        waited_s: Iterable[float],
+        audio_s: float = 0.0,
+        busy_s: float = 0.0,
+    ) -> None:
+        """Pieces of these streams were scored so long after they had come; together they were so
+        much audio, all sessions added up, and took so long."""
         names, waits = set(streams), list(waited_s)
         with self._lock:
             self._turn()
-            self._now.heard |= names
-            self._now.works += len(waits)
-            self._now.waited_s += sum(waits)
+            now = self._now
+            now.heard |= names
+            now.works += len(waits)
+            now.waited_s += sum(waits)
+            now.audio_s += audio_s
+            now.busy_s += busy_s
             for name in names & self._unheard.keys():
                 del self._unheard[name]
+
+    def told(self, late_s: float) -> None:
+        """What a step brought was told so long after it had ended."""
+        with self._lock:
+            self._turn()
+            self._now.late_s += late_s
+            self._now.steps += 1
 
     @property
     def active(self) -> int:
@@ -61,35 +92,45 @@ class Load:
             self._turn()
             return self._active
 
-    def admit(self, stream: Hashable) -> None:
+    def admit(self, stream: Hashable, sessions: int = 1) -> None:
         """Counts one more stream; raises Overloaded where those there are would suffer from it."""
         with self._lock:
             self._turn()
-            expected_ms, most_ms = 1000 * self._expected_s, 1000 * self._most
-            if expected_ms > most_ms:
-                raise _overloaded(
-                    f"live streams wait {expected_ms:.0f} ms for their scores", most_ms
-                )
+            if self._sessions >= FEWEST:
+                self._check()
             if len(self._unheard) >= max(MOST_UNHEARD, self._active):
-                raise _overloaded(f"{len(self._unheard)} live streams have just begun", most_ms)
+                raise _overloaded(f"{len(self._unheard)} live streams have just begun", self._most)
             self._unheard[stream] = self._clock()
+            self._admitted[stream] = sessions
 
     def gone(self, stream: Hashable) -> None:
         """The stream has ended."""
         with self._lock:
             self._unheard.pop(stream, None)
+            self._admitted.pop(stream, None)
+
+    def _check(self) -> None:
+        """Raises Overloaded where pieces would wait too long, or steps take all the time."""
+        begun = sum(self._admitted.get(name, 1) for name in self._unheard)
+        growth = (self._sessions + begun) / self._sessions
+        latency_s = growth * max(self._now.latency_s, self._before.latency_s)
+        if latency_s > self._most:
+            waits = f"live streams wait {1000 * latency_s:.0f} ms for their scores"
+            raise _overloaded(waits, self._most)
+        # Of a span that has just begun too little is known.
+        busy = growth * self._sessions * self._before.cost
+        if busy > MOST_BUSY:
+            raise _overloaded(f"live streams take {busy:.0%} of the time there is", self._most)
 
     @property
     def _active(self) -> int:
         return max(len(self._now.heard), len(self._before.heard))
 
     @property
-    def _expected_s(self) -> float:
-        """What pieces will wait once the streams that have just begun are heard as well."""
-        if self._active < FEWEST:
-            return 0.0
-        latency_s = max(self._now.latency_s, self._before.latency_s)
-        return latency_s * (self._active + len(self._unheard)) / self._active
+    def _sessions(self) -> int:
+        """Of the streams heard within a span."""
+        spans = (self._now.heard, self._before.heard)
+        return max(sum(self._admitted.get(name, 1) for name in heard) for heard in spans)
 
     def _turn(self) -> None:
         """Begins another span where it is time; the one before is kept, older ones forgotten."""
@@ -102,9 +143,9 @@ class Load:
             del self._unheard[next(iter(self._unheard))]
 
 
-def _overloaded(reason: str, most_ms: float) -> Overloaded:
+def _overloaded(reason: str, most_s: float) -> Overloaded:
     return Overloaded(
         "server",
-        f"{reason}; with more of them they would wait longer than {most_ms:.0f} ms "
+        f"{reason}; with more of them they would wait longer than {1000 * most_s:.0f} ms "
         "(--max-latency-ms); try later",
     )

@@ -135,7 +135,10 @@ class SpotStream:
 
     def steps(self, message: Message, longest_frames: int | None = None) -> Iterator[Step]:
         """What is to be done for a message, none of it long."""
-        silence, self._begun = 0 if self._begun else self.silence_frames, True
+        told_of_frames = self.request.features or self.request.explanations
+        # Others begin where the silence before every stream has been heard already.
+        silence = self.silence_frames if told_of_frames and not self._begun else 0
+        self._begun = True
         frames = longest_frames or self.piece_frames
         if isinstance(message, Gap):
             yield Step(partial(self.gap, message.sample_count), self.silence_frames, urgent=True)

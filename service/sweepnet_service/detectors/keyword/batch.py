@@ -186,8 +186,8 @@ class SpotBatch:
         columns = (starts, ends, scores, first < padding * part)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         return [
-            tuple(WindowScore(a, b, tuple(c), d) for a, b, c, d in zip(*row, strict=True))
-            for row in rows
+            tuple(map(WindowScore._make, zip(begin, end, map(tuple, own), warming, strict=True)))
+            for begin, end, own, warming in rows
         ]
 
     def _aggregated(
