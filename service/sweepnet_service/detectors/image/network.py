@@ -20,7 +20,7 @@ from cnn_core.layers import (
     Upsample,
 )
 
-from .layout import PLAIN, Layout
+from .layout import PLAIN, PRESENCE, Layout
 
 FIRST_SCORE_LOGIT = -4.0
 TOTAL_STRIDE_PX = 32
@@ -91,7 +91,8 @@ def _answers(rng: np.random.Generator, channels: int, species: int, layout: Layo
     conv = Conv2d.create(rng, channels, layout.channels + species, 1)
     weight = rng.normal(0.0, 0.01, conv.weight.shape).astype(np.float32)
     bias = np.zeros(layout.channels + species, np.float32)
-    bias[layout.scores] = FIRST_SCORE_LOGIT
+    if layout.shape != PRESENCE:
+        bias[layout.scores] = FIRST_SCORE_LOGIT
     return replace(conv, weight=weight, bias=bias)
 
 
