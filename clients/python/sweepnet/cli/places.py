@@ -22,9 +22,10 @@ def places(out: str, files: Sequence[str], suffix: str, option: str) -> Mapping[
     folder = out.endswith(("/", os.sep)) or path.is_dir()
     if len(files) == 1 and not folder:
         found = {files[0]: path}
-        if suffix == ".png" and path.suffix.lower() != suffix:
+        if path.suffix.lower() != suffix:
             raise typer.BadParameter(
-                f"got {out!r}; expected the name of a PNG file, or a folder", param_hint=option
+                f"got {out!r}; expected the name of a {suffix} file, or a folder",
+                param_hint=option,
             )
     else:
         if path.suffix and not folder:
