@@ -191,7 +191,7 @@ def test_shares_tell_who_is_missed(detector: KeywordDetector) -> None:
     misses = {(s.attribute, s.value): s.miss_rate["clean"].value for s in found.shares}
     assert misses["sex", "female"] == 0.5
     assert misses["sex", "male"] == misses["sex", "not told"] == 0
-    assert misses["age", "under 12"] == 1
+    assert misses["age", "0 to 11"] == 1
     assert not any(attribute == "accent" for attribute, _ in misses)
 
 

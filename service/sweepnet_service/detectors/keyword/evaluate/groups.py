@@ -73,7 +73,7 @@ def age_of(recording: Recording) -> str:
     """The age as a band of years."""
     if not recording.age.isdigit():
         return recording.age or NOT_TOLD
-    bands = ((12, "under 12"), (18, "12 to 17"), (40, "18 to 39"))
+    bands = ((12, "0 to 11"), (18, "12 to 17"), (40, "18 to 39"))
     return next((name for past, name in bands if int(recording.age) < past), "40 and over")
 
 
