@@ -54,6 +54,9 @@ bench-train: .peers/venv/ready ## speed of whole training steps against PyTorch,
 bench-load: .venv/ready ## live streams that a server holds beside a bare echo server, memory a stream, overload; about 20 minutes; last line JSON
 	@$(bin)/python benchmarks/load $(LOAD_FLAGS)
 
+bench-promotion: .venv/ready ## latency of live streams while versions of their detector are promoted; two minutes; last line JSON
+	@$(bin)/python benchmarks/load/promotion.py $(PROMOTION_FLAGS)
+
 fuzz: .venv/ready ## 100,000 spoilt messages over the wire: no crash, no hang, no leak; last line JSON
 	@$(bin)/python benchmarks/load/fuzz.py $(FUZZ_FLAGS)
 

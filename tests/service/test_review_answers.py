@@ -160,7 +160,7 @@ def test_answers_join_pictures(
     for answer in ("yes", "no"):
         kept = captures.add(THING, picture)
         assert kept is not None
-        captures.answer(kept.name, answer)  # type: ignore[arg-type]
+        captures.answer(kept.name, answer)
     order = Order("image", "detectors/squares", own, captures=str(captures.folder))
     data, count = with_answers(order, tmp_path / "place")
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sweepnet_service.captures import Captures, Keeper, Sighting
-from sweepnet_service.captures.capture import from_json, identity_of
+from sweepnet_service.captures.capture import ANSWERS, from_json, identity_of
 from sweepnet_service.captures.hearing import Watch
 from sweepnet_service.captures.near import distance, is_near, lowered
 from sweepnet_service.captures.seeing import seen
@@ -70,8 +70,8 @@ def test_a_capture_is_what_was_kept(captures: Captures) -> None:
 def test_an_answer_is_kept_and_taken_back(captures: Captures) -> None:
     kept = captures.add(HEARD, b"sound")
     assert kept is not None
-    for answer in ("yes", "no", ""):
-        assert captures.answer(kept.name, answer).answer == answer  # type: ignore[arg-type]
+    for answer in ANSWERS:
+        assert captures.answer(kept.name, answer).answer == answer
         assert captures.get(kept.name).answer == answer
     with pytest.raises(InvalidInput, match="expected yes, no"):
         captures.answer(kept.name, "perhaps")  # type: ignore[arg-type]
@@ -113,6 +113,7 @@ def test_each_has_an_end(captures: Captures, monkeypatch: pytest.MonkeyPatch) ->
     """Answered or not; what a training learns from goes when that has ended."""
     kept = [captures.add(HEARD, b"sound") for _ in range(2)]
     assert kept[0] is not None
+    assert kept[1] is not None
     captures.answer(kept[0].name, "yes")
     now_s = time.time()
     monkeypatch.setattr(time, "time", lambda: now_s + 31 * 86_400)

@@ -15,7 +15,7 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 
 from sweepnet_protos.v1 import model_pb2, model_pb2_grpc, trainer_pb2, trainer_pb2_grpc
-from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable
+from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, NotFound
 from sweepnet_service.progress import Progress
 from sweepnet_service.server import convert_jobs
 from sweepnet_service.store import Library, Lineage, publishing
@@ -177,7 +177,7 @@ def test_a_name_belongs_to_one_kind(tmp_path: Path) -> None:
         ({"budget_minutes": -1.0}, "budget_minutes: got -1; expected 0.."),
         ({"budget_minutes": float("nan")}, "budget_minutes: got nan"),
         ({"false_alarms_per_hour": 0.5}, "false_alarms_per_hour: is for keyword detectors"),
-        ({"base_model": "detectors/welcome"}, "base_model: is for keyword detectors"),
+        ({"base_model": "detectors/welcome"}, "base_model: detectors/welcome is of kind keyword"),
         ({"labels": ("a", "b")}, "labels: got .*; expected one kind of object"),
         ({"data_set": "datasets/d"}, "data_folder: got nothing, or a data_set too"),
     ],
@@ -185,6 +185,25 @@ def test_a_name_belongs_to_one_kind(tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, given: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         orders(tmp_path, (tmp_path,), Order("image", "detectors/a", tmp_path, **given))
+
+
+def test_objects_are_learnt_from_a_model_that_is_there(tmp_path: Path) -> None:
+    """Named by the version that it means now; its weights are where the training begins."""
+    job = orders(
+        tmp_path,
+        (tmp_path,),
+        Order("image", "detectors/a", tmp_path, base_model="detectors/flower"),
+    )
+    assert job.order.base_model == "detectors/flower"
+    base = Library(tmp_path).entry(job.order.base_model).path
+    config, _ = ordered("image", "a", tmp_path, tmp_path, {}, base=base)
+    assert config.start_from == base
+    with pytest.raises(NotFound, match="no model named"):
+        orders(
+            tmp_path,
+            (tmp_path,),
+            Order("image", "detectors/a", tmp_path, base_model="detectors/nothing"),
+        )
 
 
 def test_no_budget_where_steps_are_not_the_measure(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class Live:
     def say(self, samples: Any) -> None:
         for at in range(0, len(samples), CHUNK):
             piece = samples[at : at + CHUNK, None]
-            self._keep(heard_alone(self.stream, Step(lambda x=piece: self.stream.push(x), 0)))
+            self._keep(heard_alone(self.stream, Step(partial(self.stream.push, piece), 0)))
 
     def gap(self, count: int) -> None:
         for step in self.stream.steps(Gap(count)):
@@ -154,7 +155,7 @@ def test_what_tells_less_takes_nothing_over(
     assert fits(renamed, plain, ("one",))
     for stream, detector in ((plain, renamed), (asked, unmeasured)):
         assert not fits(detector, stream, ("one", "two"))
-        newer = Newer(Succession(lambda name, meant=detector: meant, batch_alone, 0.0), NAME)
+        newer = Newer(Succession({NAME: detector}.get, batch_alone, 0.0), NAME)
         assert newer.than(first, stream, ("one", "two")) is None
         monkeypatch.setattr(
             "sweepnet_service.live.succession.fits", lambda *_: pytest.fail("asked again")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, ModelUnreadable, NotFound
-from sweepnet_service.store import Lineage, Versions, reference
+from sweepnet_service.store import Library, Lineage, Versions, publishing, reference
 from sweepnet_service.store.aliases import Move, moves, standing
 from sweepnet_service.store.names import checked_alias
 from sweepnet_service.store.version import check_content
@@ -248,6 +249,57 @@ def test_a_killed_publisher_leaves_only_whole_versions(versions: Versions, model
     versions.tidy()
     assert [left for path in crashed for left in path.iterdir()] == []
     assert {version.number for version in versions.of(NAME)} == whole
+
+
+FIRST = """
+import os, sys, time
+from pathlib import Path
+import sweepnet_service.detectors.keyword
+from sweepnet_service.store import Library, publishing
+
+folder, made, begin_s = Path(sys.argv[1]), Path(sys.argv[2]), time.time() + 0.2
+library = Library(folder / "models", shipped=folder / "shipped")
+children = []
+for _ in range(4):
+    child = os.fork()
+    if not child:
+        time.sleep(max(0.0, begin_s - time.time()))
+        publishing.publish(library, "detectors/tiny", made)
+        os._exit(0)
+    children.append(child)
+assert all(os.waitpid(child, 0)[1] == 0 for child in children)
+"""
+
+
+def test_several_first_publishers_take_a_file_over_once(tiny_models: Path, tmp_path: Path) -> None:
+    """It becomes version 1, live, and nothing else."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "shipped").mkdir()
+    shutil.copy(tiny_models / "tiny.safetensors", tmp_path / "models")
+    made = tiny_models / "tiny.safetensors"
+    command = [sys.executable, "-c", FIRST, str(tmp_path), str(made)]
+    subprocess.run(command, check=True, timeout=100)
+    versions = Versions(tmp_path / "models")
+    taken = [x.number for x in versions.of("detectors/tiny") if x.lineage.data_set]
+    assert taken == [1]
+    assert len(versions.of("detectors/tiny")) == 5
+    assert versions.aliases("detectors/tiny") == {"live": 1}
+    assert [move.version for move in versions.moves("detectors/tiny")] == [1]
+    assert not (tmp_path / "models" / "tiny.safetensors").exists()
+
+
+def test_a_killed_take_over_is_finished(tiny_models: Path, tmp_path: Path) -> None:
+    """By the next one who publishes, though the file was a version already and not yet live."""
+    (tmp_path / "models").mkdir()
+    shutil.copy(tiny_models / "tiny.safetensors", tmp_path / "models")
+    library = Library(tmp_path / "models", shipped=tmp_path)
+    assert library.versions is not None
+    lineage = Lineage(data_set="taken over: tiny.safetensors")
+    library.versions.publish("detectors/tiny", tiny_models / "tiny.safetensors", lineage=lineage)
+    library.refresh()
+    publishing.publish(library, "detectors/tiny", tiny_models / "tiny.safetensors")
+    assert [x.number for x in library.versions.of("detectors/tiny")] == [1, 2]
+    assert library.versions.aliases("detectors/tiny") == {"live": 1}
 
 
 @pytest.mark.parametrize(

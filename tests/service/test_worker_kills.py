@@ -6,21 +6,30 @@ SWEEPNET_KILLS=20 kills more often than the few times that a run of all tests ca
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from sweepnet import Client
+from sweepnet.errors import SweepnetError
+from sweepnet.workshop import Workshop
 from sweepnet_service.records import Database
 from sweepnet_service.records.data_sets import DataFile, DataSets
 from sweepnet_service.records.jobs import JobRecords
 from sweepnet_service.store import Library, publishing
+from sweepnet_service.store.version import check_content
 from sweepnet_service.training.keeping import Keeping
 from sweepnet_service.training.order import Job, Order
 from sweepnet_service.training.worker import LOCK, Workplace, gone, locked
@@ -106,6 +115,93 @@ def test_a_server_killed_during_an_upload(tmp_path: Path) -> None:
     sets.add("datasets/d", "a/f.bin", there, content[there:])
     assert sets.finish("datasets/d").complete
     database.close()
+
+
+PUBLISHER = """
+import sys
+from pathlib import Path
+from sweepnet_service.store import Library, publishing
+
+models, made = Path(sys.argv[1]), Path(sys.argv[2])
+publishing.publish(Library(models), "detectors/tiny", made)
+print("ready", flush=True)
+while True:
+    publishing.publish(Library(models), "detectors/tiny", made)
+"""
+
+
+def serving(models: Path, sets: Path) -> tuple[subprocess.Popen[str], str]:
+    """A server of its own, and its address."""
+    command = [sys.executable, "-m", "sweepnet_service", "--port", "0", "--log-level", "error"]
+    command += ["--models", str(models), "--data-sets", str(sets)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"}
+    )
+    assert process.stdout is not None
+    return process, process.stdout.readline().split("listens at ")[1].split()[0]
+
+
+@contextmanager
+def asked(address: str, own: Path, name: str) -> Iterator[None]:
+    """While inside, the server is sent a folder, and told to promote, until it is not there."""
+    with Client(address) as client:
+        workshop = Workshop(client)
+
+        def promote() -> None:
+            with suppress(SweepnetError):
+                for turn in itertools.count():
+                    workshop.promote(f"tiny/versions/{turn % 2 + 2}")
+
+        def send() -> None:
+            with suppress(SweepnetError):
+                workshop.send(own, name)
+
+        asking = [threading.Thread(target=work) for work in (promote, send)]
+        for thread in asking:
+            thread.start()
+        yield
+        for thread in asking:
+            thread.join()
+
+
+@pytest.mark.slow
+def test_a_server_killed_while_it_is_sent_to_published_and_promoted(
+    tiny_models: Path, tmp_path: Path
+) -> None:
+    """What a name means is whole after each kill, the next server serves it, and what was sent
+    goes on where it was.
+    """
+    models = shutil.copytree(tiny_models, tmp_path / "models")
+    made = tiny_models / "tiny.safetensors"
+    for _ in range(2):
+        publishing.publish(Library(models), "detectors/tiny", made)
+    (tmp_path / "own").mkdir()
+    chance = random.Random(9)
+    for number in range(12):
+        (tmp_path / "own" / f"{number}.bin").write_bytes(chance.randbytes(300_000))
+    process, address = serving(models, tmp_path / "sets")
+    for kill in range(KILLS):
+        publisher = subprocess.Popen(
+            [sys.executable, "-c", PUBLISHER, str(models), str(made)], stdout=subprocess.PIPE
+        )
+        assert publisher.stdout is not None
+        publisher.stdout.readline()
+        with asked(address, tmp_path / "own", f"own{kill}"):
+            time.sleep(chance.uniform(0.2, 1.0))
+            for victim in (process, publisher):
+                victim.kill()
+                victim.communicate()
+        versions = publishing.versions_of(Library(models))
+        for version in versions.of("detectors/tiny"):
+            check_content(version)
+        live = versions.named_by("detectors/tiny")
+        assert live is not None
+        process, address = serving(models, tmp_path / "sets")
+        with Client(address) as client:
+            assert client.model("tiny").version == live.name
+            assert Workshop(client).send(tmp_path / "own", f"own{kill}").complete
+    process.terminate()
+    process.communicate()
 
 
 @pytest.mark.slow

@@ -27,6 +27,8 @@ from sweepnet_service.store.names import (
 from sweepnet_service.store.version import Lineage, Version
 from sweepnet_service.store.versions import NO_LINEAGE, Versions
 
+TAKEN = "taken over: "
+"""Begins what the record of a file that became a version tells of its data."""
 Objection = Callable[[str, str], str]
 """Why one version (its name) must not take the place of another; "" where nothing is known."""
 
@@ -62,14 +64,21 @@ def _check_served(name: str, model: Path) -> None:
 
 
 def _take_over(library: Library, versions: Versions, name: str) -> None:
-    """Make the file that has this name a version."""
+    """Make the file that has this name a version, once: of several processes one does it, and one
+    that was killed meanwhile is succeeded.
+    """
     entry = library.entries.get(name)
-    if versions.of(name) or entry is None or entry.version is not None or entry.error:
+    if entry is None or entry.version is not None or entry.error:
         return
-    origin = "shipped" if entry.shipped else entry.path.name
-    lineage = Lineage(data_set=f"taken over: {origin}")
-    version = versions.publish(name, entry.path, _card_of(entry.path), lineage)
-    versions.promote(name, version.number)
+    with versions.alone(name):
+        known = versions.of(name)
+        if versions.moves(name) or (known and not known[0].lineage.data_set.startswith(TAKEN)):
+            return
+        origin = "shipped" if entry.shipped else entry.path.name
+        lineage = Lineage(data_set=f"{TAKEN}{origin}")
+        card = _card_of(entry.path)
+        version = known[0] if known else versions.publish(name, entry.path, card, lineage)
+        versions.promote(name, version.number)
     if not entry.shipped:
         _unlink(entry.path)
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeGuard
 from uuid import uuid4
@@ -20,7 +20,7 @@ from uuid import uuid4
 from sweepnet_service.errors import FailedPrecondition, ModelUnreadable, NotFound
 from sweepnet_service.store import aliases as moving
 from sweepnet_service.store.aliases import Move
-from sweepnet_service.store.durable import make_new_folder, put, sync_folder
+from sweepnet_service.store.durable import held, make_new_folder, put, sync_folder
 from sweepnet_service.store.names import COLLECTION, LIVE, checked_name, name_alone, version_name
 from sweepnet_service.store.version import (
     CARD,
@@ -33,7 +33,7 @@ from sweepnet_service.store.version import (
 )
 
 NO_LINEAGE = Lineage()
-VERSIONS, ALIASES = "versions", "aliases"
+VERSIONS, ALIASES, TURN = "versions", "aliases", ".turn"
 LEFT_OVER_S = 86_400.0
 """So long after its folder was made, a number without a record is a crash's."""
 
@@ -96,6 +96,13 @@ class Versions:
             shutil.rmtree(place, ignore_errors=True)
             raise
         return version
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """While inside, no other process is inside for this detector; a kill ends it too."""
+        place = self.folder / name_alone(checked_name(name, "model"))
+        with held(place / TURN):
+            yield
 
     def named_by(self, name: str, alias: str = LIVE) -> Version | None:
         """The version that an alias names, or None: the last promoted one that is still there.

@@ -12,11 +12,13 @@ It dies with its parent, whose end closes stdin.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 import threading
 import time
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +30,7 @@ from sweepnet_service.training.order import Order
 
 BEAT_S = 5.0
 POLITENESS = 10
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Voice:
@@ -62,6 +65,12 @@ def work(told: dict[str, Any], voice: Voice) -> None:
         voice.say("error", kind=type(error).__name__, where=error.where, message=error.message)
     except CoreError as error:
         voice.say("error", kind="FailedPrecondition", where="training", message=str(error))
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        traceback.print_exc()
+        told_of = f"{error.strerror} on the server; make room, then let it go on (jobs resume)"
+        voice.say("error", kind="FailedPrecondition", where="training", message=told_of)
 
 
 def _beat(voice: Voice) -> None:

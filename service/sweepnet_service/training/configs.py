@@ -122,13 +122,14 @@ def ordered(
     place: Path,
     settings: Mapping[str, Any],
     labels: Sequence[str] = (),
-    trunk: Path = TRUNK,
+    base: Path | None = None,
 ) -> tuple[Any, Path]:
     """The `TrainConfig` of an order to the server, and where the model will be.
 
     `labels` are the words, or the one object, to find; by default the model's name. A keyword's
-    data may have any form that a training reads; the trunk, by default the shipped model's, hears
-    it unless `train_trunk` is set.
+    data may have any form that a training reads; the trunk of `base`, by default the shipped
+    model's, hears it unless `train_trunk` is set. A detector of objects begins with all weights of
+    `base`, if there is one.
     """
     made = place / f"{label}.safetensors"
     places = {"data": data, "work_dir": place / "work", "out": made}
@@ -136,10 +137,13 @@ def ordered(
     if kind == "image":
         if len(labels) > 1:
             raise InvalidInput("labels", f"got {shown(list(labels))}; expected one kind of object")
-        return configured(kind, places, {"label": [*labels, label][0], **settings}), made
+        begun = {"start_from": base} if base else {}
+        return configured(
+            kind, {**places, **begun}, {"label": [*labels, label][0], **settings}
+        ), made
     first, *also = labels or (label.replace("_", " ").replace("-", " "),)
     named = {"keyword": first, **({"also": also} if also else {})}
-    return configured(kind, {**places, "trunk": trunk}, {**named, **settings}), made
+    return configured(kind, {**places, "trunk": base or TRUNK}, {**named, **settings}), made
 
 
 def check_groups(settings: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from sweepnet_service.errors import (
     shown,
 )
 from sweepnet_service.store import Library, checked_name, name_alone
+from sweepnet_service.store.entries import HEARING
 from sweepnet_service.store.publishing import versions_of
 from sweepnet_service.training.budget import check_budget
 from sweepnet_service.training.configs import GROUPS, check_confined, ordered, within
@@ -169,14 +170,28 @@ class Jobs:
             value = getattr(order, name)
             if not 0 <= value <= LONGEST_BUDGET_MINUTES:
                 raise InvalidInput(name, f"got {value:g}; expected 0..{LONGEST_BUDGET_MINUTES:g}")
-        if order.kind == "image" and (order.base_model or order.false_alarms_per_hour):
-            name = "base_model" if order.base_model else "false_alarms_per_hour"
-            raise InvalidInput(name, "is for keyword detectors; leave it out")
+        if order.kind == "image" and order.false_alarms_per_hour:
+            raise InvalidInput("false_alarms_per_hour", "is for keyword detectors; leave it out")
+        self._check_base(order)
         order = replace(order, base_model=self._pinned(order.base_model))
         label = name_alone(order.model)
         config, _ = ordered(order.kind, label, order.data, folder, order.settings, order.labels)
         check_budget(config, order.budget_minutes)
         return order
+
+    def _check_base(self, order: Order) -> None:
+        """Raises where the model to learn from is not there, cannot be read, or finds something of
+        another kind.
+        """
+        if not order.base_model:
+            return
+        base = self.library.entry(order.base_model)
+        if base.error:
+            raise ModelUnreadable(base.name, f"{base.error}; learn from another model")
+        if base.kind != order.kind and not (order.kind == "keyword" and base.kind in HEARING):
+            raise InvalidInput(
+                "base_model", f"{base.name} is of kind {base.kind}; expected {order.kind}"
+            )
 
     def _checked_comparison(self, order: Order) -> Order:
         """Both by the names that always mean the same."""

@@ -19,7 +19,7 @@ from sweepnet_service.store.version import sha256_of
 from sweepnet_service.training.answers import with_answers
 from sweepnet_service.training.budget import with_budget
 from sweepnet_service.training.comparing import Comparison, compared
-from sweepnet_service.training.configs import TRUNK, ordered, train
+from sweepnet_service.training.configs import ordered, train
 from sweepnet_service.training.inspection import digest_of, problems_of
 from sweepnet_service.training.order import Order, Problem
 
@@ -41,10 +41,10 @@ def done(order: Order, place: Path, models: Path, say: Say, report: Report) -> d
             library.load(order.model), baseline, order.data, order.data_set, order.settings, report
         )
         return {"path": "", "comparison": told.to_json()}
-    trunk = library.entry(order.base_model).path if order.base_model else TRUNK
+    base = library.entry(order.base_model).path if order.base_model else None
     data, answers = with_answers(order, place)
     label = name_alone(order.model)
-    config, _ = ordered(order.kind, label, data, place, order.settings, order.labels, trunk)
+    config, _ = ordered(order.kind, label, data, place, order.settings, order.labels, base)
     look(order, config, say, report)
     digest = _kept_digest(data, place, report)
     config, steps = with_budget(order.kind, config, order.budget_minutes, place, report)

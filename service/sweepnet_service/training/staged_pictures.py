@@ -25,22 +25,24 @@ def add_pictures(
     folder: Path, settings: Mapping[str, Any], answered: Sequence[Capture], captures: Captures
 ) -> None:
     """A picture an answer, listed in the folder's negatives."""
+    from sweepnet_service.detectors.image.dataset import names_of, read_listing
+
     group = str(settings.get("negatives", "negatives"))
-    listing = _listing(folder, group)
-    place = folder / group / "train"
+    named = names_of(read_listing(folder, str(settings.get("objects", "flowers")), "train"))
+    listing, place = _listing(folder, group), folder / group / "train"
     place.mkdir(parents=True, exist_ok=True)
     for capture in answered:
         content = captures.content(capture.name)
         if capture.answer == "yes":
-            _add(listing, capture, place, content)
+            _add(listing, capture, place, content, capture.sighting.label in named)
         elif (cut := cut_of(content, capture.sighting.area_px)) is not None:
             (place / f"{capture.id}.png").write_bytes(cut)
             listing["images"].append({"id": capture.id, "file_name": f"{capture.id}.png"})
     _write(folder / group / "train.json", listing)
 
 
-def _add(listing: Listing, capture: Capture, place: Path, content: bytes) -> None:
-    """The whole picture with its box."""
+def _add(listing: Listing, capture: Capture, place: Path, content: bytes, named: bool) -> None:
+    """The whole picture with its box; its label where the data set's own objects have names."""
     left, top, right, bottom = capture.sighting.area_px
     (place / f"{capture.id}.picture").write_bytes(content)
     listing["images"].append(
@@ -50,7 +52,20 @@ def _add(listing: Listing, capture: Capture, place: Path, content: bytes) -> Non
         "image_id": capture.id,
         "bbox": [left, top, right - left, bottom - top],
     }
+    if named:
+        number = _category(listing, capture.sighting.label)
+        box = {**box, "category_id": number}
     listing["annotations"].append(box)
+
+
+def _category(listing: Listing, label: str) -> Any:
+    """The number that a label has in the listing, which gets it where it has none."""
+    for known in listing["categories"]:
+        if known.get("name") == label:
+            return known["id"]
+    numbers = [x["id"] for x in listing["categories"] if isinstance(x.get("id"), int)]
+    listing["categories"].append({"id": max(numbers, default=0) + 1, "name": label})
+    return listing["categories"][-1]["id"]
 
 
 def _listing(folder: Path, group: str) -> Listing:
@@ -64,7 +79,10 @@ def _listing(folder: Path, group: str) -> Listing:
             **kept,
             **{x: list(kept.get(x, ())) for x in ("images", "annotations", "categories")},
         }
+    # Both before anything is written, which would be taken for the folders of the splits.
     made = {split: _unlisted(folder, group, split) for split in ("train", "val")}
+    for split in made:
+        (folder / group / split).mkdir(parents=True, exist_ok=True)
     if made["val"]["images"]:
         _write(folder / group / "val.json", made["val"])
     return made["train"]
@@ -74,7 +92,6 @@ def _unlisted(folder: Path, group: str, split: str) -> Listing:
     from sweepnet_service.detectors.image.dataset import read_listing_if_any
 
     place = folder / group / split
-    place.mkdir(parents=True, exist_ok=True)
     images = [
         {"id": number, "file_name": os.path.relpath(entry.path, place)}
         for number, entry in enumerate(read_listing_if_any(folder, group, split))
