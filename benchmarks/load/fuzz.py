@@ -23,7 +23,7 @@ from typing import Any
 import grpc
 import wire
 
-from sweepnet import Client, SweepnetError, _calls, _convert, _convert_models
+from sweepnet import Client, SweepnetError, _calls, _convert, _convert_models, _convert_pictures
 
 HERE = Path(__file__).resolve().parent
 SPOKEN = HERE.parents[1] / "clients/python/sweepnet/demo/assets/welcome.wav"
@@ -48,7 +48,7 @@ def seeds() -> list[bytes]:
     contained = _convert.spot_config({"encoding": "CONTAINER"})
     samples = [wire.audio(bytes(n)) for n in (0, 2, 2560)]
     whole = wire.audio(SPOKEN.read_bytes()[:20_000])
-    picture = _convert.detect_request(
+    picture = _convert_pictures.detect_request(
         (SPOKEN.parent / "flower.png").read_bytes()[:3_000], {"max_boxes": 3}
     )
     others = [_convert_models.models_request(""), _convert_models.model_request("welcome")]

@@ -22,11 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sweepnet import Area, Client, FailedPrecondition, InvalidInput, NotFound, _retrying, tables
-from sweepnet.batch import Progress, found, listed, score_archive
+from sweepnet import Area, Client, FailedPrecondition, InvalidInput, tables
+from sweepnet.batch import Progress, found, score_archive
 from sweepnet.batch.journal import Journal
 from sweepnet.cli.meter import clock, described
-from sweepnet.errors import LimitExceeded, ServerUnavailable
+from sweepnet.errors import ServerUnavailable
 
 RATE_HZ = 16_000
 Done = subprocess.CompletedProcess[str]
@@ -313,76 +313,6 @@ def test_results_of_two_versions_are_not_mixed(
     )
     with pytest.raises(FailedPrecondition, match=r"begun with another models"):
         score_archive(client, sources, tmp_path / "o.csv")
-
-
-def test_lists_name_files_in_three_ways(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("x.wav\n\n/y, z.wav\r\n")
-    (tmp_path / "b.csv").write_text('label,file\nwelcome,"x,1.wav"\n,y.wav\n')
-    (tmp_path / "c.jsonl").write_text('{"path": "x.wav"}\n{"source": "y.wav", "n": 1}\n')
-
-    assert listed(tmp_path / "a.txt") == [str(tmp_path / "x.wav"), "/y, z.wav"]
-    assert listed(tmp_path / "b.csv") == [str(tmp_path / "x,1.wav"), str(tmp_path / "y.wav")]
-    assert listed(tmp_path / "c.jsonl") == [str(tmp_path / "x.wav"), str(tmp_path / "y.wav")]
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "is empty"),
-        (b"RIFF\0\0", "is no text"),
-        (b"file,label\n,one\n", "line 2: no file is named"),
-        (b'{"name": "x.wav"}\n', "line 1: got"),
-        (b'{"file": "x.wav"}\nnot json\n', "line 2: got"),
-    ],
-)
-def test_lists_that_are_none_are_refused(tmp_path: Path, content: bytes, words: str) -> None:
-    (tmp_path / "list").write_bytes(content)
-    with pytest.raises(InvalidInput, match=words):
-        listed(tmp_path / "list")
-
-
-def test_folders_and_patterns_stand_for_files_each_once(folder: Path) -> None:
-    audio = found([folder], "audio")
-    assert [Path(each).name for each in audio] == [
-        *("0.wav", "1.wav", "2.wav", "3.wav", "two.flac", "text.wav"),
-    ]
-    assert found([folder / "**" / "*.flac", folder / "inner" / "two.flac", folder], "audio") == [
-        str(folder / "inner" / "two.flac"),
-        *(each for each in audio if not each.endswith("flac")),
-    ]
-    assert found(["missing.wav"]) == ["missing.wav"]
-    with pytest.raises(NotFound, match="no file matches"):
-        found([folder / "*.mp3"])
-    empty = folder.parent / "no_calls"
-    empty.mkdir(exist_ok=True)
-    with pytest.raises(NotFound, match="no picture in this folder"):
-        found([empty], "picture")
-
-
-def test_only_calls_that_may_succeed_later_are_repeated() -> None:
-    """And not for longer than asked; a server's own word for when counts."""
-    waits: list[float] = []
-
-    def work(*errors: Exception) -> Callable[[], str]:
-        coming = iter(errors)
-
-        def call() -> str:
-            for error in coming:
-                raise error
-            return "done"
-
-        return call
-
-    away, full = ServerUnavailable("away"), LimitExceeded("full", retry_after_s=0.7)
-    assert _retrying.repeated(work(away, full, away), 60, waits.append) == "done"
-    assert 0.05 <= waits[0] <= 0.1
-    assert waits[1] == 0.7
-    assert 0.2 <= waits[2] <= 0.4
-    with pytest.raises(LimitExceeded, match="large"):
-        _retrying.repeated(work(LimitExceeded("large")), 60, waits.append)
-    with pytest.raises(ServerUnavailable):
-        _retrying.repeated(work(away), 0, waits.append)
-    assert len(waits) == 3
 
 
 @pytest.mark.parametrize(

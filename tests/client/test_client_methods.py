@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import io
 import threading
 import time
@@ -15,7 +14,6 @@ import pytest
 import soundfile
 from PIL import Image
 
-import sweepnet
 from sweepnet import (
     AsyncClient,
     Client,
@@ -29,8 +27,6 @@ from sweepnet import (
     SpotResult,
     TimedOut,
 )
-from sweepnet.aio import AsyncSpotStream
-from sweepnet.client import SpotStream
 
 RATE_HZ = 16_000
 
@@ -316,41 +312,6 @@ def test_a_call_may_be_limited_in_time(client: Client) -> None:
 
     with client.stream(slow(), timeout_s=0.1) as stream, pytest.raises(TimedOut):
         list(stream)
-
-
-def members(kind: type) -> dict[str, Any]:
-    return {name: value for name, value in vars(kind).items() if not name.startswith("_")}
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [(Client, AsyncClient), (SpotStream, AsyncSpotStream)],
-    ids=["client", "stream"],
-)
-def test_both_clients_have_the_same_methods_with_the_same_arguments(one: type, other: type) -> None:
-    assert list(members(one)) == list(members(other))
-    for name, method in members(one).items():
-        twin = members(other)[name]
-        if not callable(method):
-            continue
-        assert list(inspect.signature(method).parameters) == list(
-            inspect.signature(twin).parameters
-        ), name
-        annotations = {k: v for k, v in method.__annotations__.items() if k != "return"}
-        twins = {k: v for k, v in twin.__annotations__.items() if k != "return"}
-        if name not in ("stream", "listen"):
-            assert annotations == twins, name
-
-
-def test_both_clients_are_documented() -> None:
-    for name, method in members(Client).items():
-        assert method.__doc__, name
-        assert getattr(AsyncClient, name).__doc__ == method.__doc__
-
-
-def test_what_is_exported_is_there() -> None:
-    assert sorted(sweepnet.__all__) == sorted(set(sweepnet.__all__))
-    assert all(hasattr(sweepnet, name) for name in sweepnet.__all__)
 
 
 def test_the_asynchronous_client_gives_the_same(

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import grpc
 import numpy as np
@@ -102,23 +103,49 @@ def test_one_client_serves_many_threads(server: str, tmp_path: Path) -> None:
                     assert found == expected or hasattr(found, "boxes")
 
 
-def test_a_client_that_is_killed_leaves_the_others_alone(server: str) -> None:
+@contextmanager
+def speaking(server: str) -> Iterator[subprocess.Popen[str]]:
+    """A client in a process of its own, in the middle of a stream."""
     program = (
         "import sys, time; from sweepnet import Client\n"
         "with Client(sys.argv[1]) as c, c.stream(detectors=['tiny']) as s:\n"
-        "    s.send(bytes(32000)); print('sent', flush=True); time.sleep(60)"
+        "    s.send(bytes(32000)); next(iter(s)); print('heard', flush=True); time.sleep(600)"
     )
-    victim = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", program, server], stdout=subprocess.PIPE, text=True
-    )
-    assert victim.stdout is not None
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "heard\n"
+        yield process
+        process.kill()
+
+
+def test_a_client_that_is_killed_leaves_the_others_alone(server: str) -> None:
     with Client(server) as client:
         expected = streamed(client, iter([recording(1)]))
-        assert victim.stdout.readline() == "sent\n"
-        victim.send_signal(signal.SIGKILL)
-        victim.wait()
-        victim.stdout.close()
+        with speaking(server) as victim:
+            victim.send_signal(signal.SIGKILL)
         np.testing.assert_allclose(streamed(client, iter([recording(1)])), expected, atol=1e-4)
+
+
+def test_the_server_forgets_a_client_that_is_killed(tiny_models: Path) -> None:
+    """As soon as its machine says that it is gone, not after the idle limit."""
+    with socket.create_server(("127.0.0.1", 0)) as ear:
+        port = ear.getsockname()[1]
+
+    def open_streams() -> float:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as told:
+            lines = told.read().decode().splitlines()
+        return next(float(x.split()[-1]) for x in lines if x.startswith("sweepnet_streams_open "))
+
+    with guarded(tiny_models, "--metrics-port", str(port)) as address:
+        with speaking(address) as victim:
+            assert open_streams() == 1
+            victim.send_signal(signal.SIGKILL)
+        ends_s = time.monotonic() + 60
+        while open_streams() and time.monotonic() < ends_s:
+            time.sleep(0.05)
+        assert open_streams() == 0
 
 
 def test_who_reads_slowly_loses_nothing_and_holds_up_nobody(server: str) -> None:

@@ -78,7 +78,9 @@ def test_versions_by_the_command_line(
     shown = json.loads(sweepnet("models", "show", "patches@live", "--json", *at).stdout)
     assert shown["name"] == "detectors/patches"
     assert shown["version"] == "detectors/patches/versions/2"
-    refused = sweepnet("models", "delete", "patches/versions/2", *at)
+    unasked = sweepnet("models", "delete", "patches/versions/2", *at)
+    assert (unasked.returncode, "expected --yes to delete patches" in unasked.stderr) == (2, True)
+    refused = sweepnet("models", "delete", "patches/versions/2", "--yes", *at)
     assert (refused.returncode, "versions/2 is live" in refused.stderr) == (1, True)
     assert sweepnet("models", "rollback", "patches", *at).stdout == (
         "detectors/patches/versions/1 is live\n"
@@ -102,7 +104,10 @@ def test_data_sets_by_the_command_line(
     workshop.send(tmp_path, "listed")
     at = ("--server", server)
     assert "datasets/listed" in sweepnet("data", *at).stdout
-    assert sweepnet("data", "delete", "datasets/listed", *at).returncode == 0
+    assert sweepnet("data", "delete", "datasets/listed", *at).returncode == 2
+    assert sweepnet("data", "delete", "datasets/listed", "--yes", *at).stdout == (
+        "datasets/listed is deleted\n"
+    )
     assert "datasets/listed" not in sweepnet("data", "--json", *at).stdout
     assert sweepnet("data").returncode == 2
 
@@ -146,6 +151,7 @@ def test_jobs_by_the_command_line(
     refused = sweepnet("jobs", "resume", name, *at)
     assert "is succeeded; only what failed or was cancelled goes on" in refused.stderr
     assert sweepnet("jobs", "log", name, *at).returncode == 0
+    assert "--yes to forget" in sweepnet("jobs", "delete", name, *at).stderr
     assert "no training named" in sweepnet("jobs", "watch", "nothing", *at).stderr
     assert sweepnet("jobs").returncode == 2
 

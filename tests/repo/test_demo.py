@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -138,9 +139,11 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**kept, **own, "PIP_CONFIG_FILE": os.devnull, "HOME": str(empty)}
 
 
-def demo(environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+def demo(
+    environment: dict[str, str], folder: Path, *options: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "sweepnet", "demo", "--fast"],
+        [sys.executable, "-m", "sweepnet", "demo", "--fast", *options],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -164,12 +167,19 @@ def test_without_a_network_the_carried_inputs_do(cut_off: dict[str, str], tmp_pa
 
 
 def test_strictness_wants_the_real_inputs(cut_off: dict[str, str], tmp_path: Path) -> None:
-    """With DEMO_STRICT=1 what cannot be had is a failure, and named."""
-    done = demo({**cut_off, "DEMO_STRICT": "1"}, tmp_path)
+    """With DEMO_STRICT=1 what cannot be had is a failure, and named; so it is as JSON, which is
+    all that comes on standard output."""
+    done = demo({**cut_off, "DEMO_STRICT": "1"}, tmp_path, "--json")
 
     assert done.returncode == 1
-    assert "DEMO_STRICT is set, but the telephone prompts cannot be had" in done.stdout
-    assert "DEMO_STRICT is set, but the photos cannot be had" in done.stdout
+    assert "DEMO_STRICT is set, but the telephone prompts cannot be had" in done.stderr
+    told = json.loads(done.stdout)
+    prompts, photos = told["wrong"]
+    assert prompts.startswith("DEMO_STRICT is set, but the telephone prompts cannot be had")
+    assert photos.startswith("DEMO_STRICT is set, but the photos cannot be had")
+    assert [event["label"] for event in told["events"]] == ["welcome"]
+    assert [len(each["boxes"]) for each in told["pictures"]] == [1, 0]
+    assert told["drawn"] == ["demo-output/announcement.png", "demo-output/photos.png"]
 
 
 def test_every_prompt_that_is_played_is_proved(tmp_path: Path) -> None:

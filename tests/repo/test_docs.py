@@ -37,6 +37,21 @@ def test_every_command_is_in_the_readme_and_has_help(name: str) -> None:
     assert f"## sweepnet {name}" in COMMANDS
 
 
+def verbs_of_groups() -> list[tuple[str, str]]:
+    """`models show` and the like."""
+    import typer
+
+    every = typer.main.get_command(build([])).commands  # type: ignore[attr-defined]
+    return [(name, verb) for name in commands() for verb in getattr(every[name], "commands", ())]
+
+
+@pytest.mark.parametrize(("group", "verb"), verbs_of_groups())
+def test_every_verb_of_a_group_is_in_the_readme(group: str, verb: str) -> None:
+    """In the line that tells of its group."""
+    (told,) = [line for line in README.splitlines() if line.startswith(f"sweepnet {group} ")][:1]
+    assert re.search(rf"\b{verb}\b", told), told
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_in_the_docs(name: str) -> None:
     """As a flag and as a variable."""

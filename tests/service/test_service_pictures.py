@@ -125,3 +125,30 @@ def test_a_stream_takes_regions_of_single_pictures(finder: Any) -> None:
     wanted = config(region_of_interest=own)
     alone = finder.Detect(pb2.DetectRequest(config=wanted, image=png(PIXELS)))
     assert list(part.results) == list(alone.results)
+
+
+WRONG_OPENINGS = {
+    "config: the first message held nothing; expected the configuration": [],
+    "config: the first message held image; expected the configuration": [
+        pb2.StreamingDetectRequest(image=b"x")
+    ],
+    "config: the first message held an empty message": [pb2.StreamingDetectRequest()],
+    "content: got config; expected image or picture": [
+        pb2.StreamingDetectRequest(config=config()),
+        pb2.StreamingDetectRequest(config=config()),
+    ],
+    "content: got an empty message; expected image or picture": [
+        pb2.StreamingDetectRequest(config=config()),
+        pb2.StreamingDetectRequest(),
+    ],
+    "no model named 'detectors/nope'": [
+        pb2.StreamingDetectRequest(config=pb2.DetectConfig(detectors=["detectors/nope"]))
+    ],
+}
+
+
+@pytest.mark.parametrize("words", WRONG_OPENINGS)
+def test_a_stream_that_begins_wrongly_is_told_what_was_wrong(finder: Any, words: str) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        list(finder.StreamingDetect(iter(WRONG_OPENINGS[words]), timeout=20))
+    assert words in str(caught.value)

@@ -27,19 +27,18 @@ from sweepnet.errors import (
     SweepnetError,
     TimedOut,
 )
+from sweepnet.inputs import ChannelChunk, Gap, Picture
 from sweepnet.listening import Listening
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
 from sweepnet.results import (
     Aggregate,
     Area,
     Box,
-    ChannelChunk,
     ChannelSummary,
     ChannelUpdate,
     Detections,
     Event,
     Features,
-    Gap,
     Model,
     Network,
     NetworkLayer,
@@ -89,6 +88,7 @@ __all__ = [
     "NotFound",
     "OpenedDetector",
     "OperatingPoint",
+    "Picture",
     "PictureExplanation",
     "ScoreMap",
     "Scored",

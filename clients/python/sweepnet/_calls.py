@@ -34,6 +34,7 @@ def _call(path: str, request: Any, response: Any) -> Call[Any, Any]:
 
 
 _SPOTTER = "/sweepnet.v1.KeywordSpotterService/"
+_FINDER = "/sweepnet.v1.ImageDetectorService/"
 _OPERATIONS = "/google.longrunning.Operations/"
 
 STREAMING_SPOT: Call[
@@ -44,9 +45,23 @@ STREAMING_SPOT: Call[
     keyword_spotter_pb2.StreamingSpotResponse,
 )
 DETECT: Call[image_detector_pb2.DetectRequest, image_detector_pb2.DetectResponse] = _call(
-    "/sweepnet.v1.ImageDetectorService/Detect",
+    f"{_FINDER}Detect",
     image_detector_pb2.DetectRequest,
     image_detector_pb2.DetectResponse,
+)
+BATCH_DETECT: Call[
+    image_detector_pb2.BatchDetectRequest, image_detector_pb2.BatchDetectResponse
+] = _call(
+    f"{_FINDER}BatchDetect",
+    image_detector_pb2.BatchDetectRequest,
+    image_detector_pb2.BatchDetectResponse,
+)
+STREAMING_DETECT: Call[
+    image_detector_pb2.StreamingDetectRequest, image_detector_pb2.StreamingDetectResponse
+] = _call(
+    f"{_FINDER}StreamingDetect",
+    image_detector_pb2.StreamingDetectRequest,
+    image_detector_pb2.StreamingDetectResponse,
 )
 LIST_MODELS: Call[model_pb2.ListModelsRequest, model_pb2.ListModelsResponse] = _call(
     "/sweepnet.v1.ModelService/ListModels",
@@ -87,6 +102,7 @@ HEALTH: Call[None, bool] = Call(
 )
 
 UNCHANGING = (
-    *(DETECT, LIST_MODELS, GET_MODEL, GET_OPERATION, WAIT_OPERATION, LIST_OPERATIONS, HEALTH),
+    *(DETECT, BATCH_DETECT, LIST_MODELS, GET_MODEL),
+    *(GET_OPERATION, WAIT_OPERATION, LIST_OPERATIONS, HEALTH),
 )
 """Unary calls that change nothing: gRPC may make them again where the server was away."""

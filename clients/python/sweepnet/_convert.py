@@ -1,6 +1,6 @@
-"""Between the wire and the client's records: words, pictures, explanations.
+"""Between the wire and the client's records: words, and what their scores were made from.
 
-Only this module, `_convert_models` and `_calls` see the contract's classes.
+Only this module, `_convert_pictures`, `_convert_models` and `_calls` see the contract's classes.
 """
 
 from __future__ import annotations
@@ -11,32 +11,22 @@ from typing import Any
 
 from sweepnet._checks import checked
 from sweepnet.errors import InvalidInput
-from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
+from sweepnet.inputs import ChannelChunk, Gap
+from sweepnet.options import SpotOptions, StreamOptions
 from sweepnet.results import (
     Aggregate,
-    Area,
-    Box,
-    ChannelChunk,
     ChannelSummary,
     ChannelUpdate,
-    Detections,
     Event,
     Features,
-    Gap,
     OpenedDetector,
-    PictureExplanation,
-    ScoreMap,
     SpotExplanation,
     SpotOpened,
     SpotSummary,
     SpotUpdate,
     WindowScore,
 )
-from sweepnet_protos.v1 import (
-    audio_pb2,
-    image_detector_pb2,
-    keyword_spotter_pb2,
-)
+from sweepnet_protos.v1 import audio_pb2, keyword_spotter_pb2
 
 
 def resource(name: str) -> str:
@@ -232,84 +222,8 @@ def summary(told: keyword_spotter_pb2.SpotSummary) -> SpotSummary:
             _aggregates(each.aggregates),
             _events(each.events, each.channel, each.detector, rate_hz),
             each.window_count,
+            each.sample_count / rate_hz,
         )
         for each in told.channels
     )
     return SpotSummary(told.sample_count / rate_hz, channels)
-
-
-def detect_request(image: bytes, options: DetectOptions) -> image_detector_pb2.DetectRequest:
-    """One picture, and what to look for in it."""
-    checked(options, DetectOptions)
-    config = image_detector_pb2.DetectConfig(
-        detectors=map(resource, options.get("detectors", ())),
-        thresholds=options.get("thresholds", {}),
-        overlap_iou=options.get("overlap_iou", 0.0),
-        max_boxes=options.get("max_boxes", 0),
-        include_score_map=options.get("score_map", False),
-        include_explanations=options.get("explanations", False),
-        tile=options.get("tile", False),
-    )
-    region = options.get("region")
-    if region is not None:
-        config.region_of_interest.CopyFrom(image_detector_pb2.Area(**vars(region)))
-    return image_detector_pb2.DetectRequest(config=config, image=image)
-
-
-def detections(told: image_detector_pb2.DetectResponse) -> Detections:
-    """The answer to one picture, of all detectors together."""
-    boxes = [_box(box, result.detector) for result in told.results for box in result.boxes]
-    scores: dict[str, float] = {}
-    for result in told.results:
-        for label, score in result.scores.items():
-            scores[label] = max(score, scores.get(label, 0.0))
-    first = told.results[0]
-    maps = tuple(
-        _score_map(result.score_map, result.detector)
-        for result in told.results
-        if result.HasField("score_map")
-    )
-    explanations = tuple(
-        _picture_explanation(each, result.detector)
-        for result in told.results
-        for each in result.explanations
-    )
-    best_first = tuple(sorted(boxes, key=lambda box: -box.score))
-    return Detections(first.width_px, first.height_px, scores, best_first, maps, explanations)
-
-
-def _picture_explanation(
-    told: image_detector_pb2.PictureExplanation, detector: str
-) -> PictureExplanation:
-    return PictureExplanation(
-        told.label,
-        told.score,
-        _area(told.receptive_field),
-        _area(told.effective_field),
-        _score_map(told.relevance, detector),
-        detector,
-    )
-
-
-def _area(told: image_detector_pb2.Area) -> Area:
-    return Area(told.x_min_px, told.y_min_px, told.x_max_px, told.y_max_px)
-
-
-def _box(told: image_detector_pb2.Box, detector: str) -> Box:
-    corners = tuple((corner.x_px, corner.y_px) for corner in told.corners_px)
-    edges = (told.x_min_px, told.y_min_px, told.x_max_px, told.y_max_px)
-    return Box(told.label, told.score, *edges, corners, detector)
-
-
-def _score_map(told: image_detector_pb2.ScoreMap, detector: str) -> ScoreMap:
-    return ScoreMap(
-        detector,
-        told.row_count,
-        told.column_count,
-        tuple(told.labels),
-        tuple(told.scores),
-        told.step_x_px,
-        told.step_y_px,
-        told.start_x_px,
-        told.start_y_px,
-    )

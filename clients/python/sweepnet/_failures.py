@@ -109,18 +109,22 @@ def _reason(words: str) -> str:
     return words.rpartition("OPENSSL_internal:")[2].removesuffix(": OK")
 
 
-def _details(error: Any, full: bool) -> tuple[str, float | None]:
-    """The server's name for the kind of error, and when to try again, from its google.rpc
-    details; of a call that gRPC itself refused because the server is full: soon.
+def _details(error: Any, full: bool) -> tuple[str, float | None, str]:
+    """The server's name for the kind of error, when to try again, and which part of the request
+    was wrong, from its google.rpc details; of a call that gRPC itself refused because the server
+    is full: soon.
     """
-    reason, retry_after_s = "", 0.0 if full else None
+    reason, retry_after_s, field = "", 0.0 if full else None, ""
     information, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    wrong = error_details_pb2.BadRequest()
     for detail in _all_details(error):
         if detail.Unpack(information):
             reason = str(information.reason)
         elif detail.Unpack(retry):
             retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
-    return reason, retry_after_s
+        elif detail.Unpack(wrong) and wrong.field_violations:
+            field = str(wrong.field_violations[0].field)
+    return reason, retry_after_s, field
 
 
 def _all_details(error: Any) -> Iterable[Any]:

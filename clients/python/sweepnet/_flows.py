@@ -6,14 +6,16 @@ result; `Client` and `AsyncClient` differ only in how they drive it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from sweepnet import _calls, _convert, _convert_models
+from sweepnet import _calls, _convert_models, _convert_pictures
 from sweepnet._calls import Call
+from sweepnet._pictures import Pictures
 from sweepnet._sources import Source, picture_bytes
+from sweepnet.inputs import Picture
 from sweepnet.options import DetectOptions
-from sweepnet.results import Detections, Model, Training
+from sweepnet.results import Detections, Model, Scored, Training
 
 
 class Step(NamedTuple):
@@ -35,8 +37,21 @@ def ready() -> Flow[bool]:
 
 def detect(source: Source, options: DetectOptions) -> Flow[Detections]:
     """Boxes and scores of a picture."""
-    request = _convert.detect_request(picture_bytes(source), options)
-    return _convert.detections((yield Step(_calls.DETECT, request, options.get("timeout_s"))))
+    request = _convert_pictures.detect_request(picture_bytes(source), options)
+    answer = yield Step(_calls.DETECT, request, options.get("timeout_s"))
+    return _convert_pictures.detections(answer.results)
+
+
+def detect_batch(
+    pictures: Iterable[Source | Picture], options: DetectOptions
+) -> Flow[tuple[Scored, ...]]:
+    """Boxes and scores of several pictures, in their order."""
+    batch = Pictures(pictures, options)
+    sent = [message for each in pictures if (message := batch.message(each)) is not None]
+    request = _convert_pictures.batch_request(sent, options)
+    told = yield Step(_calls.BATCH_DETECT, request, options.get("timeout_s"))
+    found = [scored for answer in told.answers for scored in batch.take(answer)]
+    return (*found, *batch.end())
 
 
 def models() -> Flow[tuple[Model, ...]]:

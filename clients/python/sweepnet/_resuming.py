@@ -18,11 +18,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
 
-from sweepnet._streams import Piece
+from sweepnet._streams import Form, Piece
 from sweepnet.errors import InvalidInput
+from sweepnet.inputs import Gap
 from sweepnet.options import StreamOptions
-from sweepnet.results import ChannelUpdate, Event, Features, Gap, SpotOpened, SpotUpdate
+from sweepnet.results import ChannelUpdate, Event, Features, SpotOpened, SpotUpdate
 
+Kept = bytes | Gap
 SAMPLE_BYTES: Mapping[str, int] = {"LINEAR16": 2, "FLOAT32": 4, "MULAW": 1, "ALAW": 1}
 LONGEST_EVENT_S = 3.0
 """A run of windows above threshold and the refractory time after it, with room to spare."""
@@ -57,28 +59,31 @@ class Tape:
     """The last chunks of a stream, by number from 0; the older ones are forgotten."""
 
     def __init__(self, options: StreamOptions) -> None:
-        encoding = str(options.get("encoding", "LINEAR16")).upper()
-        if encoding not in SAMPLE_BYTES:
+        self._form = form = Form.of(options)
+        if form.encoding not in SAMPLE_BYTES:
             raise InvalidInput(
-                f"encoding: got {encoding!r}; listening takes samples: {', '.join(SAMPLE_BYTES)}"
+                f"encoding: got {form.encoding!r}; "
+                f"listening takes samples: {', '.join(SAMPLE_BYTES)}"
             )
-        self._frame_bytes = SAMPLE_BYTES[encoding] * max(1, options.get("channel_count", 1))
+        self._frame_bytes = SAMPLE_BYTES[form.encoding] * form.channel_count
         self._end = self._origin = options.get("start_sample", 0)
         self._first = 0
-        self._chunks: deque[tuple[int, Piece]] = deque()
+        self._chunks: deque[tuple[int, Kept]] = deque()
 
-    def add(self, chunk: Piece) -> Piece:
-        """The chunk, which is kept."""
+    def add(self, given: Piece) -> Kept:
+        """The chunk, which is kept, an array as its bytes."""
+        chunk = self._form.plain(given)
         if not isinstance(chunk, bytes | bytearray | memoryview | Gap):
             raise InvalidInput(
-                f"got a chunk of {type(chunk).__name__}; expected bytes of samples, or Gap"
+                f"got a chunk of {type(chunk).__name__}; expected bytes or an array of samples, "
+                "or Gap"
             )
         kept = chunk if isinstance(chunk, Gap) else bytes(chunk)
         self._chunks.append((self._end, kept))
         self._end += self._length(kept)
         return kept
 
-    def chunk(self, number: int) -> Piece | None:
+    def chunk(self, number: int) -> Kept | None:
         """A chunk that is kept; None for the one that is still to come."""
         at = number - self._first
         # The sender of a lost connection may ask for one that is gone: any will do for it.
@@ -114,7 +119,7 @@ class Tape:
             if isinstance(chunk, Gap):
                 self._origin = at + chunk.sample_count
 
-    def _length(self, chunk: Piece) -> int:
+    def _length(self, chunk: Kept) -> int:
         if isinstance(chunk, Gap):
             return chunk.sample_count
         return len(chunk) // self._frame_bytes

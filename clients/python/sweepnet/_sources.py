@@ -1,4 +1,4 @@
-"""What a caller may name as audio or a picture: a path, bytes, or an open binary file."""
+"""What a caller may name as audio or a picture: a path, bytes, an open binary file, an array."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
+from sweepnet import _arrays
+from sweepnet._arrays import Array
 from sweepnet.errors import InvalidInput, NotFound
 
-Source = str | os.PathLike[str] | bytes | BinaryIO
+Source = str | os.PathLike[str] | bytes | BinaryIO | Array
 SourceKind = Literal["audio", "picture"]
 CHUNK_BYTES = 1 << 17
 WIDEST_SAMPLE_BYTES = 4
@@ -24,23 +26,26 @@ PICTURE_SUFFIXES = {
 
 @contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
-    """The source open for reading, closed again if it was not open; NotFound or InvalidInput."""
+    """The source, no array, open for reading; closed again if it was not open.
+
+    Raises NotFound or InvalidInput.
+    """
     if isinstance(source, bytes | bytearray | memoryview):
         yield io.BytesIO(source)
     elif isinstance(source, str | os.PathLike):
         with _file(source) as file:
             yield file
     else:
-        _readable(source)
-        yield source
+        yield _readable(source)
 
 
-def _readable(source: object) -> None:
+def _readable(source: object) -> BinaryIO:
     if not callable(getattr(source, "read", None)):
         raise InvalidInput(
             f"got {source!r:.80} as a source; expected a path, the bytes of a file, "
-            "or a file opened in binary mode"
+            "a file opened in binary mode, or an array of NumPy"
         )
+    return cast("BinaryIO", source)
 
 
 def _file(source: str | os.PathLike[str]) -> BinaryIO:
@@ -66,7 +71,9 @@ def chunks(file: BinaryIO, channel_count: int = 1) -> Iterator[bytes]:
 
 
 def picture_bytes(source: Source) -> bytes:
-    """All bytes of a source."""
+    """The bytes of a picture file; pixels of an array become one."""
+    if _arrays.is_array(source):
+        return _arrays.png(source)
     with opened(source) as file:
         return file.read()
 
@@ -75,7 +82,7 @@ def name_of(source: Source) -> str:
     """How to call a source in results: its path, or what else it is."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
-    return str(getattr(source, "name", "bytes"))
+    return str(getattr(source, "name", "array" if _arrays.is_array(source) else "bytes"))
 
 
 def is_picture(source: Source, kind: SourceKind | None = None) -> bool:
@@ -84,10 +91,12 @@ def is_picture(source: Source, kind: SourceKind | None = None) -> bool:
         return kind == "picture"
     if isinstance(source, bytes | bytearray | memoryview):
         return _begins_as_picture(bytes(source[:16]))
+    if _arrays.is_array(source):
+        return _arrays.looks_like_picture(source)
     if not isinstance(source, str | os.PathLike):
-        _readable(source)
-        start = source.read(16)
-        source.seek(-len(start), os.SEEK_CUR)
+        file = _readable(source)
+        start = file.read(16)
+        file.seek(-len(start), os.SEEK_CUR)
         return _begins_as_picture(start)
     with opened(source) as file:
         start = file.read(16)

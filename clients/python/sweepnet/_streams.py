@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, cast
 
-from sweepnet import _convert
+from sweepnet import _arrays, _convert, _sources
+from sweepnet._arrays import Array
 from sweepnet._checks import checked
+from sweepnet._sources import Source
 from sweepnet.errors import InvalidInput, ServerFault
+from sweepnet.inputs import ChannelChunk, Gap
 from sweepnet.options import SpotOptions, StreamOptions
-from sweepnet.results import ChannelChunk, Gap, SpotOpened, SpotResult, SpotSummary, SpotUpdate
+from sweepnet.results import SpotOpened, SpotResult, SpotSummary, SpotUpdate
 
-Piece = bytes | Gap
+Piece = bytes | Array | Gap
 """All channels together."""
 Chunk = Piece | ChannelChunk | Sequence[ChannelChunk]
 
 
-class Replies:
-    """What the server has told of one stream so far."""
+@dataclass(frozen=True)
+class Form:
+    """What the bytes of a stream hold, into which arrays are turned."""
 
-    def __init__(self) -> None:
+    encoding: str
+    channel_count: int
+
+    @classmethod
+    def of(cls, options: StreamOptions) -> Form:
+        """The form that the options of a stream name."""
+        encoding = str(options.get("encoding", "LINEAR16")).upper()
+        return cls(encoding, max(1, options.get("channel_count", 1)))
+
+    def plain(self, chunk: Any) -> Any:
+        """The chunk with bytes for each array in it."""
+        if _arrays.is_array(chunk):
+            return _arrays.samples(chunk, self.encoding, self.channel_count)
+        if isinstance(chunk, ChannelChunk):
+            return ChannelChunk(chunk.channel, Form(self.encoding, 1).plain(chunk.content))
+        return [*map(self.plain, chunk)] if isinstance(chunk, list | tuple) else chunk
+
+
+class Replies:
+    """One stream: what to send for a chunk, and what the server has told so far."""
+
+    def __init__(self, options: StreamOptions) -> None:
+        self._form = Form.of(options)
         self.opened: SpotOpened | None = None
         self.summary: SpotSummary | None = None
         self.failure: BaseException | None = None
@@ -44,22 +72,38 @@ class Replies:
         if self.summary is None:
             raise ServerFault("the server ended the stream without a summary")
 
+    def request(self, chunk: Chunk) -> Any:
+        """A message behind the first."""
+        return _convert.audio_request(self._form.plain(chunk))
+
     def requests(self, chunks: Iterable[Chunk]) -> Iterator[Any]:
         """Messages behind the first; a failure of the caller's chunks is kept for the reader."""
         try:
             for chunk in chunks:
-                yield _convert.audio_request(chunk)
+                yield self.request(chunk)
         except GeneratorExit:
             raise
         except BaseException as error:  # SystemExit too: gRPC's thread would swallow it
             self.failure = error
 
 
-def of_file(options: SpotOptions) -> StreamOptions:
-    """Options of the stream that carries a whole file."""
+@contextmanager
+def recorded(
+    source: Source, options: SpotOptions
+) -> Iterator[tuple[StreamOptions, Iterator[bytes]]]:
+    """Options and chunks of the stream that carries a whole recording."""
     checked(options, SpotOptions)
-    fixed: StreamOptions = {"encoding": "CONTAINER", "replies": "aggregates"}
-    return cast("StreamOptions", {**fixed, **options})
+    if _arrays.is_array(source):
+        given = str(options["encoding"]).upper() if "encoding" in options else None
+        encoding = _arrays.encoding_of(source, given)
+        count = options.get("channel_count", _arrays.channels_of(source))
+        whole: dict[str, Any] = {**options, "encoding": encoding, "channel_count": count}
+        source = _arrays.samples(source, encoding, count)
+    else:
+        whole = {"encoding": "CONTAINER", **options}
+    with _sources.opened(source) as file:
+        chunks = _sources.chunks(file, whole.get("channel_count", 1))
+        yield cast("StreamOptions", {"replies": "aggregates", **whole}), chunks
 
 
 def result(replies: Replies, updates: Sequence[SpotUpdate]) -> SpotResult:

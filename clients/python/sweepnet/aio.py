@@ -10,15 +10,17 @@ from typing import Any, TypeVar, Unpack
 
 import grpc
 
-from sweepnet import _calls, _convert, _flows, _many, _sources, _streams
+from sweepnet import _calls, _convert, _convert_pictures, _flows, _many, _sources, _streams
 from sweepnet._channel import DEFAULT_ADDRESS, Tls, metadata, opened
 from sweepnet._failures import failure, translated
 from sweepnet._flows import Flow, Step
+from sweepnet._pictures import Pictures
 from sweepnet._sources import Source, SourceKind
 from sweepnet._streams import Chunk, Piece, Replies
 from sweepnet.aio_listening import AsyncListening, awaited
-from sweepnet.client import Client
+from sweepnet.client import Client, SpotStream
 from sweepnet.errors import Cancelled, SweepnetError
+from sweepnet.inputs import Picture
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
 from sweepnet.results import (
     Detections,
@@ -50,9 +52,7 @@ class AsyncClient:
         self._channel = opened(address, tls, grpc.aio.insecure_channel, grpc.aio.secure_channel)
 
     async def spot(self, source: Source, **options: Unpack[SpotOptions]) -> SpotResult:
-        with _sources.opened(source) as file:
-            whole = _streams.of_file(options)
-            chunks = _sources.chunks(file, whole.get("channel_count", 1))
+        with _streams.recorded(source, options) as (whole, chunks):
             async with AsyncSpotStream(
                 self._channel, self.address, whole, chunks, self._metadata
             ) as stream:
@@ -81,6 +81,18 @@ class AsyncClient:
 
     async def detect(self, source: Source, **options: Unpack[DetectOptions]) -> Detections:
         return await self._run(_flows.detect(source, options))
+
+    async def detect_batch(
+        self, pictures: Iterable[Source | Picture], **options: Unpack[DetectOptions]
+    ) -> tuple[Scored, ...]:
+        return await self._run(_flows.detect_batch(pictures, options))
+
+    def detect_stream(
+        self,
+        pictures: Iterable[Source | Picture] | AsyncIterable[Source | Picture],
+        **options: Unpack[DetectOptions],
+    ) -> AsyncIterator[Scored]:
+        return self._looked(Pictures(pictures, options), pictures, options.get("timeout_s"))
 
     async def score_many(
         self,
@@ -160,6 +172,27 @@ class AsyncClient:
         except SweepnetError as error:
             return Scored(name, error=error.message)
 
+    async def _looked(
+        self,
+        sent: Pictures,
+        pictures: Iterable[Source | Picture] | AsyncIterable[Source | Picture],
+        timeout_s: float | None,
+    ) -> AsyncIterator[Scored]:
+        call = _calls.STREAMING_DETECT
+        method = self._channel.stream_stream(call.path, call.encode, call.decode)
+        with translated(self.address):
+            answers: Any = method(
+                _messages(sent, pictures), timeout=timeout_s, metadata=self._metadata
+            )
+            try:
+                async for answer in answers:
+                    for scored in sent.take(answer):
+                        yield scored
+            finally:
+                answers.cancel()
+        for scored in sent.end():
+            yield scored
+
     async def _run(self, flow: Flow[T]) -> T:
         try:
             step = next(flow)
@@ -176,6 +209,19 @@ class AsyncClient:
             return await method(request, timeout=timeout_s, metadata=self._metadata)
 
 
+async def _messages(
+    sent: Pictures, pictures: Iterable[Source | Picture] | AsyncIterable[Source | Picture]
+) -> AsyncIterator[Any]:
+    """As `Pictures.requests`, of pictures that may have to be awaited."""
+    yield sent.opening
+    try:
+        async for given in awaited(pictures):
+            if (message := sent.message(given)) is not None:
+                yield _convert_pictures.stream_picture(message)
+    except Exception as error:
+        sent.failure = error
+
+
 class AsyncSpotStream:
     """A live stream, as `SpotStream`, in an `async with` statement and iterated by `async for`."""
 
@@ -187,7 +233,7 @@ class AsyncSpotStream:
         chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None,
         metadata: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        self.replies = Replies()
+        self.replies = Replies(options)
         self._address, self._metadata = address, metadata
         self._waiting: asyncio.Queue[Chunk | None] = asyncio.Queue(WAITING_CHUNKS)
         self._ended = chunks is not None
@@ -262,7 +308,7 @@ class AsyncSpotStream:
         yield config
         try:
             async for chunk in self._sent() if chunks is None else awaited(chunks):
-                yield _convert.audio_request(chunk)
+                yield self.replies.request(chunk)
         except Exception as error:
             self.replies.failure = error
 
@@ -290,12 +336,12 @@ class AsyncSpotStream:
         return ValueError("the stream has ended")
 
 
-def _inherit_documentation() -> None:
+def _inherit_documentation(kind: type, twin: type) -> None:
     """Each method is described once, at its synchronous twin."""
-    for name, method in vars(AsyncClient).items():
-        twin = getattr(Client, name, None)
-        if callable(method) and not name.startswith("_") and twin is not None:
-            method.__doc__ = twin.__doc__
+    for name, method in vars(kind).items():
+        if not name.startswith("_"):
+            method.__doc__ = vars(twin)[name].__doc__
 
 
-_inherit_documentation()
+_inherit_documentation(AsyncClient, Client)
+_inherit_documentation(AsyncSpotStream, SpotStream)

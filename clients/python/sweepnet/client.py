@@ -16,9 +16,11 @@ from sweepnet import _calls, _convert, _flows, _many, _sources, _streams
 from sweepnet._channel import DEFAULT_ADDRESS, Tls, metadata, opened
 from sweepnet._failures import failure, translated
 from sweepnet._flows import Flow, Step
+from sweepnet._pictures import Pictures
 from sweepnet._sources import Source, SourceKind
 from sweepnet._streams import Chunk, Piece, Replies
 from sweepnet.errors import SweepnetError
+from sweepnet.inputs import Picture
 from sweepnet.listening import Listening
 from sweepnet.options import DetectOptions, SpotOptions, StreamOptions
 from sweepnet.results import (
@@ -59,11 +61,11 @@ class Client:
 
         Raw samples need their `encoding`, and `rate_hz` and `channel_count` where not the default.
         """
-        with _sources.opened(source) as file:
-            whole = _streams.of_file(options)
-            chunks = _sources.chunks(file, whole.get("channel_count", 1))
-            with SpotStream(self._channel, self.address, whole, chunks, self._metadata) as stream:
-                return _streams.result(stream.replies, list(stream))
+        with (
+            _streams.recorded(source, options) as (whole, chunks),
+            SpotStream(self._channel, self.address, whole, chunks, self._metadata) as stream,
+        ):
+            return _streams.result(stream.replies, list(stream))
 
     def stream(
         self, chunks: Iterable[Chunk] | None = None, **options: Unpack[StreamOptions]
@@ -102,6 +104,26 @@ class Client:
     def detect(self, source: Source, **options: Unpack[DetectOptions]) -> Detections:
         """Objects in a picture: a path, the bytes of a picture file, or an open one."""
         return self._run(_flows.detect(source, options))
+
+    def detect_batch(
+        self, pictures: Iterable[Source | Picture], **options: Unpack[DetectOptions]
+    ) -> tuple[Scored, ...]:
+        """Objects in a few pictures, by one call: what fits into a message of the server.
+
+        One that cannot be read comes with its error. `Picture(source, region)` has a region of
+        its own.
+        """
+        return self._run(_flows.detect_batch(pictures, options))
+
+    def detect_stream(
+        self, pictures: Iterable[Source | Picture], **options: Unpack[DetectOptions]
+    ) -> Iterator[Scored]:
+        """Objects in any number of pictures over one call, such as the frames of a camera.
+
+        Each is sent as it comes and answered in its turn; one that cannot be read yields its error,
+        and the others go on. Closing the iterator ends the call.
+        """
+        return self._looked(Pictures(pictures, options), pictures, options.get("timeout_s"))
 
     def score_many(
         self,
@@ -185,6 +207,20 @@ class Client:
     ) -> None:
         self.close()
 
+    def _looked(
+        self, sent: Pictures, pictures: Iterable[Source | Picture], timeout_s: float | None
+    ) -> Iterator[Scored]:
+        call = _calls.STREAMING_DETECT
+        method = self._channel.stream_stream(call.path, call.encode, call.decode)
+        with translated(self.address):
+            answers = method(sent.requests(pictures), timeout=timeout_s, metadata=self._metadata)
+            try:
+                for answer in answers:
+                    yield from sent.take(answer)
+            finally:
+                answers.cancel()
+        yield from sent.end()
+
     def _run(self, flow: Flow[T]) -> T:
         try:
             step = next(flow)
@@ -220,7 +256,7 @@ class SpotStream:
         chunks: Iterable[Chunk] | None,
         metadata: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        self.replies = Replies()
+        self.replies = Replies(options)
         self._address, self._metadata = address, metadata
         self._waiting: queue.Queue[Chunk | None] = queue.Queue(WAITING_CHUNKS)
         self._ended = chunks is not None

@@ -23,14 +23,22 @@ from __future__ import annotations
 class SweepnetError(Exception):
     """The root; `reason` is the server's name for the kind of error, "" where there is none.
 
-    `retry_after_s` is when the same call may succeed, where the server says so; else None.
+    `retry_after_s` is when the same call may succeed, where the server says so; else None. `field`
+    is the part of the request that was wrong, such as "audio_format.sample_rate_hz"; else "".
     """
 
-    def __init__(self, message: str, reason: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        reason: str = "",
+        retry_after_s: float | None = None,
+        field: str = "",
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.field = field
 
 
 class InvalidInput(SweepnetError):

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from sweepnet.errors import FailedPrecondition, InvalidInput, MissingPackage
-from sweepnet.results import Gap
+from sweepnet.inputs import Gap
 
 CHUNK_S = 0.08
 KEPT_S = 120.0

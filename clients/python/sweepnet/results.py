@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 Kind = Literal["keyword", "image"]
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Samples per channel that were lost, in place of a chunk of a live stream."""
-
-    sample_count: int
-
-
-@dataclass(frozen=True)
-class ChannelChunk:
-    """Samples of one channel, or a gap in it, of a stream whose channels do not tick together:
-    many microphones or calls on one connection, each on its own time line.
-    """
-
-    channel: int
-    content: bytes | Gap
 
 
 @dataclass(frozen=True)
@@ -184,6 +167,8 @@ class ChannelSummary:
     aggregates: tuple[Aggregate, ...]
     events: tuple[Event, ...]
     window_count: int
+    duration_s: float = 0.0
+    """Of this channel, gaps included; channels that come each by themselves may differ."""
 
 
 @dataclass(frozen=True)
@@ -218,8 +203,10 @@ class Box:
     x_max_px: float
     y_max_px: float
     corners_px: tuple[tuple[float, float], ...]
-    """(x, y), clockwise from top left."""
+    """(x, y), clockwise from top left; of a turned box the edges just hold them."""
     detector: str = ""
+    key_points_px: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
+    """(x, y) by name, of a detector that tells key points; they may lie outside."""
 
 
 @dataclass(frozen=True)

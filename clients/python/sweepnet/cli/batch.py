@@ -18,11 +18,13 @@ from sweepnet.batch import Report, found, listed, score_archive, writing
 from sweepnet.batch.archive import PATIENCE_S
 from sweepnet.cli.connection import (
     Detectors,
+    FalseAlarms,
     Json,
     Models,
     Server,
     Thresholds,
     connected,
+    rate,
     thresholds,
 )
 from sweepnet.cli.ending import FAILED
@@ -30,7 +32,6 @@ from sweepnet.cli.meter import metered
 from sweepnet.cli.output import print_json
 from sweepnet.cli.plan import KINDS, planned
 from sweepnet.cli.raw import Raw, parsed
-from sweepnet.cli.spot import rate
 from sweepnet.errors import InvalidInput, NotFound, SweepnetError
 from sweepnet.options import SpotOptions
 from sweepnet.records import Rows
@@ -92,13 +93,7 @@ def batch(
     ] = PATIENCE_S,
     detector: Detectors = None,
     threshold: Thresholds = None,
-    false_alarms_per_hour: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="Thresholds at which a word may be told falsely so often in an hour of speech.",
-        ),
-    ] = None,
+    false_alarms_per_hour: FalseAlarms = None,
     raw: Raw = None,
     as_json: Json = False,
     server: Server = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import typer
 
 from sweepnet import Client, Tls, embedded_server
 from sweepnet.errors import InvalidInput, ServerUnavailable
+from sweepnet.options import SpotOptions
 
 Server = Annotated[
     str | None,
@@ -44,6 +46,15 @@ Thresholds = Annotated[
         metavar="X|LABEL=X",
         help="Score (0..1) from which a label counts: X for all labels in use, LABEL=X for one, "
         "which goes before; the detector's own by default.",
+    ),
+]
+
+FalseAlarms = Annotated[
+    float | None,
+    typer.Option(
+        "--false-alarms-per-hour",
+        metavar="X",
+        help="Thresholds at which a label may be told falsely so often in an hour of speech.",
     ),
 ]
 
@@ -128,6 +139,18 @@ def thresholds(given: Sequence[str] | None) -> Wanted:
         else:
             every = value
     return Wanted(every, of_label)
+
+
+def rate(false_alarms_per_hour: float | None) -> SpotOptions:
+    """The option as the client takes it; raises BadParameter."""
+    if false_alarms_per_hour is None:
+        return {}
+    if not 0 < false_alarms_per_hour < math.inf:
+        raise typer.BadParameter(
+            f"got {false_alarms_per_hour:g}; expected false alarms in an hour, above 0",
+            param_hint="--false-alarms-per-hour",
+        )
+    return {"false_alarms_per_hour": false_alarms_per_hour}
 
 
 def _score(text: str) -> float | None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sweepnet.cli.asking import Yes, confirmed
 from sweepnet.cli.connection import Json
 from sweepnet.cli.ending import clear_ending
 from sweepnet.cli.jobs import NeededServer, OwnServer, needed, workshop_of
@@ -41,10 +42,13 @@ def data(called: typer.Context, server: OwnServer = None, as_json: Json = False)
 def delete(
     name: Annotated[str, typer.Argument(help="The data set, as `sweepnet data` lists it.")],
     server: NeededServer,
+    yes: Yes = False,
 ) -> None:
     """Delete a data set and all its files; not while a training learns from it."""
+    confirmed(f"delete {name} with all its files", yes)
     with workshop_of(server) as workshop:
         workshop.delete_data_set(name)
+    print(f"{name} is deleted")
 
 
 app.callback()(clear_ending(data))

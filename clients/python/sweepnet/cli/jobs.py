@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from sweepnet.cli.asking import Yes, confirmed
 from sweepnet.cli.connection import Json, connected
 from sweepnet.cli.ending import FAILED, clear_ending
 from sweepnet.cli.output import new_table, print_json, show
@@ -104,10 +105,12 @@ def log(name: Name, server: NeededServer) -> None:
         print(workshop.log(name), end="")
 
 
-def delete(name: Name, server: NeededServer) -> None:
+def delete(name: Name, server: NeededServer, yes: Yes = False) -> None:
     """Forget a job that has ended, with what it kept to go on from."""
+    confirmed(f"forget {name}, and what it kept to go on from", yes)
     with workshop_of(server) as workshop:
         workshop.forget(name)
+    print(f"{bare(name)} is forgotten")
 
 
 app.callback()(clear_ending(jobs))

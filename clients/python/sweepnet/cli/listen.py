@@ -13,17 +13,18 @@ from rich.console import Console
 from sweepnet import Client, Event, Gap
 from sweepnet.cli.connection import (
     Detectors,
+    FalseAlarms,
     Json,
     Models,
     Server,
     Thresholds,
     connected,
+    rate,
     thresholds,
 )
 from sweepnet.cli.output import new_table, print_json, show
 from sweepnet.cli.raw import Raw, RawFormat, parsed
 from sweepnet.cli.scores import ScoreLine
-from sweepnet.cli.spot import rate
 from sweepnet.microphone import CHUNK_S, Microphone, devices
 from sweepnet.options import SpotOptions, StreamOptions
 from sweepnet.records import event_record
@@ -54,13 +55,7 @@ def listen(
     ] = 60.0,
     detector: Detectors = None,
     threshold: Thresholds = None,
-    false_alarms_per_hour: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="Thresholds at which a label may be told falsely so often in an hour of speech.",
-        ),
-    ] = None,
+    false_alarms_per_hour: FalseAlarms = None,
     as_json: Json = False,
     server: Server = None,
     models: Models = None,

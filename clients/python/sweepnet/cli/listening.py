@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from sweepnet import Client, Scored, SpotOpened, SpotUpdate, _sources, _streams
+from sweepnet import Client, Scored, SpotOpened, SpotUpdate, _streams
 from sweepnet.errors import ServerFault, SweepnetError
 from sweepnet.options import SpotOptions
 
@@ -36,14 +36,14 @@ def _listened(
     client: Client, name: str, options: SpotOptions, listeners: Sequence[Listener], keep: bool
 ) -> Scored:
     updates: list[SpotUpdate] = []
-    whole = _streams.of_file(options)
-    with _sources.opened(name) as file:
-        chunks = _sources.chunks(file, whole.get("channel_count", 1))
-        with client.stream(chunks, **whole) as stream:
-            for update in stream:
-                if stream.opened is None:
-                    raise ServerFault("the server sent news of a stream that it has not opened")
-                for listener in listeners:
-                    listener.hear(name, stream.opened, update)
-                updates += [update] if keep else []
-            return Scored(name, _streams.result(stream.replies, updates))
+    with (
+        _streams.recorded(name, options) as (whole, chunks),
+        client.stream(chunks, **whole) as stream,
+    ):
+        for update in stream:
+            if stream.opened is None:
+                raise ServerFault("the server sent news of a stream that it has not opened")
+            for listener in listeners:
+                listener.hear(name, stream.opened, update)
+            updates += [update] if keep else []
+        return Scored(name, _streams.result(stream.replies, updates))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,11 +15,13 @@ from sweepnet.cli import explaining
 from sweepnet.cli.clips import Clips
 from sweepnet.cli.connection import (
     Detectors,
+    FalseAlarms,
     Json,
     Models,
     Server,
     Thresholds,
     connected,
+    rate,
     thresholds,
 )
 from sweepnet.cli.explaining import Explain
@@ -45,13 +46,7 @@ def spot(
     models: Models = None,
     detector: Detectors = None,
     threshold: Thresholds = None,
-    false_alarms_per_hour: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="Thresholds at which a label may be told falsely so often in an hour of speech.",
-        ),
-    ] = None,
+    false_alarms_per_hour: FalseAlarms = None,
     channel: Annotated[
         list[int] | None, typer.Option(help="Channel to score, from 0; all by default.")
     ] = None,
@@ -84,18 +79,6 @@ def spot(
         for stage in stages:
             results = stage(results)
         print_scored(results, COLUMNS, _rows, spot_record, as_json)
-
-
-def rate(false_alarms_per_hour: float | None) -> SpotOptions:
-    """The option as the client takes it; raises BadParameter."""
-    if false_alarms_per_hour is None:
-        return {}
-    if not 0 < false_alarms_per_hour < math.inf:
-        raise typer.BadParameter(
-            f"got {false_alarms_per_hour:g}; expected false alarms in an hour, above 0",
-            param_hint="--false-alarms-per-hour",
-        )
-    return {"false_alarms_per_hour": false_alarms_per_hour}
 
 
 def outputs(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sweepnet.cli.asking import Yes, confirmed
 from sweepnet.cli.connection import Json, Models, Server, connected
 from sweepnet.cli.ending import FAILED, clear_ending
 from sweepnet.cli.jobs import NeededServer, followed, workshop_of
@@ -16,6 +17,7 @@ from sweepnet.workshop import LIVE, Version, Workshop
 
 Detector = Annotated[str, typer.Argument(help="Name of a detector, such as welcome.")]
 Numbered = Annotated[str, typer.Argument(help="A version, such as welcome/versions/3.")]
+Named = Annotated[str, typer.Argument(help="A version, such as welcome/versions/3, or a detector.")]
 Alias = Annotated[str, typer.Option("--alias", help="The alias to move.")]
 
 
@@ -84,10 +86,12 @@ def compare(
     raise typer.Exit(0 if good else FAILED)
 
 
-def delete(name: Numbered, server: Server = None, models: Models = None) -> None:
+def delete(name: Named, yes: Yes = False, server: Server = None, models: Models = None) -> None:
     """Delete a version that no alias names, or a detector with all its versions."""
+    confirmed(f"delete {name}" if "/versions/" in name else f"delete {name}, all versions", yes)
     with connected(server, models) as client:
         Workshop(client).delete_model(name)
+    print(f"{name} is deleted")
 
 
 def add_to(app: typer.Typer) -> None:

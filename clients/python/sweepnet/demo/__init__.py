@@ -6,15 +6,18 @@ back, and checks that against what is truly there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from sweepnet import Client, Detections, Event
-from sweepnet.cli.connection import Models, Server, connected
+from sweepnet.cli.connection import Json, Models, Server, connected
+from sweepnet.cli.output import print_json
 from sweepnet.drawing import MISSING, can_draw, prepare
+from sweepnet.records import detect_record, event_record
 
 from . import verdict
 from .announcement import Announcement, Placed
@@ -38,9 +41,14 @@ def demo(
         bool,
         typer.Option("--strict", envvar="DEMO_STRICT", help="Fail where a real input is missing."),
     ] = False,
+    as_json: Json = False,
 ) -> None:
-    """Hear a word in a live telephone announcement, see a flower in a photo."""
-    console = Console(highlight=False, soft_wrap=True)
+    """Hear a word in a live telephone announcement, see a flower in a photo.
+
+    Ends with 1 where what was found is not what is truly there. With --json all that came of it is
+    one object, and the words go to standard error.
+    """
+    console = Console(highlight=False, soft_wrap=True, stderr=as_json)
     if can_draw():
         # Before the listening: a folder that cannot be made is told of at once.
         out.mkdir(parents=True, exist_ok=True)
@@ -49,17 +57,19 @@ def demo(
     if server is None:
         console.print("server: a process of its own, started for this demo")
     with connected(server, models) as client:
-        complaints = _show(console, client, inputs, speed, out)
+        hearing = _listen(console, client, inputs.announcement, speed)
+        seen = [_look(console, client, picture) for picture in inputs.pictures]
+    drawn = _draw(console, inputs, hearing, seen, out)
+    complaints = _complaints(inputs, hearing, seen)
     if strict:
         complaints += [f"DEMO_STRICT is set, but {reason}" for reason in inputs.lacking]
+    if as_json:
+        print_json(_record(inputs, hearing, seen, drawn, complaints))
     _close(console, complaints, inputs.announcement)
 
 
-def _show(console: Console, client: Client, inputs: Inputs, speed: float, out: Path) -> list[str]:
-    """Play, show, draw; returns what was wrong."""
-    hearing = _listen(console, client, inputs.announcement, speed)
-    seen = [_look(console, client, picture) for picture in inputs.pictures]
-    _draw(console, inputs, hearing, seen, out)
+def _complaints(inputs: Inputs, hearing: Hearing, seen: Sequence[Detections]) -> list[str]:
+    """What was found beside what is truly there."""
     found_s = [(event.start_s, event.end_s) for event in hearing.events]
     complaints = verdict.heard(found_s, inputs.announcement.words_s)
     for picture, detections in zip(inputs.pictures, seen, strict=True):
@@ -99,11 +109,11 @@ def _look(console: Console, client: Client, picture: Picture) -> Detections:
 
 def _draw(
     console: Console, inputs: Inputs, hearing: Hearing, seen: list[Detections], out: Path
-) -> None:
-    """Write the two PNG files, where matplotlib is installed."""
+) -> list[Path]:
+    """The two PNG files, written where matplotlib is installed."""
     if not can_draw():
         console.print(f"\nno pictures: {MISSING}", markup=False)
-        return
+        return []
     prepare()
     from . import figures
 
@@ -111,9 +121,30 @@ def _draw(
         figures.Sight(picture.path, picture.credit, detections)
         for picture, detections in zip(inputs.pictures, seen, strict=True)
     ]
-    figures.draw_hearing(inputs.announcement, hearing, out / "announcement.png")
-    figures.draw_sights(sights, out / "photos.png")
-    console.print(f"\npictures: {out / 'announcement.png'} and {out / 'photos.png'}")
+    drawn = [out / "announcement.png", out / "photos.png"]
+    figures.draw_hearing(inputs.announcement, hearing, drawn[0])
+    figures.draw_sights(sights, drawn[1])
+    console.print(f"\npictures: {drawn[0]} and {drawn[1]}")
+    return drawn
+
+
+def _record(
+    inputs: Inputs,
+    hearing: Hearing,
+    seen: Sequence[Detections],
+    drawn: Sequence[Path],
+    complaints: Sequence[str],
+) -> dict[str, Any]:
+    """All that came of it, ready for JSON."""
+    sights = zip(inputs.pictures, seen, strict=True)
+    return {
+        "recording": inputs.announcement.source,
+        "duration_s": inputs.announcement.duration_s,
+        "events": [event_record(event) for event in hearing.events],
+        "pictures": [{"source": str(each.path), **detect_record(told)} for each, told in sights],
+        "drawn": [str(path) for path in drawn],
+        "wrong": list(complaints),
+    }
 
 
 def _close(console: Console, complaints: list[str], announcement: Announcement) -> None:
