@@ -101,6 +101,12 @@ def test_what_the_trunks_phones_are_worth_is_told_to_words_that_come(
         out = retune(config, ignored)
     assert reading_in(model) is None
     assert reading_in(out) == reading
+    known, made = KeywordDetector.load(model), KeywordDetector.load(out)
+    assert made.operating_points == known.operating_points
+    for (_, old), (_, new) in zip(
+        leaves(modelfile.load(model).net), leaves(modelfile.load(out).net), strict=True
+    ):
+        assert np.array_equal(old, new)
 
     with pytest.raises(InvalidInput, match=r"sentences .* expected 20"):
         retune(RetuneConfig(model, tmp_path / "few.safetensors", sentences, phones=True), ignored)

@@ -38,7 +38,7 @@ def retune(
     phones: Annotated[
         bool,
         typer.Option(
-            "--phones", help="Tell anew too what the trunk's phones are worth for other words."
+            "--phones", help="Tell what the trunk's phones are worth for other words, no more."
         ),
     ] = False,
     note: Annotated[list[str] | None, typer.Option(help="For the card.")] = None,

@@ -21,7 +21,6 @@ from sweepnet_service.detectors.keyword.spelled import with_reading
 from sweepnet_service.detectors.keyword.trunk_source import taken_trunk
 from sweepnet_service.detectors.keyword.trunks.reading import (
     FEWEST_SENTENCES,
-    Reading,
     fitted_reading,
 )
 from sweepnet_service.detectors.keyword.trunks.speech import read_speech
@@ -34,8 +33,8 @@ from sweepnet_service.progress import Progress, Report
 class RetuneConfig:
     """Which model, and on what: the validation part of `data`, as training takes it or as a user
     keeps it; `synthesize` adds 100 voices. `label` may be left out where there is one. `phones`:
-    what the trunk's phones are worth (see `Reading`) is told anew too, from sentences of that part,
-    for words that are added to the model or stand on its trunk. `notes` go into the card.
+    scores and thresholds stay; what the trunk's phones are worth (see `Reading`) is told anew, for
+    words that are added to the model or stand on its trunk. `notes` go into the card.
     """
 
     model: Path
@@ -54,7 +53,16 @@ def retune(config: RetuneConfig, report: Report) -> Path:
     label = label_of(kept, config.label)
     if config.synthesize or config.phones:
         engines()
-    reading = reading_anew(config, kept, report) if config.phones else None
+    made = (read_anew if config.phones else tuned_anew)(config, kept, report)
+    told = card.with_part(made.card, label, lambda part: noted(part, config.notes))
+    card.save(replace(made, card=told), config.out)
+    report(Progress("done", 1, 1, 0.0, str(config.out)))
+    return config.out
+
+
+def tuned_anew(config: RetuneConfig, kept: KeywordDetector, report: Report) -> KeywordDetector:
+    """The model with scores and thresholds of a label anew, and figures of the test part."""
+    label = label_of(kept, config.label)
     report(Progress("tuning", 0, 2))
     sources = sources_of(config, label)
     heard = held_out(sources, kept)
@@ -65,8 +73,7 @@ def retune(config: RetuneConfig, report: Report) -> Path:
             f"holds {len(heard.words)} recordings of {label!r} and {others} without it in its "
             "validation part; expected both",
         )
-    # What loading folded would be other weights: the file's own network goes on.
-    plain = replace(kept, net=modelfile.load(config.model).net)
+    plain = as_filed(kept, config.model)
     detector = tuned(plain, label, heard.words, heard.speech, besides=heard.besides)
     report(Progress("tuning", 1, 2))
     figures = None
@@ -75,34 +82,39 @@ def retune(config: RetuneConfig, report: Report) -> Path:
     made = card.with_part(
         detector.card,
         label,
-        lambda part: noted(card.retuned(part, detector, label, figures, heard), config.notes),
+        lambda part: card.retuned(part, detector, label, figures, heard),
     )
-    card.save(with_reading(replace(detector, card=made), reading), config.out)
-    report(Progress("done", 1, 1, 0.0, str(config.out)))
-    return config.out
+    return replace(detector, card=made)
 
 
 def noted(part: dict[str, Any], notes: Sequence[str]) -> dict[str, Any]:
     """The card of a label with notes, each once, behind what it told before."""
+    if not notes:
+        return part
     told = [each for each in part["cautions"] if each not in notes]
     return {**part, "cautions": [*told, *notes]}
 
 
-def reading_anew(config: RetuneConfig, detector: KeywordDetector, report: Report) -> Reading:
-    """What the model's own trunk tells of words. Raises InvalidInput where it has none, or there is
-    too little to read.
+def read_anew(config: RetuneConfig, kept: KeywordDetector, report: Report) -> KeywordDetector:
+    """The model with what its trunk tells of words. Raises InvalidInput where it has no trunk, or
+    there is too little to read.
     """
     trunk, output = taken_trunk(config.model)
     rows = read_speech(config.data).part("validation")
     net = Sequential((*trunk.layers, output))
-    reading = fitted_reading(net, detector.features, rows, report)
+    reading = fitted_reading(net, kept.features, rows, report)
     if reading is None:
         raise InvalidInput(
             "data",
             f"holds {len(rows)} sentences in its validation part; expected {FEWEST_SENTENCES} or "
             "more with their text, for --phones",
         )
-    return reading
+    return with_reading(as_filed(kept, config.model), reading)
+
+
+def as_filed(detector: KeywordDetector, path: Path) -> KeywordDetector:
+    """The detector with the network of its file: what loading folded would be other weights."""
+    return replace(detector, net=modelfile.load(path).net)
 
 
 def label_of(detector: KeywordDetector, label: str) -> str:
