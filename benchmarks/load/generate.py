@@ -60,8 +60,9 @@ class Stream:
             # The echo server has nothing to open: it answers the first chunk.
             sending = asyncio.create_task(self._send(call))
             await self._read(call)
-        except grpc.aio.AioRpcError as error:
-            self._refused(error, asked_s)
+        except grpc.aio.AioRpcError:
+            # A message written into a call that was refused meanwhile fails with less to tell.
+            self._refused(await call.code(), await call.details(), asked_s)
         except asyncio.InvalidStateError:
             pass
         finally:
@@ -99,11 +100,11 @@ class Stream:
             ):
                 return
 
-    def _refused(self, error: Any, asked_s: float) -> None:
-        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+    def _refused(self, code: Any, details: str, asked_s: float) -> None:
+        if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             self._tally.refusals_s.append(time.perf_counter() - asked_s)
         else:
-            self._tally.failures.append(f"{error.code().name}: {error.details()}"[:200])
+            self._tally.failures.append(f"{code.name}: {details}"[:200])
 
 
 def noise(count: int) -> bytes:

@@ -38,9 +38,6 @@ MOST_HEARD_S = 24.0
 Not a time: what a second of audio takes falls with the number of streams, and a slow machine that
 took fewer of them would fall behind for ever."""
 LEAST_S = 0.05
-MANY, MOST_TOGETHER = 64, 512
-"""With many streams a step takes half of them at most: were all in one step, the event loop would
-wait for it, and the next step for the event loop."""
 
 
 @dataclass(eq=False)
@@ -135,13 +132,12 @@ class Batcher:
             while not (self._waiting or self._closed):
                 self._wake.wait()
         active = self.load.active
-        most = active // 2 if active >= MANY else MOST_TOGETHER
-        if active >= BUSY and len(self._waiting) < most:
+        if active >= BUSY and len(self._waiting) < active / 2:
             time.sleep(max(0.0, begun + INTERVAL_S - time.monotonic()))
         works: list[Work] = []
         with self._wake:
             room = MOST_HEARD_S
-            while self._waiting and len(works) < most and (room > 0 or not works):
+            while self._waiting and (room > 0 or not works):
                 work = self._waiting.popleft()
                 if not work.answer.cancelled():
                     works.append(work)

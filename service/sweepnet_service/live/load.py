@@ -15,7 +15,7 @@ from sweepnet_service.errors import Overloaded
 SPAN_S = 1.0
 FEWEST = 32
 """With fewer sessions heard, how long they waited tells nothing of how long more would."""
-MOST_BUSY = 0.75
+MOST_BUSY = 0.9
 """Share of the time that steps may take: the rest is for what comes unevenly."""
 MOST_UNHEARD = 256
 """Streams that may be opened before one of them is heard; more where more are heard already."""
@@ -23,27 +23,38 @@ MOST_UNHEARD = 256
 
 @dataclass
 class Span:
-    """What was seen in one span of time."""
+    """What was seen in one span of time. Steps are sums of powers of their audio and time, for a
+    line through them."""
 
     heard: set[Hashable] = field(default_factory=set)
     works: int = 0
     waited_s: float = 0.0
-    steps: int = 0
     late_s: float = 0.0
-    busy_s: float = 0.0
+    steps: int = 0
     audio_s: float = 0.0
+    busy_s: float = 0.0
+    audio_audio: float = 0.0
+    audio_busy: float = 0.0
 
     @property
     def latency_s(self) -> float:
         """From come to told, of the mean piece. What is told late had come late: the same thread
         does both."""
-        late_s = self.late_s / self.steps if self.steps else 0.0
-        return self.waited_s / self.works + 2 * late_s if self.works else 0.0
+        if not self.works:
+            return 0.0
+        return self.waited_s / self.works + 2 * self.late_s / max(1, self.steps)
 
-    @property
-    def cost(self) -> float:
-        """Seconds that steps take for a second of a session's audio."""
-        return self.busy_s / self.audio_s if self.audio_s else 0.0
+    def busy(self, sessions: float) -> float:
+        """Share of the time that as many steps would take were so many sessions heard.
+
+        A step has a price of its own, however little it hears: the least squares line of a step's
+        time over its audio parts the two.
+        """
+        spread = self.steps * self.audio_audio - self.audio_s**2
+        shared = self.steps * self.audio_busy - self.audio_s * self.busy_s
+        slope = shared / spread if spread > 1e-9 and shared > 0 else 0.0
+        slope = min(slope, self.busy_s / self.audio_s) if self.audio_s else 0.0
+        return (self.busy_s + slope * (sessions * SPAN_S - self.audio_s)) / SPAN_S
 
 
 class Load:
@@ -73,8 +84,11 @@ class Load:
             now.heard |= names
             now.works += len(waits)
             now.waited_s += sum(waits)
+            now.steps += 1
             now.audio_s += audio_s
             now.busy_s += busy_s
+            now.audio_audio += audio_s * audio_s
+            now.audio_busy += audio_s * busy_s
             for name in names & self._unheard.keys():
                 del self._unheard[name]
 
@@ -83,7 +97,6 @@ class Load:
         with self._lock:
             self._turn()
             self._now.late_s += late_s
-            self._now.steps += 1
 
     @property
     def active(self) -> int:
@@ -118,7 +131,7 @@ class Load:
             waits = f"live streams wait {1000 * latency_s:.0f} ms for their scores"
             raise _overloaded(waits, self._most)
         # Of a span that has just begun too little is known.
-        busy = growth * self._sessions * self._before.cost
+        busy = self._before.busy(growth * self._sessions)
         if busy > MOST_BUSY:
             raise _overloaded(f"live streams take {busy:.0%} of the time there is", self._most)
 
