@@ -214,3 +214,25 @@ def test_without_pillow_the_way_to_get_it_is_told(
 
     with pytest.raises(Exception, match=r"--save: Pillow is missing"):
         seeing.folder_of(str(tmp_path), ["a.jpg"], "--save")
+
+
+def test_turned_boxes_and_key_points_are_kept_and_drawn(tmp_path: Path) -> None:
+    """As COCO has them: a polygon, and points by name; an upright box has neither."""
+    corners = ((50.0, 10.0), (90.0, 50.0), (50.0, 90.0), (10.0, 50.0))
+    points = {"head": (50.0, 30.0), "tail": (50.0, 120.0)}
+    turned = Box("cat", 0.9, 10, 10, 90, 90, corners, key_points_px=points)
+    found = Detections(100, 130, {"cat": 0.9, "a flower": 0.8}, (turned, box(1, 2, 30, 40)))
+
+    told = seeing.coco_of([("a.jpg", found)])
+
+    cat, flower = told["annotations"]
+    assert cat["segmentation"] == [[50, 10, 90, 50, 50, 90, 10, 50]]
+    assert cat["keypoints"] == [50, 30, 2, 50, 120, 2]
+    assert not {"segmentation", "keypoints"} & flower.keys()
+    assert {each["name"]: each.get("keypoints") for each in told["categories"]} == {
+        "a flower": None, "cat": ["head", "tail"]
+    }  # fmt: skip
+    drawn = np.asarray(boxed.boxed(Image.new("RGB", (100, 130)), found))
+    assert tuple(drawn[30, 50]) == boxed.POINT
+    assert tuple(drawn[30, 70]) == boxed.FOUND
+    assert not drawn[60, 50].any()

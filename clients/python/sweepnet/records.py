@@ -75,7 +75,7 @@ def detect_record(result: Detections) -> dict[str, Any]:
 
 
 def _box_record(box: Box) -> dict[str, Any]:
-    return {
+    record: dict[str, Any] = {
         "label": box.label,
         "detector": box.detector,
         "score": box.score,
@@ -85,6 +85,9 @@ def _box_record(box: Box) -> dict[str, Any]:
         "y_max_px": box.y_max_px,
         "corners_px": [list(corner) for corner in box.corners_px],
     }
+    if box.key_points_px:
+        record["key_points_px"] = {name: list(at) for name, at in box.key_points_px.items()}
+    return record
 
 
 def rows(told: Record, kind: Rows) -> Iterator[dict[str, Any]]:

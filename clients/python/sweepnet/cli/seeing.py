@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sweepnet import Detections, Scored
+from sweepnet import Box, Detections, Scored
 from sweepnet.cli.output import written
 from sweepnet.cli.places import check_free, check_writable, write
 from sweepnet.errors import FailedPrecondition
@@ -147,6 +147,8 @@ def coco_of(found: Sequence[tuple[str, Detections]]) -> dict[str, Any]:
                     "area": round(width * height, 2),
                     "iscrowd": 0,
                     "score": round(box.score, 4),
+                    **_turned(box),
+                    **_points(box),
                 }
             )
     return {
@@ -154,6 +156,31 @@ def coco_of(found: Sequence[tuple[str, Detections]]) -> dict[str, Any]:
             {"id": number, "file_name": name, "width": r.width_px, "height": r.height_px}
             for number, (name, r) in enumerate(found, 1)
         ],
-        "categories": [{"id": number, "name": label} for label, number in category.items()],
+        "categories": [
+            {"id": number, "name": label, **_named(found, label)}
+            for label, number in category.items()
+        ],
         "annotations": annotations,
     }
+
+
+def _turned(box: Box) -> dict[str, Any]:
+    """The outline of a turned box."""
+    outline = [round(value, 2) for corner in box.corners_px for value in corner]
+    upright = {box.x_min_px, box.x_max_px} >= {x for x, _ in box.corners_px}
+    return {} if upright else {"segmentation": [outline]}
+
+
+def _points(box: Box) -> dict[str, Any]:
+    """Key points as COCO has them: x, y, and 2 for those that are seen."""
+    places = [(round(x, 2), round(y, 2), 2) for x, y in box.key_points_px.values()]
+    if not places:
+        return {}
+    return {"keypoints": [value for at in places for value in at], "num_keypoints": len(places)}
+
+
+def _named(found: Sequence[tuple[str, Detections]], label: str) -> dict[str, Any]:
+    """The names of the key points that a label has."""
+    boxes = (box for _, result in found for box in result.boxes if box.label == label)
+    names = next((list(box.key_points_px) for box in boxes if box.key_points_px), [])
+    return {"keypoints": names} if names else {}

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from sweepnet.results import Box, Detections, ScoreMap
 
-FOUND, PAPER = (0, 160, 135), (255, 255, 255)
+FOUND, PAPER, POINT = (0, 160, 135), (255, 255, 255), (255, 170, 0)
 WARM, HOT = (255, 217, 51), (230, 13, 26)
 STRONGEST = 200
 """How much of a photo the highest score covers, of 255."""
@@ -38,6 +38,7 @@ def boxed(photo: Image.Image, found: Detections) -> Image.Image:
     font = ImageFont.load_default(max(11, round(max(photo.size) / 32)))
     for box in reversed(found.boxes):
         _frame(pen, box, width)
+        _points(pen, box, width)
         _name(pen, box, font, photo.height)
     return drawn
 
@@ -47,6 +48,13 @@ def _frame(pen: ImageDraw.ImageDraw, box: Box, width: int) -> None:
     ring = [*box.corners_px, box.corners_px[0]]
     pen.line(ring, fill=PAPER, width=width + 2, joint="curve")
     pen.line(ring, fill=FOUND, width=width, joint="curve")
+
+
+def _points(pen: ImageDraw.ImageDraw, box: Box, width: int) -> None:
+    """A dot for each key point, which shows on light and dark too."""
+    for x, y in box.key_points_px.values():
+        for radius, colour in ((2.0 * width, PAPER), (1.5 * width, POINT)):
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
 
 def _name(
