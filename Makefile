@@ -41,7 +41,7 @@ bench-core: .peers/venv/ready ## speed and memory of layers and networks against
 bench-sweep: .peers/venv/ready ## what sweeping saves: dense scans against windows, live hops against peers; last line JSON
 	@.peers/venv/bin/python benchmarks/sweep.py $(SWEEP_FLAGS)
 
-bench-image: .peers/venv/ready ## pictures to boxes beside PyTorch and ONNX Runtime on one and two threads; tiles beside slices; last line JSON
+bench-image: .peers/venv/ready ## pictures to boxes beside PyTorch and ONNX Runtime on one and two threads; every place at once beside each cut out; tiles beside SAHI's slices; last line JSON
 	@.peers/venv/bin/python benchmarks/image.py
 
 bench-image-lessons: .venv/ready ## flowers with each species left out in turn; other objects with and without the flower detector's weights to begin with; three hours the first time

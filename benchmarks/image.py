@@ -1,5 +1,5 @@
 """Pictures to boxes: ours beside PyTorch and ONNX Runtime with the same network, on one thread and
-two; a large picture in tiles beside slices as SAHI cuts them."""
+two; all places at once beside each cut out; a large picture in tiles beside SAHI's slices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import statistics
 import time
 from collections.abc import Callable
 from importlib.metadata import version
-from itertools import product
 
 import numpy as np
 import onnxruntime
@@ -18,18 +17,16 @@ import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
-from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import OURS, Case, difference, seconds
 from benchmarks.twin import channels_last, channels_second, twin
 from cnn_core.arrays import Array
-from cnn_core.decide import non_maximum_suppression
 from cnn_core.scan import scan
 from sweepnet_service.detectors.image import DetectOptions, ImageDetector
-from sweepnet_service.detectors.image.boxes import Letterbox, boxes_of
+from sweepnet_service.detectors.image.boxes import STRIDE_PX, Letterbox
 from sweepnet_service.detectors.image.inputs import GREY, normalise
-from sweepnet_service.detectors.image.losses import SCORE, SIDES
+from sweepnet_service.detectors.image.network import TOTAL_STRIDE_PX
 from sweepnet_service.detectors.image.pixels import Picture, letterboxed, read_picture
 from sweepnet_service.detectors.image.sweep import Sweep
 from sweepnet_service.store.library import SHIPPED
@@ -38,8 +35,7 @@ Row = dict[str, object]
 Net = Callable[[Array], Array]
 SIZES = ((640, 480), (4000, 3000))
 THREADS = (1, 2)
-SLICE_PX, OVERLAP = 320, 0.2
-"""SAHI's usual slices: each goes through the network by itself, and so does the whole."""
+FRAME_PX = 640
 
 
 def photo(width_px: int, height_px: int) -> bytes:
@@ -57,7 +53,7 @@ def boxes_by(net: Net, detector: ImageDetector, content: bytes) -> Array:
     picture = read_picture(content, enough_px=2 * detector.size_px)
     box = Letterbox.of(picture.width_px, picture.height_px, detector.size_px)
     answers = net(normalise(letterboxed(picture, box, GREY))[None])[0]
-    swept = Sweep(box, expit(answers[..., SCORE]), boxes_of(answers[..., SIDES]))
+    swept = Sweep.of(answers, box, detector.layout)
     return swept.found(0.02, DetectOptions()).scores[:20]
 
 
@@ -109,37 +105,63 @@ def pictures(detector: ImageDetector, budget_s: float) -> list[Row]:
     return rows
 
 
-def large(detector: ImageDetector) -> list[Row]:
-    """A picture at its own pixels: our sweeps in tiles, and slices one by one, both 1 thread."""
-    picture = read_picture(photo(3000, 2000))
+def dense(detector: ImageDetector, budget_s: float) -> list[Row]:
+    """All places of a picture at once, and each cut out with all that it can see: one thread.
+
+    A few windows are timed; their scores are those of the dense scan.
+    """
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, FRAME_PX, FRAME_PX, 3)).astype(np.float32)
     with threadpool_limits(1):
-        return [
-            timed("swept in tiles (256 px to 3000 px)", lambda: tiled(detector, picture)),
-            timed(
-                f"slices of {SLICE_PX} px, {OVERLAP:.0%} over", lambda: sliced(detector, picture)
-            ),
-        ]
+        whole = scan(detector.net, x).scores[0]
+        middle = FRAME_PX // STRIDE_PX // 2
+        cells = [(middle + row, middle + column) for row in range(2) for column in range(2)]
+        apart = max(float(np.abs(window(detector, x, at) - whole[at]).max()) for at in cells)
+        case = Case("dense", {
+            OURS: lambda: scan(detector.net, x).scores,
+            "window": lambda: window(detector, x, cells[0]),
+        })  # fmt: skip
+        median = {k: statistics.median(v) for k, v in seconds(case, budget_s).items()}
+    count = whole.shape[0] * whole.shape[1]
+    return [
+        {
+            "case": f"{FRAME_PX} x {FRAME_PX} px, {count} places",
+            "dense_ms": round(1e3 * median[OURS], 1),
+            "a window_ms": round(1e3 * median["window"], 1),
+            "all windows_s": round(count * median["window"], 1),
+            "times": round(count * median["window"] / median[OURS]),
+            "difference": apart,
+        }
+    ]
+
+
+def window(detector: ImageDetector, x: Array, cell: tuple[int, int]) -> Array:
+    """The answers at a cell from its window alone, cut so that strides fall as in the whole."""
+    spans = [w.span(at) for w, at in zip(detector.net.windows, cell, strict=True)]
+    starts = [int(low // TOTAL_STRIDE_PX) * TOTAL_STRIDE_PX for low, _ in spans]
+    ends = [int(-(-high // TOTAL_STRIDE_PX)) * TOTAL_STRIDE_PX for _, high in spans]
+    part = x[:, starts[0] : ends[0], starts[1] : ends[1]]
+    at = tuple(c - start // STRIDE_PX for c, start in zip(cell, starts, strict=True))
+    return np.asarray(scan(detector.net, part).scores[0][at])
+
+
+def large(detector: ImageDetector) -> list[Row]:
+    """A picture at its own pixels: our sweeps in tiles, and SAHI's slices, both 1 thread."""
+    picture = read_picture(photo(3000, 2000))
+    name = f"swept in tiles ({detector.size_px} px to 3000 px)"
+    with threadpool_limits(1):
+        rows = [timed(name, lambda: tiled(detector, picture))]
+        try:
+            from benchmarks.slices import OVERLAP, boxes_in_slices
+        except ImportError as error:
+            print(f"SAHI cannot be used here ({error}): its slices are left out")
+            return rows
+        name = f"SAHI's slices of {detector.size_px} px, {OVERLAP:.0%} over, and the whole"
+        return [*rows, timed(name, lambda: boxes_in_slices(detector, picture))]
 
 
 def tiled(detector: ImageDetector, picture: Picture) -> int:
     return len(detector.detect(picture, DetectOptions(tile=True)).boxes)
-
-
-def sliced(detector: ImageDetector, picture: Picture) -> int:
-    """SAHI's way with the same network: slices that overlap, the whole, one list of boxes."""
-    step = round(SLICE_PX * (1 - OVERLAP))
-    corners = product(range(0, picture.width_px, step), range(0, picture.height_px, step))
-    parts = [((0, 0), picture.pixels)] + [
-        ((left, top), picture.pixels[top : top + SLICE_PX, left : left + SLICE_PX])
-        for left, top in corners
-    ]
-    scores, boxes = [np.zeros(0)], [np.zeros((0, 4))]
-    for (left, top), part in parts:
-        found = detector.detect(Picture(part, part.shape[1], part.shape[0])).boxes
-        scores.append(np.array([each.score for each in found]))
-        edges = [(b.x_min_px, b.y_min_px, b.x_max_px, b.y_max_px) for b in found]
-        boxes.append(np.array(edges).reshape(-1, 4) + np.array([left, top, left, top]))
-    return len(non_maximum_suppression(np.concatenate(boxes), np.concatenate(scores)))
 
 
 def timed(name: str, run: Callable[[], int]) -> Row:
@@ -162,8 +184,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="for each case")
     chosen = parser.parse_args()
     detector = ImageDetector.load(SHIPPED / "flower.safetensors")
-    found = {"pictures": pictures(detector, chosen.seconds), "large": large(detector)}
+    found = {
+        "pictures": pictures(detector, chosen.seconds),
+        "dense": dense(detector, chosen.seconds),
+        "large": large(detector),
+    }
     show(f"decode, sweep at {detector.size_px} px and boxes", found["pictures"])
+    show("every place, one thread", found["dense"])
     show("3000 x 2000 px at its own pixels, one thread", found["large"])
     versions = {name: version(name) for name in ("numpy", "torch", "onnxruntime")}
     print(json.dumps({**found, "versions": versions}))
