@@ -107,7 +107,9 @@ def test_a_folder_of_ones_own_is_measured_whole(
     assert to_dict(found)["misses"]["clean"]["words"] == 2
     assert found.reliability is not None
     assert to_dict(found)["reliability"]["error"] == found.reliability.error
-    assert any("expected calibration error" in line for line in lines(found))
+    told = next(line for line in lines(found) if "expected calibration error" in line)
+    assert "over 2 recordings of the word and " in told
+    assert any("in 2 s of speech (less than an hour: no rate)" in line for line in lines(found))
     assert "Scores as probabilities" in text
 
 

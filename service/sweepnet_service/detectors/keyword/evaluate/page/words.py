@@ -37,8 +37,10 @@ def rates(estimate: Estimate) -> str:
 
 
 def length(of_hours: float) -> str:
-    """Hours, or minutes below one hour."""
-    return f"{of_hours:.2f} h" if of_hours >= 1 else f"{60 * of_hours:.1f} min"
+    """Hours, minutes below one hour, seconds below one minute."""
+    if of_hours >= 1:
+        return f"{of_hours:.2f} h"
+    return f"{60 * of_hours:.1f} min" if 60 * of_hours >= 1 else f"{3600 * of_hours:.0f} s"
 
 
 def number(count: int, one: str, many: str = "") -> str:
@@ -56,9 +58,11 @@ def alarms_told(kind: Kind) -> str:
 
 def errors_told(found: Reliability) -> str:
     """How far scores are from probabilities, in one clause."""
+    words, others = sum(each.words for each in found.bins), sum(each.others for each in found.bins)
     return (
         f"expected calibration error {percent(found.error)}, {found.bits:.2f} bits left to learn "
-        "(1 where scores tell nothing)"
+        f"(1 where scores tell nothing), over {number(words, 'recording')} of the word and "
+        f"{number(others, 'other peak')}"
     )
 
 
