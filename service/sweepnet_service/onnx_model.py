@@ -14,6 +14,7 @@ from typing import Any
 from cnn_core import onnx_export
 from sweepnet_service.detectors.image import ImageDetector
 from sweepnet_service.detectors.image.detector import input_settings
+from sweepnet_service.detectors.image.layout import PRESENCE, Layout
 from sweepnet_service.detectors.image.network import TOTAL_STRIDE_PX
 from sweepnet_service.detectors.keyword import KeywordDetector
 
@@ -34,11 +35,19 @@ IMAGE_INPUT = (
     "of size_px with the border value around them."
 )
 IMAGE_OUTPUT = (
-    "Float32 (batch, rows / stride_px, columns / stride_px, 5): a score's logit (score = 1 / "
-    "(1 + exp(-logit))), then left, top, right, bottom. Cell (i, j) lies at y = (i + 0.5) * "
-    "stride_px, x = (j + 0.5) * stride_px; its box reaches side_unit_px * exp(value) from there, "
-    "the value kept within -log_side_limit and log_side_limit. Keep the boxes whose score reaches "
-    "the threshold, and of overlapping ones the best."
+    "Float32 (batch, rows / stride_px, columns / stride_px, channels): for each label a score's "
+    "logit (score = 1 / (1 + exp(-logit))), then left, top, right, bottom. Cell (i, j) lies at y = "
+    "(i + 0.5) * stride_px, x = (j + 0.5) * stride_px; its box reaches side_unit_px * exp(value) "
+    "from there, the value kept within -log_side_limit and log_side_limit. Keep the boxes whose "
+    "score reaches the label's threshold, and of overlapping ones the best."
+)
+IMAGE_POINTS = (
+    " Then x and y of each of the points, in half sides of that box from its middle: corners of a "
+    "turned box, or the key points of point_names."
+)
+PRESENCE_OUTPUT = (
+    "Float32 (batch, rows / stride_px, columns / stride_px, labels): logits by place. A picture's "
+    "logit is their mean over it, weighted by exp(logit)."
 )
 
 
@@ -94,5 +103,16 @@ def _(detector: ImageDetector) -> dict[str, Any]:
     return {
         "kind": "image",
         "input": {"about": IMAGE_INPUT, "total_stride_px": TOTAL_STRIDE_PX, **before},
-        "output": {"about": IMAGE_OUTPUT, **{key: settings[key] for key in after}},
+        "output": {
+            "about": _about(detector.layout),
+            "shape": detector.shape,
+            "point_names": detector.point_names,
+            **{key: settings[key] for key in after},
+        },
     }
+
+
+def _about(layout: Layout) -> str:
+    if layout.shape == PRESENCE:
+        return PRESENCE_OUTPUT
+    return IMAGE_OUTPUT + (IMAGE_POINTS if layout.points else "")
