@@ -1,4 +1,4 @@
-"""What can be told of a recording by its samples alone: length, level, clipping, content.
+"""What can be told of a recording by its samples alone: length, level, clipping, voice, content.
 
 Kept in a CSV file, so that a rerun opens only what is new or has changed.
 """
