@@ -75,7 +75,7 @@ bench-phones: .venv/ready ## phone errors of the spotter's trunk on unheard read
 bench-keyword-folds: .venv/ready ## words in voices never heard: five detectors by speaker folds; about five hours the first time; last line JSON
 	@$(bin)/python benchmarks/keyword_folds $(FOLDS_FLAGS)
 
-bench-keyword-welcome: .venv/ready ## every recording of "welcome", each voice left out once; hours the first time; last line JSON
+bench-keyword-welcome: .venv/ready ## every recording of "welcome" by detectors that never heard its voice; an hour beside the trunks the first time; last line JSON
 	@$(bin)/python benchmarks/keyword_welcome $(WELCOME_FLAGS)
 
 examples: .venv/ready ## every small experiment, its figures and its picture, in examples-output/; about an hour

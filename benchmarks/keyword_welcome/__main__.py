@@ -1,8 +1,9 @@
 """How many of all recordings of "welcome" are found by detectors that never heard their voices.
 
-Each voice is left out once: a head on its fold's frozen trunk learns from the other voices, from
-synthetic and spliced words; thresholds come from the speech of the other folds. Kept in --work,
-which may be that of benchmarks/keyword_folds (it shares the trunks). The last line is JSON.
+Voices are left out by speaker folds: heads on the fold's frozen trunk learn from the voices of the
+other folds, from synthetic and spliced words; thresholds come from the speech of the other folds.
+Kept in --work, which may be that of benchmarks/keyword_folds (it shares the trunks). The last line
+is JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +25,10 @@ from rich.table import Table
 # The folds, their material and trunks are those of the benchmark beside this one.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "keyword_folds"))
 
-from hearing import Scores, detector_of, heard, placed
-from learning import phones_of
+from hearing import detector_of, heard, placed
+from learning import EPOCHS, phones_of, trunk_path
 from leaving import WORD, Voices
-from lessons import SPELLING, FoldLessons, lessons_of
+from lessons import SPELLINGS, FoldTrunk, lessons_of, trunk_of
 from material import Material
 
 from cnn_core import modelfile
@@ -41,10 +43,10 @@ from sweepnet_service.detectors.keyword.evaluate import (
     Decider,
     Heard,
     mean_over_groups,
-    threshold_at,
 )
+from sweepnet_service.detectors.keyword.evaluate.pooled import thresholds_of
 from sweepnet_service.detectors.keyword.folds import FOLDS, voice
-from sweepnet_service.detectors.keyword.head import HeadSettings, train_head
+from sweepnet_service.detectors.keyword.head import Examples, HeadSettings, train_head
 
 RATES = (0.5, 2.0, 5.0)
 HEAD = HeadSettings(steps=300, rounds=3)
@@ -52,71 +54,59 @@ HEAD = HeadSettings(steps=300, rounds=3)
 
 @dataclass(frozen=True)
 class Measured:
-    """What the detectors of a fold, a label for each left-out voice, made of words and speech."""
+    """What the detector of a fold made of the recordings that it was left without, and of speech;
+    everything is by voices that it never heard.
+    """
 
     detector: KeywordDetector
-    words: Scores
-    speech: Scores
+    words: Sequence[Heard]
+    speech: Sequence[Heard]
 
-    def said(self, name: str) -> list[Heard]:
-        """The recordings of a voice, by the detector that never heard it."""
-        return [each for each in self.words.of(name) if voice(each.recording) == name]
-
-    def alarms(self, name: str) -> Alarms:
-        """The false alarms of a voice's detector."""
-        other = [each for each in self.speech.of(name) if not says(each.recording, WORD)]
-        return Alarms(self.detector, name, other)
+    @property
+    def alarms(self) -> Alarms:
+        return Alarms(self.detector, WORD, self.speech)
 
 
 def detector_for(
     material: Material, voices: Voices, fold: int, options: Options
 ) -> KeywordDetector:
-    """The detectors of a fold's voices side by side on its trunk."""
-    stem = kept_at(material, fold, options.name)
+    """The detector of a fold: the mean of its heads, and the word's phones, on its trunk."""
+    stem = kept_at(material, fold, options, options.name)
     path = stem.with_name(f"{stem.name}.safetensors")
     if not path.exists():
-        known = lessons_of(material, voices, fold, options.splices)
-        heads = {
-            name: heads_for(material, voices, known, fold, name, options)
-            for name in voices.of_fold(fold)
-        }
-        pieces = [
-            Pieces(known.trunk, known.phones, own, (SPELLING,), options.path_weight)
-            for own in heads.values()
-        ]
-        detector_of(assemble(*pieces), list(heads)).save(path)
+        trunk, weight = trunk_of(material, fold, options.epochs), options.path_weight
+        heads = heads_for(material, voices, trunk, options)
+        pieces = Pieces(trunk.body, trunk.phones, heads, SPELLINGS if weight else (), weight)
+        detector_of(assemble(pieces), (WORD,)).save(path)
     return KeywordDetector.load(path)
 
 
-def kept_at(material: Material, fold: int, name: str) -> Path:
+def kept_at(material: Material, fold: int, options: Options, name: str) -> Path:
     """Where what follows from a fold's trunk is kept by this name, without an ending."""
-    phones_of(material, fold)
-    trunk = (material.work / f"trunk-{fold}.safetensors").read_bytes()
+    phones_of(material, fold, options.epochs)
+    trunk = trunk_path(material, fold, options.epochs).read_bytes()
     return material.work / f"{name}-{fold}-{hashlib.sha256(trunk).hexdigest()[:8]}"
 
 
 def heads_for(
-    material: Material,
-    voices: Voices,
-    known: FoldLessons,
-    fold: int,
-    name: str,
-    options: Options,
+    material: Material, voices: Voices, trunk: FoldTrunk, options: Options
 ) -> tuple[Sequential, ...]:
-    """The heads without one voice, their mean counts; without recordings they are a fold's own."""
-    kept = voices.to_learn_without(name, fold)
-    who = name
-    if options.without_recordings:
-        kept, who = kept[:0], f"fold{fold}"
+    """The heads of a fold, of which the mean counts."""
+
+    @cache
+    def examples() -> Examples:
+        kept = voices.to_learn(trunk.fold)[: 0 if options.without_recordings else None]
+        return lessons_of(material, voices, trunk, options.splices).examples(kept)
+
     heads = []
-    stem = kept_at(material, fold, options.learnt)
+    stem = kept_at(material, trunk.fold, options, options.learnt)
     for seed in range(options.heads):
-        path = stem.with_name(f"{stem.name}-{who}-{options.steps}-{seed}.safetensors")
+        path = stem.with_name(f"{stem.name}-{options.steps}-{seed}.safetensors")
         if not path.exists():
             settings = replace(HEAD, steps=options.steps, seed=seed)
             halfway = path.with_suffix(".partial")
-            head = train_head(known.examples(kept), settings, material.report, halfway)
-            modelfile.save(path, folded(head), {"without": who})
+            head = train_head(examples(), settings, material.report, halfway)
+            modelfile.save(path, folded(head), {"fold": trunk.fold})
             halfway.unlink(missing_ok=True)
         loaded = modelfile.load(path).net
         assert isinstance(loaded, Sequential)
@@ -127,7 +117,9 @@ def heads_for(
 def measured(
     material: Material, voices: Voices, fold: int, detector: KeywordDetector, stem: Path
 ) -> Measured:
-    """Everything that a fold's detectors are measured on, heard once."""
+    """Everything that a fold's detector is measured on, heard once; where in its window the word
+    lies is learnt from the recordings that it knows.
+    """
     rows, speech = voices.recordings, material.held_out(fold)
     words, told = (
         heard(
@@ -136,31 +128,27 @@ def measured(
             lambda part=part: read_samples(part),  # type: ignore[misc]
             stem.with_name(f"{stem.name}-{name}.npz"),
             material.report,
-        )
+        ).of(WORD)
         for name, part in (("words", rows), ("speech", speech))
     )
-    own = {
-        label: [words.of(label)[n] for n in voices.to_learn_without(label, fold)]
-        for label in detector.labels
-    }
-    return Measured(placed(detector, own), words, told)
+    knows = placed(detector, {WORD: [words[n] for n in voices.to_learn(fold)]})
+    others = [each for each in told if not says(each.recording, WORD)]
+    return Measured(knows, [words[n] for n in voices.left_out(fold)], others)
 
 
 def found_at(folds: Sequence[Measured], rate: float) -> tuple[dict[str, list[bool]], float]:
     """Whether each recording of each voice is found, at thresholds from the other folds' speech;
     and the false alarms an hour that these thresholds then told.
     """
-    alarms = [[fold.alarms(name) for name in fold.detector.labels] for fold in folds]
+    alarms = [fold.alarms for fold in folds]
     found: dict[str, list[bool]] = {}
-    told, hours = 0, 0.0
-    for place, fold in enumerate(folds):
-        others = [each for other in (*alarms[:place], *alarms[place + 1 :]) for each in other]
-        threshold = threshold_at(others, rate)
-        for name, own in zip(fold.detector.labels, alarms[place], strict=True):
-            rule = Decider(fold.detector, name, threshold)
-            found[name] = [rule.found(each) for each in fold.said(name)]
-            told, hours = told + own.count(threshold), hours + own.hours
-    return found, told / hours
+    thresholds = thresholds_of(alarms, rate)
+    for fold, threshold in zip(folds, thresholds, strict=True):
+        rule = Decider(fold.detector, WORD, threshold)
+        for each in fold.words:
+            found.setdefault(voice(each.recording), []).append(rule.found(each))
+    told = sum(own.count(threshold) for own, threshold in zip(alarms, thresholds, strict=True))
+    return found, told / sum(own.hours for own in alarms)
 
 
 def in_short(found: Mapping[str, Sequence[bool]], alarms_an_hour: float) -> dict[str, object]:
@@ -184,6 +172,7 @@ class Options(argparse.Namespace):
     data: Path
     work: Path
     folds: list[int]
+    epochs: int
     steps: int
     heads: int
     path_weight: float
@@ -208,9 +197,10 @@ def options_given() -> Options:
     parser.add_argument("--data", type=Path, default=data)
     parser.add_argument("--work", type=Path, default=Path("keyword-folds"))
     parser.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
+    parser.add_argument("--epochs", type=int, choices=EPOCHS, default=EPOCHS[0], help="of trunks")
     parser.add_argument("--steps", type=int, default=HEAD.steps, help="of each of three rounds")
-    parser.add_argument("--heads", type=int, default=1, help="of which the mean counts")
-    parser.add_argument("--path-weight", type=float, default=3.0, help="of the word's phones")
+    parser.add_argument("--heads", type=int, default=2, help="of which the mean counts")
+    parser.add_argument("--path-weight", type=float, default=6.0, help="of the word's phones")
     parser.add_argument("--no-splices", dest="splices", action="store_false")
     parser.add_argument("--without-recordings", action="store_true", help="synthetic words alone")
     parser.add_argument("--train-only", action="store_true", help="measure nothing")
@@ -226,7 +216,7 @@ def main() -> None:
         for fold in options.folds:
             detector = detector_for(material, voices, fold, options)
             if not options.train_only:
-                stem = kept_at(material, fold, options.name)
+                stem = kept_at(material, fold, options, options.name)
                 folds.append(measured(material, voices, fold, detector, stem))
     if options.train_only:
         return

@@ -20,6 +20,9 @@ WORD = "welcome"
 class Voices:
     """The recordings of the word, doubles once, and the fold of each voice: its own among readers,
     else one after the other.
+
+    All voices of a fold are left out at once: its detector knows none of them, nor the readers in
+    whose speech its false alarms are counted.
     """
 
     material: Material
@@ -36,23 +39,14 @@ class Voices:
         drawn = {name: place % FOLDS for place, name in enumerate(others)}
         return {name: self.material.fold_of.get(name, drawn.get(name, 0)) for name in names}
 
-    def of_fold(self, fold: int) -> list[str]:
-        """The voices that the detectors of a fold are measured on."""
-        return [name for name, place in self.fold_of.items() if place == fold]
+    def left_out(self, fold: int) -> Integers:
+        """The places of the recordings that the detector of a fold is measured on."""
+        return self._places(fold, inside=True)
 
-    def said_by(self, name: str) -> list[int]:
-        """The places of a voice's recordings."""
-        return [n for n, row in enumerate(self.recordings) if voice(row) == name]
+    def to_learn(self, fold: int) -> Integers:
+        """The places of the others, from which it learns."""
+        return self._places(fold, inside=False)
 
-    def to_learn_without(self, name: str, fold: int) -> Integers:
-        """The places of recordings by others: neither by the voice nor by readers of its fold, in
-        whose speech its false alarms are counted.
-        """
-        return np.array(
-            [
-                n
-                for n, row in enumerate(self.recordings)
-                if voice(row) != name and self.material.fold_of.get(voice(row)) != fold
-            ],
-            np.intp,
-        )
+    def _places(self, fold: int, inside: bool) -> Integers:
+        own = [self.fold_of[voice(row)] == fold for row in self.recordings]
+        return np.flatnonzero(np.array(own) == inside)

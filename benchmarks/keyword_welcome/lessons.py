@@ -28,17 +28,26 @@ from sweepnet_service.detectors.keyword.spectral import Spectral
 SPOKEN, SPOKEN_COPIES, REAL_COPIES = 1_000, 2, 16
 SPLICED, ALIGNED = 600, 600
 SHARES = {"recorded": 0.25, "spoken": 0.45, "spliced": 0.3}
-SPELLING = phones.spelling_of(WORD)
+SPELLINGS = (phones.spelling_of(WORD),)
+"""One: with more, more other words sound like it (docs/experiments/welcome.md)."""
+
+
+@dataclass(frozen=True)
+class FoldTrunk:
+    """The frozen trunk of a fold after so many epochs, and its phone output."""
+
+    fold: int
+    epochs: int
+    body: Sequential
+    phones: Conv1d
 
 
 @dataclass(frozen=True)
 class FoldLessons:
-    """A fold's trunk and phone output; `recorded` (copies, recordings, 43, C), other groups of
-    segments with their shares, and streams without the word, all as activations.
+    """`recorded` (copies, recordings, 43, C), other groups of segments with their shares, and
+    streams without the word, all as activations of a fold's trunk.
     """
 
-    trunk: Sequential
-    phones: Conv1d
     recorded: Array
     made: Sequence[tuple[float, Array]]
     negative: Sequence[Array]
@@ -50,13 +59,19 @@ class FoldLessons:
         return Examples([*real, *self.made], self.negative)
 
 
-def lessons_of(material: Material, voices: Voices, fold: int, splices: bool) -> FoldLessons:
-    """The lessons of a fold."""
-    net = phones_of(material, fold)
+def trunk_of(material: Material, fold: int, epochs: int) -> FoldTrunk:
+    """The trunk of a fold, whose batch norms are part of its convolutions."""
+    net = phones_of(material, fold, epochs)
     output = net.layers[-1]
     assert isinstance(output, Conv1d)
-    trunk = folded(Sequential(net.layers[:-1]))
-    spectral, rng = spectral_of(material, fold)[0], np.random.default_rng((fold, 11))
+    return FoldTrunk(fold, epochs, folded(Sequential(net.layers[:-1])), output)
+
+
+def lessons_of(material: Material, voices: Voices, known: FoldTrunk, splices: bool) -> FoldLessons:
+    """What the heads on a fold's trunk learn from."""
+    trunk = known.body
+    spectral = spectral_of(material, known.fold)[0]
+    rng = np.random.default_rng((known.fold, 11))
     filling = material.speech[0]
 
     def segments(bank: Bank) -> Array:
@@ -65,11 +80,11 @@ def lessons_of(material: Material, voices: Voices, fold: int, splices: bool) -> 
     recorded = [segments(bank) for bank in recorded_banks(material, voices)]
     made = [(SHARES["spoken"], np.concatenate([segments(b) for b in spoken_banks(material) * 2]))]
     if splices:
-        bank = spliced(material, fold, Sequential((*trunk.layers, output)))
+        bank = spliced(material, known)
         parts = [segments_round_words(trunk, bank, spectral, None, rng) for _ in range(3)]
         made.append((SHARES["spliced"], np.concatenate(parts)))
-    negative = list(other_sound(material, fold, trunk, spectral, rng))
-    return FoldLessons(trunk, output, np.stack(recorded), made, negative)
+    negative = list(other_sound(material, known.fold, trunk, spectral, rng))
+    return FoldLessons(np.stack(recorded), made, negative)
 
 
 def recorded_banks(material: Material, voices: Voices) -> Iterator[Bank]:
@@ -88,25 +103,26 @@ def spoken_banks(material: Material) -> list[Bank]:
     ]
 
 
-def spliced(material: Material, fold: int, net: Sequential) -> Bank:
+def spliced(material: Material, known: FoldTrunk) -> Bank:
     """The word put together from sentences of the fold's readers to learn from, none of which
     holds it.
     """
+    net = Sequential((*known.body.layers, known.phones))
 
     def rows() -> Iterator[tuple[Array, tuple[float, float]]]:
-        speech = material.to_learn_phones(fold)
+        speech = material.to_learn_phones(known.fold)
         heard = set(speech.rows.tolist())
-        useful = [
+        useful = tuple(
             labels if n in heard and not says(material.transcribed[n], WORD) else labels[:0]
             for n, labels in enumerate(speech.phones)
-        ]
-        known = splice.aligned(
-            net, replace(speech, phones=tuple(useful)), (SPELLING,), material.features, ALIGNED
         )
-        rng = np.random.default_rng((fold, 12))
-        yield from splice.spliced((SPELLING,), known, SPLICED, rng)
+        sentences = splice.aligned(
+            net, replace(speech, phones=useful), SPELLINGS, material.features, ALIGNED
+        )
+        rng = np.random.default_rng((known.fold, 12))
+        yield from splice.spliced(SPELLINGS, sentences, SPLICED, rng)
 
-    return material.bank(f"{WORD}-spliced-{fold}", rows, SPLICED)
+    return material.bank(f"{WORD}-spliced-{known.fold}-{known.epochs}", rows, SPLICED)
 
 
 def other_sound(
