@@ -135,7 +135,7 @@ def test_a_flower_can_be_boxed_with_what_the_file_tells(export: Export, tmp_path
     centre = (np.arange(size // told["output"]["stride_px"]) + 0.5) * told["output"]["stride_px"]
     left, top = centre[None, :] - sides[..., 0], centre[:, None] - sides[..., 1]
     swept = detector.sweep(Picture(pixels, size, size))
-    np.testing.assert_allclose(1 / (1 + np.exp(-y[..., 0])), swept.scores, atol=1e-5)
+    np.testing.assert_allclose(1 / (1 + np.exp(-y[..., 0])), swept.scores[..., 0], atol=1e-5)
     np.testing.assert_allclose(left, swept.input_boxes[..., 0], rtol=1e-3, atol=1e-2)
     np.testing.assert_allclose(top, swept.input_boxes[..., 1], rtol=1e-3, atol=1e-2)
 
