@@ -116,7 +116,7 @@ def test_pictures_are_scored_whole(inference: Any, tiny_models: Path) -> None:
     """Each by the largest score of its positions."""
     pictures = np.random.default_rng(1).integers(0, 255, (2, 70, 90, 3), dtype=np.uint8)
     detector = ImageDetector.load(tiny_models / "blobs.safetensors")
-    expected = [[detector.sweep(Picture(each, 90, 70)).presence] for each in pictures]
+    expected = [detector.sweep(Picture(each, 90, 70)).presence for each in pictures]
 
     reply = inference.ModelInfer(request("blobs", "picture", pictures, "UINT8"))
     np.testing.assert_allclose(scores(reply), expected, atol=1e-6)
@@ -145,7 +145,8 @@ def test_a_number_is_the_version_of_that_number(tiny_models: Path, tmp_path: Pat
         publishing.promote(library, publishing.publish(library, "detectors/blobs", path).name)
     shutil.copy(tiny_models / "tiny.safetensors", models)
     picture = np.random.default_rng(1).integers(0, 255, (1, 70, 90, 3), dtype=np.uint8)
-    expected = [ImageDetector.load(p).sweep(Picture(picture[0], 90, 70)).presence for p in both]
+    given = Picture(picture[0], 90, 70)
+    expected = [float(ImageDetector.load(p).sweep(given).presence[0]) for p in both]
     assert abs(expected[0] - expected[1]) > 1e-4
 
     async def scene(app: Running) -> None:
