@@ -260,14 +260,14 @@ def test_pieces_are_the_file(tmp_path: Path) -> None:
 
 def test_every_call_of_the_workshop_is_a_method_of_the_contract() -> None:
     """By its full name."""
-    from sweepnet_protos.v1 import data_set_pb2, model_pb2, trainer_pb2
+    from sweepnet_protos.v1 import capture_pb2, data_set_pb2, model_pb2, trainer_pb2
 
     known = {
         f"/{service.full_name}/{method.name}"
-        for file in (data_set_pb2, model_pb2, trainer_pb2)
+        for file in (capture_pb2, data_set_pb2, model_pb2, trainer_pb2)
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
     told = {each.path for each in vars(calls).values() if hasattr(each, "path")}
     assert {path for path in told if path.startswith("/sweepnet")} <= known
-    assert len(told) == 15
+    assert len(told) == 19
