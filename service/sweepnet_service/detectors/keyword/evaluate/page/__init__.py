@@ -20,6 +20,8 @@ HOW = (
     "Intervals hold 95 %: of misses by a bootstrap over voices or sessions, not clips, five or "
     "more; of false alarms the exact one of Poisson counts. Less than an hour tells no rate.",
     "The delay counts the audio that a stream needs; computing comes on top.",
+    "As probabilities count the best score on each recording of the word and peaks of other sound "
+    "that lie 1 s apart, silence left out; both kinds weigh the same.",
 )
 
 
