@@ -24,7 +24,7 @@ def limit_threads() -> None:
         threadpool_limits(1)
 
 
-SWITCH_S = 1e-4
+SWITCH_S = 5e-4
 NEW_OBJECTS = 50_000
 
 

@@ -359,8 +359,8 @@ def test_streams_are_refused_once_those_there_wait_too_long() -> None:
 
 
 def test_streams_are_refused_before_steps_take_all_the_time() -> None:
-    """Steps take 5 ms and a hundredth of their audio: 40 sessions in 30 steps leave room for 35
-    more; a stream of 16 channels is 16 of them.
+    """Steps take 5 ms and a hundredth of their audio: 40 sessions in 30 steps leave room for 5
+    more; a stream of 6 channels is 6 of them.
     """
     clock = Hands()
     load = Load(0.06, clock)
@@ -371,12 +371,26 @@ def test_streams_are_refused_before_steps_take_all_the_time() -> None:
             audio_s = 4 / 3 + step % 3 - 1
             load.heard(range(40), [0.01] * 40, audio_s, 0.005 + 0.01 * audio_s)
         clock.now_s += 1.2
-    load.admit("wide", 16)
-    for number in range(19):
-        load.admit(f"narrow {number}")
-    load.admit("the last")
-    with pytest.raises(Overloaded, match="take 91% of the time"):
+    load.admit("wide", 6)
+    with pytest.raises(Overloaded, match=r"take 61% of the time"):
         load.admit("one too many")
+
+
+def test_streams_of_which_a_part_is_heard_too_late_let_no_other_in() -> None:
+    """Pieces that wait where nobody sees them show in how little of a second is heard; streams
+    that pause take no time either.
+    """
+    for busy_s, refused in ((0.51, True), (0.1, False)):
+        clock = Hands()
+        load = Load(0.06, clock)
+        load.heard(range(100), [0.01] * 100, audio_s=60.0, busy_s=busy_s)
+        clock.now_s += 1.2
+        load.heard(range(100), [0.01] * 100, audio_s=60.0, busy_s=busy_s)
+        if refused:
+            with pytest.raises(Overloaded, match=r"take|60% is heard in time"):
+                load.admit("one more")
+        else:
+            load.admit("one more")
 
 
 def test_what_is_told_late_counts_twice() -> None:

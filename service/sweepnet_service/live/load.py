@@ -15,8 +15,13 @@ from sweepnet_service.errors import Overloaded
 SPAN_S = 1.0
 FEWEST = 32
 """With fewer sessions heard, how long they waited tells nothing of how long more would."""
-MOST_BUSY = 0.9
+MOST_BUSY = 0.6
 """Share of the time that steps may take: the rest is for what comes unevenly."""
+LEAST_OWN = 0.5
+"""At least so much of what steps take is for their audio, whatever the line through them says:
+where all hear as much, it says little."""
+LEAST_HEARD = 0.85
+"""Share of the time that a live stream goes on for; less of most of them has piled up."""
 MOST_UNHEARD = 256
 """Streams that may be opened before one of them is heard; more where more are heard already."""
 
@@ -52,8 +57,9 @@ class Span:
         """
         spread = self.steps * self.audio_audio - self.audio_s**2
         shared = self.steps * self.audio_busy - self.audio_s * self.busy_s
-        slope = shared / spread if spread > 1e-9 and shared > 0 else 0.0
-        slope = min(slope, self.busy_s / self.audio_s) if self.audio_s else 0.0
+        mean = self.busy_s / self.audio_s if self.audio_s else 0.0
+        slope = shared / spread if spread > 1e-9 else mean
+        slope = min(max(slope, LEAST_OWN * mean), mean)
         return (self.busy_s + slope * (sessions * SPAN_S - self.audio_s)) / SPAN_S
 
 
@@ -134,6 +140,9 @@ class Load:
         busy = self._before.busy(growth * self._sessions)
         if busy > MOST_BUSY:
             raise _overloaded(f"live streams take {busy:.0%} of the time there is", self._most)
+        heard = self._before.audio_s / SPAN_S / max(1, self._count(self._before))
+        if heard < LEAST_HEARD and self._before.busy_s > SPAN_S / 2:
+            raise _overloaded(f"of live streams {heard:.0%} is heard in time", self._most)
 
     @property
     def _active(self) -> int:
@@ -142,8 +151,10 @@ class Load:
     @property
     def _sessions(self) -> int:
         """Of the streams heard within a span."""
-        spans = (self._now.heard, self._before.heard)
-        return max(sum(self._admitted.get(name, 1) for name in heard) for heard in spans)
+        return max(self._count(self._now), self._count(self._before))
+
+    def _count(self, span: Span) -> int:
+        return sum(self._admitted.get(name, 1) for name in span.heard)
 
     def _turn(self) -> None:
         """Begins another span where it is time; the one before is kept, older ones forgotten."""
