@@ -204,7 +204,10 @@ def options_given() -> Options:
     parser.add_argument("--no-splices", dest="splices", action="store_false")
     parser.add_argument("--without-recordings", action="store_true", help="synthetic words alone")
     parser.add_argument("--train-only", action="store_true", help="measure nothing")
-    return parser.parse_args(namespace=Options())
+    options = parser.parse_args(namespace=Options())
+    if len(options.folds) < 2 and not options.train_only:
+        parser.error("--folds: thresholds come from the other folds; give two or --train-only")
+    return options
 
 
 def main() -> None:
