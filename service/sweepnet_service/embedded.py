@@ -16,7 +16,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from sweepnet_service.threads import limit_threads, share_interpreter
+from sweepnet_service.threads import collect_seldom, limit_threads
 
 LONGEST_SOCKET = 100
 """Bytes that the path of a Unix socket may have, a little below the systems' limit."""
@@ -69,7 +69,7 @@ def main() -> int:
     """Serve until standard input ends; the exit code."""
     _quieten_libraries()
     limit_threads()
-    share_interpreter()
+    collect_seldom()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, help="folder with more model files")
     models = parser.parse_args().models

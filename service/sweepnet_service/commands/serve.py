@@ -15,7 +15,7 @@ from sweepnet_service.commands.ending import clear_ending
 from sweepnet_service.commands.flags import Flag, given, with_flags
 from sweepnet_service.errors import InvalidInput, SweepnetError
 from sweepnet_service.server.settings import PREFIX, Settings, load_settings
-from sweepnet_service.threads import limit_threads, share_interpreter
+from sweepnet_service.threads import collect_seldom, limit_threads
 
 WRONG_USE = 2
 
@@ -40,7 +40,7 @@ def run(settings: Settings) -> None:
     """Serve with these settings; the address is printed once calls are taken."""
     check_roots(settings)
     limit_threads()
-    share_interpreter()
+    collect_seldom()
     # NumPy reads the number of threads when it is imported, so what imports it comes after.
     from sweepnet_service.server.app import serve as serve_until
     from sweepnet_service.server.logs import configure_logs
