@@ -1,4 +1,4 @@
-"""What a server's process sets for itself: one thread for each numeric library, a patient collector."""
+"""What a server sets for its process: one thread for each numeric library, a patient collector."""
 
 from __future__ import annotations
 
