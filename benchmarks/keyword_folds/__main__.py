@@ -18,7 +18,7 @@ from pathlib import Path
 import learning
 import on_trunk
 from hearing import Scores, detector_of, hear, heard, placed
-from learning import recorded_words
+from learning import TRUNK, recorded_words
 from material import WORDS, Material, of_other_collection
 from on_trunk import LABELS, words_on_trunk
 from rich.console import Console
@@ -49,7 +49,7 @@ are asked for where no more than 0.5 an hour, five, may come.
 """
 LEARNT = {
     "recorded": (WORDS, recorded_words, learning.RECIPE),
-    "text": (LABELS, words_on_trunk, on_trunk.RECIPE),
+    "text": (LABELS, words_on_trunk, (TRUNK, *on_trunk.RECIPE)),
 }
 """Labels, what makes the network of a fold, and its settings, by what words are learnt from: many
 recordings; their text alone, and few.

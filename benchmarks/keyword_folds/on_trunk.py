@@ -27,9 +27,7 @@ from sweepnet_service.detectors.keyword.trunks.reading import Reading, fitted_re
 HEAD = HeadSettings(steps=150, rounds=3, batch_positive=24, batch_negative=72)
 KINDS = {"no recordings": 0, "20 recordings": 20}
 LABELS = tuple(f"{word}, {kind}" for kind in KINDS for word in WORDS)
-WEIGHT_WITH_RECORDINGS = 0.5
-"""How much of the phones' weight is left beside a head that heard people say the word."""
-RECIPE = (TRUNK, HEAD, KINDS, WEIGHT_WITH_RECORDINGS, SOURCES)
+RECIPE = (HEAD, SOURCES)
 
 
 def words_on_trunk(material: Material, fold: int) -> Sequential:
@@ -57,7 +55,6 @@ def pieces_of(
     """What one label is made of: a head, and the word's phones with a weight by rule."""
     head, spellings = kept_head(material, trunk, other, word, recordings), spellings_of(word)
     weight = weight_for(reading, mean_length(spellings))
-    weight *= WEIGHT_WITH_RECORDINGS if recordings else 1.0
     return Pieces(trunk.body, trunk.phones, (head,), spellings, weight)
 
 
