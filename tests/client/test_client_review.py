@@ -154,12 +154,14 @@ def test_what_is_deleted_is_gone(
     """One, then all: nothing of them is left on the server's disk."""
     at, kept = ("--server", keeping[0]), keeping[1] / "kept"
     first, *others = workshop.captures()
-    assert sweepnet("review", "delete", first.name, *at).returncode == 0
+    unasked = sweepnet("review", "delete", first.name, *at)
+    assert (unasked.returncode, "expected --yes" in unasked.stderr) == (2, True)
+    assert sweepnet("review", "delete", first.name, "--yes", *at).stdout == "1 deleted\n"
     with pytest.raises(NotFound, match="may have expired"):
         workshop.capture(first.name)
     assert len(list(kept.iterdir())) == 2 * len(others)
     assert sweepnet("review", "delete", *at).returncode == 2
-    assert sweepnet("review", "delete", "--all", *at).returncode == 0
+    assert sweepnet("review", "delete", "--all", "--yes", *at).returncode == 0
     assert list(kept.iterdir()) == []
     copies = [path for path in (keeping[1] / "models").rglob("*") if first.name[9:] in path.name]
     assert copies == []

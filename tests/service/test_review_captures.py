@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sweepnet_service.captures import Captures, Keeper, Sighting
+from sweepnet_service.captures import Capture, Captures, Keeper, Sighting
 from sweepnet_service.captures.capture import ANSWERS, from_json, identity_of
 from sweepnet_service.captures.hearing import Watch
 from sweepnet_service.captures.near import distance, is_near, lowered
@@ -89,6 +89,24 @@ def test_what_is_deleted_is_gone(captures: Captures) -> None:
             ask(kept.name)
 
 
+def test_an_answer_brings_nothing_back(captures: Captures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given while somebody deletes it."""
+    kept = captures.add(HEARD, b"sound")
+    assert kept is not None
+    read = Captures.get
+
+    def get(self: Captures, name: str) -> Capture:
+        found = read(self, name)
+        self.delete(name)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Captures, "get", get)
+        with pytest.raises(NotFound, match="deleted just now"):
+            captures.answer(kept.name, "yes")
+    assert list(captures.folder.iterdir()) == []
+
+
 def test_the_oldest_without_an_answer_make_room(tmp_path: Path) -> None:
     """Never more bytes than stated; answers stay, and fill the room at last."""
     captures = Captures(tmp_path, most_bytes=30)
@@ -131,6 +149,7 @@ def test_what_a_crash_left_goes(captures: Captures, monkeypatch: pytest.MonkeyPa
     kept = captures.add(HEARD, b"sound")
     assert kept is not None
     (captures.folder / f"{kept.id}.json").write_bytes(b'{"id"')
+    (captures.folder / f".{kept.id}.content.123.tmp").write_bytes(b"half")
     captures.expire()
     assert (captures.folder / f"{kept.id}.content").exists()
     now_s = time.time()
@@ -158,7 +177,7 @@ def test_no_name_leads_elsewhere(captures: Captures, name: str) -> None:
 def heard(keeper: Keeper | None, samples: Any, chunk: int, gap: bool = False) -> Any:
     """The events of a stream under `tiny`, watched where there is a keeper."""
     request = SpotRequest(rate_hz=RATE_HZ, channel_count=1, labels=("one",))
-    detectors = [("detectors/tiny", tiny_keyword())]
+    detectors = [("detectors/tiny/versions/3", tiny_keyword())]
     watch = None if keeper is None else Watch(keeper)
     stream = SpotStream(request, detectors, watch=watch)
     for at in range(0, len(samples), chunk):
@@ -180,7 +199,7 @@ def test_words_near_the_threshold_are_kept_with_their_audio(captures: Captures, 
     assert events == heard(None, noise[:, 0], 1_280, gap=True)
     quantised = np.rint(noise[:, 0].clip(-1, 1) * 32_767).astype("<i2")
     for each in kept:
-        assert each.sighting.label == "one"
+        assert (each.sighting.detector, each.sighting.label) == ("detectors/tiny", "one")
         assert is_near(each.sighting.score, 0.6, 1.5)
         with wave.open(io.BytesIO(captures.content(each.name))) as file:
             assert (file.getframerate(), file.getnchannels()) == (RATE_HZ, 1)
@@ -215,12 +234,18 @@ def test_objects_near_the_threshold_are_kept_with_their_picture(
     options = DetectOptions({"blob": threshold})
     keeper = Keeper(captures, margin=0.5, pause_s=0.0)
     found = seen(
-        keeper, "detectors/blobs", detector, options, lambda x: detector.detect(picture, x), picture
+        keeper,
+        "detectors/blobs@live",
+        detector,
+        options,
+        lambda x: detector.detect(picture, x),
+        picture,
     )
     keeper.close()
     assert found.boxes == detector.detect(picture, options).boxes
     (kept,) = captures.all()
     assert captures.content(kept.name) == picture
+    assert kept.sighting.detector == "detectors/blobs"
     assert len(kept.sighting.area_px) == 4
     assert is_near(kept.sighting.score, threshold, 0.5)
     with Image.open(io.BytesIO(captures.content(kept.name))) as shown:

@@ -21,6 +21,7 @@ class Sighting:
     """A score near its threshold. Of audio the word's place in seconds of its clip, of a picture
     the object's left, top, right, bottom in pixels after the EXIF turn; the other is empty.
 
+    `detector` is its plain name, whichever version or alias was asked for.
     `group` is the same for what one stream brought: such clips sound alike.
     """
 

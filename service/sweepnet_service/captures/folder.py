@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,7 +72,7 @@ class Captures:
         try:
             return self._content(self.get(name).id).read_bytes()
         except FileNotFoundError:
-            raise NotFound("name", f"{name} is being deleted") from None
+            raise NotFound("name", f"no capture named {shown(name)}; it was deleted") from None
 
     def answer(self, name: str, answer: Answer) -> Capture:
         """Keep what a person said; "" takes an answer back. Raises NotFound."""
@@ -81,6 +80,10 @@ class Captures:
             raise InvalidInput("answer", f"got {shown(answer)}; expected yes, no or nothing")
         answered = replace(self.get(name), answer=answer)
         put(self._record(answered.id), answered.to_json())
+        if not self._content(answered.id).exists():
+            # Deleted meanwhile: the answer must not bring the record back.
+            self._drop(answered.id)
+            raise NotFound("name", f"no capture named {shown(name)}; it was deleted just now")
         return answered
 
     def delete(self, name: str) -> None:
@@ -98,10 +101,11 @@ class Captures:
             if kept is not None and kept.expires_s <= now_s and not in_use(identity):
                 self._drop(identity)
         for identity in self._identities(CONTENT):
-            with suppress(FileNotFoundError):
-                old = now_s - self._content(identity).stat().st_mtime > LEFT_OVER_S
-                if old and self._read(identity) is None:
-                    self._drop(identity)
+            if self._left_over(self._content(identity)) and self._read(identity) is None:
+                self._drop(identity)
+        for path in self.folder.glob(".*.tmp"):
+            if self._left_over(path):
+                path.unlink(missing_ok=True)
 
     def _room_for(self, size_bytes: int) -> bool:
         """Whether there is room, once the oldest that nobody answered have gone."""
@@ -122,6 +126,13 @@ class Captures:
         self._content(identity).unlink(missing_ok=True)
         self._record(identity).unlink(missing_ok=True)
         sync_folder(self.folder)
+
+    def _left_over(self, path: Path) -> bool:
+        """Whether a file is so old that nobody is writing it any more."""
+        try:
+            return time.time() - path.stat().st_mtime > LEFT_OVER_S
+        except FileNotFoundError:
+            return False
 
     def _identities(self, suffix: str) -> Iterator[str]:
         if not self.folder.is_dir():

@@ -22,6 +22,7 @@ from cnn_core.decide import EachLabel, Peak
 from sweepnet_service.captures.capture import Sighting
 from sweepnet_service.captures.keeper import Keeper
 from sweepnet_service.captures.near import is_near, lowered
+from sweepnet_service.store.names import reference
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword import KeywordDetector, SpotUpdate
@@ -51,7 +52,13 @@ class Watch:
             stream.false_alarms_per_hour,
         )
         return NearlyHeard(
-            self.keeper, name, detector, stream.rate_hz, used, frozenset(wanted), self.group
+            self.keeper,
+            reference(name, "detector").name,
+            detector,
+            stream.rate_hz,
+            used,
+            frozenset(wanted),
+            self.group,
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from sweepnet_service.captures.capture import Sighting
 from sweepnet_service.captures.keeper import Keeper
 from sweepnet_service.captures.near import distance, is_near, lowered
+from sweepnet_service.store.names import reference
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.image import Detections, DetectOptions, ImageDetector
@@ -41,7 +42,7 @@ def seen(
         area_px = (box.x_min_px, box.y_min_px, box.x_max_px, box.y_max_px)
         sighting = Sighting(
             "image",
-            name,
+            reference(name, "detector").name,
             box.label,
             box.score,
             thresholds[box.label],

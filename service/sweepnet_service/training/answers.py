@@ -13,16 +13,20 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from cnn_core.modelfile import write_whole
 from sweepnet_service.captures import Capture, Captures
 from sweepnet_service.captures.capture import identity_of
-from sweepnet_service.errors import FailedPrecondition
+from sweepnet_service.errors import FailedPrecondition, NotFound
 from sweepnet_service.training.order import Order
 from sweepnet_service.training.places import PLACES
 
 STAGED = "answers.json"
+Answered: TypeAlias = tuple[Capture, bytes]
+"""A capture with its content."""
 LOCK = "lock"
 
 
@@ -37,11 +41,10 @@ def with_answers(order: Order, place: Path) -> tuple[Path, int]:
         return order.data, 0
     if not (place / STAGED).exists():
         shutil.rmtree(place / "data", ignore_errors=True)
-        captures = Captures(Path(order.captures))
-        answered = [each for each in captures.all() if each.answer and _concerns(each, order)]
+        answered = _answered(order, Captures(Path(order.captures)))
         if answered:
-            _stage(order, answered, captures, place / "data" / order.data.name)
-        kept = json.dumps([each.id for each in answered])
+            _stage(order, answered, place / "data" / order.data.name)
+        kept = json.dumps([each.id for each, _ in answered])
         write_whole(place / STAGED, kept.encode())
     staged = staged_in(place)
     return (place / "data" / order.data.name if staged else order.data), len(staged)
@@ -55,16 +58,26 @@ def _concerns(capture: Capture, order: Order) -> bool:
     return seen.detector == order.model and seen.kind == order.kind and known
 
 
-def _stage(order: Order, answered: Sequence[Capture], captures: Captures, into: Path) -> None:
+def _answered(order: Order, captures: Captures) -> list[Answered]:
+    """The captures that concern an order; one that is deleted just now is left out."""
+    found: list[Answered] = []
+    for each in captures.all():
+        if each.answer and _concerns(each, order):
+            with suppress(NotFound):
+                found.append((each, captures.content(each.name)))
+    return found
+
+
+def _stage(order: Order, answered: Sequence[Answered], into: Path) -> None:
     linked(order.data, into)
     if order.kind == "keyword":
         from sweepnet_service.training.staged_words import add_words
 
-        add_words(into, answered, captures)
+        add_words(into, answered)
     else:
         from sweepnet_service.training.staged_pictures import add_pictures
 
-        add_pictures(into, order.settings, answered, captures)
+        add_pictures(into, order.settings, answered)
 
 
 def linked(folder: Path, into: Path) -> None:
@@ -99,8 +112,8 @@ def learning_from(models: Path | None, identity: str) -> list[Path]:
 
 
 def in_use(models: Path | None, identity: str) -> bool:
-    """Whether a training that runs learns from a capture; of those that ended the copies, and
-    what was made of them, are removed: they cannot go on.
+    """Whether a training that runs learns from a capture; of others the copies, and what was made
+    of them, are removed: those that wait or are resumed begin anew, without.
     """
     from sweepnet_service.training.worker import locked
 

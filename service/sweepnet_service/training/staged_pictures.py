@@ -15,14 +15,14 @@ from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
-from sweepnet_service.captures import Capture, Captures
+from sweepnet_service.captures import Capture
 
 SHORTEST_PX = 16
 Listing = dict[str, list[dict[str, Any]]]
 
 
 def add_pictures(
-    folder: Path, settings: Mapping[str, Any], answered: Sequence[Capture], captures: Captures
+    folder: Path, settings: Mapping[str, Any], answered: Sequence[tuple[Capture, bytes]]
 ) -> None:
     """A picture an answer, listed in the folder's negatives."""
     from sweepnet_service.detectors.image.dataset import names_of, read_listing
@@ -31,8 +31,7 @@ def add_pictures(
     named = names_of(read_listing(folder, str(settings.get("objects", "flowers")), "train"))
     listing, place = _listing(folder, group), folder / group / "train"
     place.mkdir(parents=True, exist_ok=True)
-    for capture in answered:
-        content = captures.content(capture.name)
+    for capture, content in answered:
         if capture.answer == "yes":
             _add(listing, capture, place, content, capture.sighting.label in named)
         elif (cut := cut_of(content, capture.sighting.area_px)) is not None:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sweepnet_service.captures import Capture, Captures
+from sweepnet_service.captures import Capture
 from sweepnet_service.errors import InvalidInput
 
 MANIFEST = "manifest.csv"
 SPLIT = "train"
 
 
-def add_words(folder: Path, answered: Sequence[Capture], captures: Captures) -> None:
+def add_words(folder: Path, answered: Sequence[tuple[Capture, bytes]]) -> None:
     """A WAV file an answer, in `folder`; one that holds the word tells where, for any word that
     the capture's label names. Clips of one stream form a group.
 
@@ -28,19 +28,19 @@ def add_words(folder: Path, answered: Sequence[Capture], captures: Captures) -> 
             "is the shipped models' own, which takes no answers; train on a folder of your own, "
             "or without answers (--without-answers)",
         )
-    rows = [_row(folder, each, captures) for each in answered]
+    rows = [_row(folder, each, sound) for each, sound in answered]
     if (folder / MANIFEST).is_file():
         _append(folder / MANIFEST, rows)
 
 
-def _row(folder: Path, capture: Capture, captures: Captures) -> dict[str, Any]:
+def _row(folder: Path, capture: Capture, sound: bytes) -> dict[str, Any]:
     """The file, with a label track beside it if it holds the word; its row of a manifest."""
     seen = capture.sighting
     kind = "positive" if capture.answer == "yes" else "negative"
     place = Path(SPLIT, kind, f"reviewed-{seen.group}", f"{capture.id}.wav")
     path = folder / place
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(captures.content(capture.name))
+    path.write_bytes(sound)
     row = {"file": place.as_posix(), "split": SPLIT, "group": f"reviewed-{seen.group}"}
     if kind == "negative":
         return {**row, "label": kind}

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sweepnet.cli.asking import Yes, confirmed
 from sweepnet.cli.connection import Json
 from sweepnet.cli.ending import clear_ending
 from sweepnet.cli.jobs import NeededServer, OwnServer, bare, needed, workshop_of
@@ -168,13 +169,18 @@ def delete(
     every: Annotated[
         bool, typer.Option("--all", help="All of them, of --detector if that is given.")
     ] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete captures with their answers, and what ended trainings kept of them."""
     if bool(names) == every:
         raise typer.BadParameter("expected names or --all", param_hint="NAME")
     with workshop_of(server) as workshop:
-        for name in names or [each.name for each in workshop.captures(detector)]:
+        chosen = names or [each.name for each in workshop.captures(detector)]
+        if chosen:
+            confirmed(f"delete {len(chosen)} captures with their answers", yes)
+        for name in chosen:
             workshop.delete_capture(name)
+    print(f"{len(chosen)} deleted")
 
 
 app.callback()(clear_ending(review))
