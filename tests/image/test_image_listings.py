@@ -400,6 +400,21 @@ def test_a_folder_of_another_program_is_trained_on_and_measured(
     assert card["figures"]["parts"][0]["boxes"] == 4
 
 
+def test_folders_within_the_negatives_are_no_classes(tmp_path: Path) -> None:
+    """Nor is a folder of pictures beside lists of ours one, where a name is mistyped."""
+    for place in ("negatives/streets/a.jpg", "negatives/trees/b.jpg", "originals/c.jpg"):
+        _picture(tmp_path / place)
+    (tmp_path / "flowers").mkdir()
+    (tmp_path / "flowers" / "train.json").write_text('{"images": []}')
+
+    found = [e for s in ("train", "val") for e in read_listing(tmp_path, "negatives", s)]
+
+    assert sorted(entry.name for entry in found) == ["a.jpg", "b.jpg"]
+    assert not any(len(entry.boxes) for entry in found)
+    with pytest.raises(InvalidInput, match=r"flwers/train\.json: missing"):
+        read_listing(tmp_path, "flwers", "train")
+
+
 def test_a_coco_file_for_each_split_beside_its_folder(tmp_path: Path) -> None:
     """As the shipped models' pictures are kept; its incomplete pictures stay incomplete."""
     for split in ("train", "val"):

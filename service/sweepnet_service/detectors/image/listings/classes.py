@@ -18,9 +18,9 @@ UNBOUNDED = (0.0, 0.0, float("inf"), float("inf"))
 
 
 def recognised(root: Path) -> bool:
-    """Whether there is a folder of pictures that is named after a class."""
+    """Whether there is a folder of pictures that is named after a class, and no list of ours."""
     folder = split_folder(root, "train") if has_splits(root) else root
-    return folder is not None and any(_classes(folder))
+    return folder is not None and not any(root.glob("*/train.json")) and any(_classes(folder))
 
 
 def read(root: Path, split: str) -> list[Listed]:

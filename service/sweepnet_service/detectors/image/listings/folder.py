@@ -32,6 +32,9 @@ def read_folder(data: Path, group: str, split: str) -> tuple[Entry, ...] | None:
     own = (data / group).is_dir()
     root = data / group if own else data
     found = format_of(root)
+    if own and found is classes:
+        # Pictures without objects may lie in folders of any names.
+        found = None
     if found is None and not own:
         return None
     if found is None and not _pictures_below(root):
