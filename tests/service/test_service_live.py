@@ -11,7 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweepnet_service.detectors.keyword import KeywordDetector, SpotBatch
+from sweepnet_service.detectors.keyword import (
+    KeywordDetector,
+    SpotBatch,
+    SpotSession,
+    SpotUpdate,
+)
 from sweepnet_service.errors import InvalidInput, Overloaded, Unavailable
 from sweepnet_service.live.batcher import Batcher, Work, score
 from sweepnet_service.live.load import FEWEST, MOST_UNHEARD, Load
@@ -143,6 +148,26 @@ def test_frames_that_no_network_takes_end_their_own_stream_only(
     assert "infinite" in str(told[1]) or "finite" in str(told[1])
     for healthy in (told[0], told[2]):
         assert_same(healthy, alone(stream_of(tiny), [chunk] * 2))
+
+
+def test_a_fault_in_what_one_stream_is_told_ends_it_only(
+    tiny: KeywordDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, update = SpotBatch(tiny), SpotSession.update
+    chunk = np.ones(4_000, np.float32).tobytes()
+    streams = [stream_of(tiny, batch, rate_hz=rate_hz) for rate_hz in (RATE_HZ, 8_000, RATE_HZ)]
+
+    def told(self: SpotSession, *given: Any) -> SpotUpdate:
+        if self.rate_hz == 8_000:
+            raise ZeroDivisionError("ours")
+        return update(self, *given)
+
+    monkeypatch.setattr(SpotSession, "update", told)
+    news = together(streams, [[chunk]] * 3)
+
+    assert isinstance(news[1], ZeroDivisionError)
+    for healthy in (news[0], news[2]):
+        assert_same(healthy, alone(stream_of(tiny), [chunk]))
 
 
 def test_channels_that_come_each_by_itself_have_a_time_of_their_own(

@@ -163,7 +163,10 @@ class SpotBatch:
         above = np.greater_equal(scores, np.stack([s.thresholds for s in sessions])[:, None])
         loud = above.reshape(len(due), -1).any(axis=1).tolist()
         for each, own, values, heard in zip(due, windows, aggregates, loud, strict=True):
-            each.told = each.session.update(own, values, each, heard)
+            try:
+                each.told = each.session.update(own, values, each, heard)
+            except Exception as error:  # what is told of one stream is no matter of the others
+                each.told = error
 
     def _windows(
         self, sessions: Sequence[SpotSession], scores: Array
