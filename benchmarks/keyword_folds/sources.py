@@ -27,13 +27,15 @@ from sweepnet_service.detectors.keyword.spectral import Spectral
 
 SENTENCES = 2_000
 """So many of the sentences are heard for what is not the word."""
+FILLING = 200
+"""Sentences that words are put into."""
 SPLICED, ALIGNED, SPLICED_SEGMENTS = 500, 300, 3
 FOREIGN = 240
 SPOKEN_SEGMENTS, FOREIGN_SEGMENTS, RECORDED_SEGMENTS = 2, 3, 8
 """How often a clip of each copy is heard, differently changed."""
 SHARES = {"recorded": 0.35, "spoken": 0.35, "foreign": 0.35, "spliced": 0.3}
 """How often a piece with the word comes from where, relative to each other."""
-RECIPE = (SENTENCES, SPLICED, ALIGNED, FOREIGN, SHARES)
+RECIPE = (SENTENCES, FILLING, SPLICED, ALIGNED, FOREIGN, SHARES)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def words_of(
         ]
         return np.concatenate(parts)
 
-    filling, clips = material.speech[0], material.spoken(word)
+    filling, clips = filling_of(material, trunk), material.spoken(word)
     made = [
         material.changed_speech(f"synthetic-{word}-{n}", clips, 60 + n)
         for n in range(SYNTHETIC_COPIES)
@@ -90,6 +92,14 @@ def words_of(
         ]
         real = [segments(bank, filling, RECORDED_SEGMENTS) for bank in copies]
         yield SHARES["recorded"], np.concatenate(real)
+
+
+def filling_of(material: Material, trunk: Trunk) -> Bank:
+    """Sentences without the words, none by readers of the fold."""
+    heard = material.heard(material.transcribed, trunk.fold)
+    useful = [n for n in heard if not says_any(material.transcribed[n])]
+    drawn = trunk.rng(15).permutation(np.array(useful))[:FILLING]
+    return chosen_of(material.speech[0], drawn.tolist())
 
 
 def foreign(material: Material, word: str) -> Bank:
@@ -135,7 +145,7 @@ def spliced(material: Material, trunk: Trunk, word: str) -> Bank:
         )
         return splice.spliced(spellings, known, SPLICED, trunk.rng(12))
 
-    return material.bank(f"spliced-{word}-{trunk.fold}", rows, SPLICED)
+    return material.bank(f"spliced-{word}-{trunk.fold}-{trunk.version}", rows, SPLICED)
 
 
 def other_sound(material: Material, trunk: Trunk) -> Iterator[Array]:
