@@ -58,7 +58,9 @@ def order_of(data: Path, captures: Captures, **given: Any) -> Order:
     return replace(made, **given)
 
 
-def test_answers_join_a_folder(captures: Captures, tmp_path: Path) -> None:
+def test_answers_join_a_folder(
+    captures: Captures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A word that was confirmed has its place, one that was denied is other speech; both are learnt
     from whatever the folder's own are, and the user's folder stays as it was.
     """
@@ -67,9 +69,11 @@ def test_answers_join_a_folder(captures: Captures, tmp_path: Path) -> None:
     yes, no = spoken(captures, "yes"), spoken(captures, "no")
     spoken(captures, "")
     spoken(captures, "yes", replace(WORD, detector="detectors/other"))
-    data, count = with_answers(order_of(own, captures), tmp_path / "place")
+    monkeypatch.chdir(tmp_path)
+    data, count = with_answers(order_of(own, captures), Path("place"))
 
     assert count == 2
+    assert data.is_absolute()
     dataset = read_dataset(data)
     found = {row.path.stem: row for row in dataset.recordings if "reviewed" in row.path.as_posix()}
     heard, other = (found[name.removeprefix("captures/")] for name in (yes, no))

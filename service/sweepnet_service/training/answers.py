@@ -47,7 +47,9 @@ def with_answers(order: Order, place: Path) -> tuple[Path, int]:
         kept = json.dumps([each.id for each, _ in answered])
         write_whole(place / STAGED, kept.encode())
     staged = staged_in(place)
-    return (place / "data" / order.data.name if staged else order.data), len(staged)
+    # Absolute, as clients are told of no folder of the server.
+    made = (place / "data" / order.data.name).resolve()
+    return (made if staged else order.data), len(staged)
 
 
 def _concerns(capture: Capture, order: Order) -> bool:
