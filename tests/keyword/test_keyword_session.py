@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnn_core.arrays import Array
+from cnn_core.geometry import Window
 from cnn_core.scan import scan
 from sweepnet_service.detectors.keyword import (
     KeywordDetector,
@@ -20,7 +21,7 @@ from sweepnet_service.detectors.keyword import (
     SpotSession,
     SpotUpdate,
 )
-from sweepnet_service.detectors.keyword.session import nearest
+from sweepnet_service.detectors.keyword.batch import nearest, spans
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
 
@@ -216,6 +217,20 @@ def test_a_refractory_event_is_not_repeated(detector: KeywordDetector, murmur: A
     options = SpotOptions(thresholds={"welcome": float(np.median(scores(run(detector, murmur))))})
     events = [e for u in run(eager, murmur, options=options) for e in u.events]
     assert len(events) == 1
+
+
+@given(
+    size=st.fractions(1, 99, max_denominator=6),
+    step=st.fractions(Fraction(1, 6), 9, max_denominator=6),
+    start=st.fractions(-9, 9, max_denominator=6),
+    slack=st.fractions(0, 3, max_denominator=4),
+)
+def test_spans_of_many_windows_are_the_span_of_each(
+    size: Fraction, step: Fraction, start: Fraction, slack: Fraction
+) -> None:
+    window = Window(size, step, start, slack)
+    first, past = spans(window, np.arange(20))
+    assert list(zip(first, past, strict=True)) == [window.span(number) for number in range(20)]
 
 
 @given(number=st.integers(-(10**18), 10**18), divisor=st.integers(1, 384_000))

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from cnn_core.arrays import Array
+from cnn_core.arrays import Array, Integers
 from cnn_core.errors import CoreError
+from cnn_core.geometry import Window
 from cnn_core.stream import Stream, StreamBatch
 from sweepnet_service.detectors.keyword.mel import EnergyStream
 from sweepnet_service.detectors.keyword.updates import Aggregate, SpotUpdate, WindowScore
@@ -174,19 +175,15 @@ class SpotBatch:
         """The windows of scores (N, t, L), in samples of each source."""
         if not scores.shape[1]:
             return [()] * len(sessions)
-        window, padding = self.detector.window, self.detector.padding_samples
-        # Places may be fractions, where a network upsamples: they are counted in their parts.
-        part = lcm(*(x.denominator for x in (window.start, window.size, window.step)))
-        start, size, step = (int(x * part) for x in (window.start, window.size, window.step))
         numbers = np.array([s.windows for s in sessions])[:, None] + np.arange(scores.shape[1])
-        first = start + step * numbers
         rates = np.array([s.rate_hz for s in sessions])[:, None]
         read = np.array([s.read for s in sessions])[:, None]
+        padding, rate_hz = self.detector.padding_samples, self.detector.rate_hz
+        first, past = spans(self.detector.window, numbers)
         starts, ends = (
-            np.clip(nearest((at - padding * part) * rates, self.detector.rate_hz * part), 0, read)
-            for at in (first, first + size)
+            np.clip(nearest((at - padding) * rates, rate_hz), 0, read) for at in (first, past)
         )
-        columns = (starts, ends, scores, first < padding * part)
+        columns = (starts, ends, scores, first < padding)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         return [
             tuple(map(WindowScore._make, zip(begin, end, map(tuple, own), warming, strict=True)))
@@ -221,6 +218,16 @@ def _taken(piece: Piece) -> Due | Told:
     if signal is None:
         return piece.session.unchanged()
     return Due(piece.session, signal, piece.last)
+
+
+def spans(window: Window, numbers: Integers) -> tuple[Integers, Integers]:
+    """`window.span` of each number."""
+    # Places may be fractions, where a network upsamples: they are counted in parts of an input.
+    places = (window.start, window.size, window.step, window.slack)
+    part = lcm(*(place.denominator for place in places))
+    start, size, step, slack = (int(place * part) for place in places)
+    own = start + step * numbers
+    return -((slack - own) // part), (own + size) // part
 
 
 def nearest(number: Any, divisor: int) -> Any:
