@@ -222,6 +222,7 @@ class _Clock:
         done = self._work(step) - self._first_work
         left = spent * (self._work(self._config.steps) - self._work(step)) / max(done, 1e-9)
         message = f"score {parts.score:.3f} box {parts.box:.3f} species {parts.species:.3f}"
+        message += f" points {parts.points:.3f}" if parts.points else ""
         return Progress("training", step, self._config.steps, left, message)
 
     def _work(self, step: int) -> float:

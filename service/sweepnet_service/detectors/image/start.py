@@ -94,10 +94,11 @@ def layout_from(kept: Any) -> Layout:
 
 
 def _answers(fresh: Layer, layout: Layout, given: Layer, old: Layout) -> Layer:
-    """The answers given, where they mean the same; else of those the sides alone."""
+    """The answers given, where they have the same form: also a score is a better start than
+    chance. Else the sides alone, and the points where they are the same ones."""
     if not isinstance(fresh, Conv2d) or not isinstance(given, Conv2d):
         raise InvalidInput("start_from", "does not fit: its last layer is no convolution")
-    if given.weight.shape == fresh.weight.shape and old == layout:
+    if old == layout and given.weight.shape == fresh.weight.shape:
         return given
     pairs = [(layout.sides, old.sides)]
     if old == layout:
