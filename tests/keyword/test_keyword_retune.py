@@ -112,6 +112,21 @@ def test_what_the_trunks_phones_are_worth_is_told_to_words_that_come(
         retune(RetuneConfig(model, tmp_path / "few.safetensors", sentences, phones=True), ignored)
     with pytest.raises(InvalidInput, match=r"manifest\.csv"):
         retune(RetuneConfig(model, tmp_path / "none.safetensors", folder, phones=True), ignored)
+    with pytest.raises(InvalidInput, match="give one of the two"):
+        retune(replace(config, synthesize=True), ignored)
+
+
+@pytest.mark.needs_program("flite")
+def test_a_model_of_several_words_tells_of_its_trunk_without_a_label(
+    detector: KeywordDetector, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = Reading(1.5, 0.5, -2.0, 0.1, (), 40, 0.5)
+    monkeypatch.setattr(retuning, "fitted_reading", lambda *_: reading)
+    two = tmp_path / "two.safetensors"
+    with_label(detector, "bed", heads=(), spellings=((11, 3),)).save(two)
+    sentences = write_sentences(tmp_path / "read", folder, count=1)
+    out = retune(RetuneConfig(two, tmp_path / "new.safetensors", sentences, phones=True), ignored)
+    assert reading_in(out) == reading
 
 
 def write_sentences(path: Path, folder: Path, count: int) -> Path:

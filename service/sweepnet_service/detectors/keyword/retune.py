@@ -19,10 +19,7 @@ from sweepnet_service.detectors.keyword.intake import read_dataset, speech_folde
 from sweepnet_service.detectors.keyword.speaking import engines
 from sweepnet_service.detectors.keyword.spelled import with_reading
 from sweepnet_service.detectors.keyword.trunk_source import taken_trunk
-from sweepnet_service.detectors.keyword.trunks.reading import (
-    FEWEST_SENTENCES,
-    fitted_reading,
-)
+from sweepnet_service.detectors.keyword.trunks.reading import FEWEST_SENTENCES, fitted_reading
 from sweepnet_service.detectors.keyword.trunks.speech import read_speech
 from sweepnet_service.detectors.keyword.tuning import tested, tuned
 from sweepnet_service.errors import InvalidInput
@@ -50,10 +47,15 @@ class RetuneConfig:
 def retune(config: RetuneConfig, report: Report) -> Path:
     """Writes the model to `out`, its card beside it, and returns the path."""
     kept = KeywordDetector.load(config.model)
-    label = label_of(kept, config.label)
+    if config.phones and config.synthesize:
+        raise InvalidInput(
+            "synthesize", "is for thresholds, which stay with --phones; give one of the two"
+        )
     if config.synthesize or config.phones:
         engines()
-    made = (read_anew if config.phones else tuned_anew)(config, kept, report)
+    whole = config.phones and not (config.label or config.notes)
+    label = "" if whole else label_of(kept, config.label)
+    made = read_anew(config, kept, report) if config.phones else tuned_anew(config, kept, report)
     told = card.with_part(made.card, label, lambda part: noted(part, config.notes))
     card.save(replace(made, card=told), config.out)
     report(Progress("done", 1, 1, 0.0, str(config.out)))
@@ -106,8 +108,8 @@ def read_anew(config: RetuneConfig, kept: KeywordDetector, report: Report) -> Ke
     if reading is None:
         raise InvalidInput(
             "data",
-            f"holds {len(rows)} sentences in its validation part; expected {FEWEST_SENTENCES} or "
-            "more with their text, for --phones",
+            f"tells too little of words, {len(rows)} sentences in its validation part; "
+            f"expected {FEWEST_SENTENCES} or more with their text, for --phones",
         )
     return with_reading(as_filed(kept, config.model), reading)
 
