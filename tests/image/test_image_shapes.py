@@ -311,7 +311,7 @@ def test_annotations_tell_names_corners_and_points() -> None:
     kinds = {1: {"name": "cat", "keypoints": ["nose", "tail"]}, 2: {"name": "dog"}}
     rows = [
         {"category_id": 1, "keypoints": [1, 2, 2, 0, 0, 0]},
-        {"category_id": 2, "segmentation": [[4, 0, 4, 3, 0, 3, 0, 0]]},
+        {"category_id": 2, "segmentation": [[4, 0, 4, 3, 0, 3, 0, 0]], "keypoints": [1, 1, 2]},
         {"category_id": 3, "segmentation": [[0, 0, 1, 1, 2, 0]]},
     ]
 
@@ -321,6 +321,7 @@ def test_annotations_tell_names_corners_and_points() -> None:
     assert found.point_names == ("nose", "tail")
     assert found.points[0, 0].tolist() == [1, 2]
     assert np.isnan(found.points[0, 1]).all()
+    assert np.isnan(found.points[1:]).all()
     assert found.corners[1].tolist() == [[0, 0], [4, 0], [4, 3], [0, 3]]
     assert np.isnan(found.corners[[0, 2]]).all()
 

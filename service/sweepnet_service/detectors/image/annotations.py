@@ -88,8 +88,10 @@ def _corners(row: Mapping[str, Any]) -> Array:
 
 
 def _points(row: Mapping[str, Any], count: int) -> Array:
-    given = row.get("keypoints") or [0] * (3 * count)
-    points = np.array(given, np.float64).reshape(count, 3)
+    """Those of another category, which are others, are not known."""
+    given = row.get("keypoints") or []
+    every = given if len(given) == 3 * count else [0] * (3 * count)
+    points = np.array(every, np.float64).reshape(count, 3)
     return np.where(points[:, 2:] > 0, points[:, :2], np.nan)
 
 
