@@ -71,8 +71,8 @@ def as_text(detector: KeywordDetector) -> str:
         "## Cost",
         "",
         f"{card['cost']['multiply_adds_per_s'] / 1e6:.1f} million multiply-adds for a second of "
-        f"audio; {card['cost']['stream_ms_per_s']:.1f} ms in hops of 30 ms on one thread, so about "
-        f"{card['cost']['streams_a_core']} live streams a core.",
+        f"audio; {card['cost']['stream_ms_per_s']:.1f} ms on one thread where 64 live streams are "
+        f"heard together in hops of 30 ms, so about {card['cost']['streams_a_core']} a core.",
         "",
         *reading_lines(card["reading"]),
         "## Learnt from",
