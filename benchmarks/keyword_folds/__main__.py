@@ -226,6 +226,8 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="rows.json of make peers-keyword, to compare")
     parser.add_argument("--setting", type=float, default=0.8, help="of the peer")
     options = parser.parse_args(namespace=Options())
+    if len(options.folds) < 2 and not options.train_only:
+        parser.error("--folds: got one; its thresholds come from others (or --train-only)")
     options.work.mkdir(parents=True, exist_ok=True)
     with metered() as report:
         material = Material(options.data / "speech", options.work, report)
