@@ -221,6 +221,13 @@ def test_shapes_that_the_data_does_not_hold_are_told(
         check(tiny_config(squares, tmp_path, **changes))
 
 
+def test_a_teacher_labels_upright_boxes_of_one_kind(colours: Path, tmp_path: Path) -> None:
+    made = train(tiny_config(colours, tmp_path / "one", label="any", pictures=8), quiet)
+
+    with pytest.raises(InvalidInput, match="teacher: labels upright boxes of one kind"):
+        check(tiny_config(colours, tmp_path / "two", label="", teacher=made))
+
+
 def test_boxes_cannot_be_learnt_from_folders_of_classes(tmp_path: Path) -> None:
     (tmp_path / "cats").mkdir()
     for at in range(3):

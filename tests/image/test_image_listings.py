@@ -482,6 +482,13 @@ def test_key_points_of_yolo_follow_the_box(tmp_path: Path) -> None:
     assert marks.point_names == ("point_0", "point_1")
     np.testing.assert_allclose(marks.points[0, 0], [0.45 * width, 0.5 * height])
     assert np.isnan(marks.points[0, 1]).all()
+    assert marks.mirrored == (0, 1)
+    (tmp_path / "data.yaml").write_text("kpt_shape: [2, 3]\nflip_idx: [1, 0]\n")
+    assert read_listing(tmp_path, "flowers", "train")[0].marks.mirrored == (1, 0)
+    (tmp_path / "data.yaml").write_text("kpt_shape: [2, 3]\nflip_idx: [1, 1]\n")
+    with pytest.raises(InvalidInput, match=r"data\.yaml: got flip_idx \[1, 1\]"):
+        read_listing(tmp_path, "flowers", "train")
+    (tmp_path / "data.yaml").write_text("kpt_shape: [2, 3]\n")
     _yolo(labels, "0 0.5 0.5 0.2 0.2\n")
     with pytest.raises(InvalidInput, match=r"line 1: got .*and 2 key points, as kpt_shape says"):
         read_listing(tmp_path, "flowers", "train")

@@ -21,13 +21,15 @@ def _nothing() -> Array:
 class Marks:
     """Of n objects: names, corners (n, 4, 2) clockwise, key points (n, P, 2) with their names.
 
-    What is not known is NaN; where no object has any the arrays are empty.
+    What is not known is NaN; where no object has any the arrays are empty. `flips` says where each
+    key point stands in a mirror, where the data says so.
     """
 
     names: tuple[str, ...] = ()
     corners: Array = field(default_factory=_nothing)
     points: Array = field(default_factory=_nothing)
     point_names: tuple[str, ...] = ()
+    flips: tuple[int, ...] = ()
 
     def taken(self, which: Sequence[int]) -> Marks:
         """Those of some of the objects."""
@@ -36,11 +38,15 @@ class Marks:
             self.corners[list(which)] if len(self.corners) else self.corners,
             self.points[list(which)] if len(self.points) else self.points,
             self.point_names,
+            self.flips,
         )
 
     @property
     def mirrored(self) -> tuple[int, ...]:
-        """Where each key point stands in a mirror: left ones become right ones."""
+        """Where each key point stands in a mirror: left ones become right ones, by their names
+        unless the data says it."""
+        if self.flips:
+            return self.flips
         swapped = [_swapped(name) for name in self.point_names]
         return tuple(
             self.point_names.index(name) if name in self.point_names else at

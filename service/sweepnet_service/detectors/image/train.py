@@ -20,7 +20,7 @@ from .dataset import is_listed
 from .detector import ImageDetector
 from .evaluate import choose_thresholds, evaluate
 from .fit import fit
-from .layout import SHAPES
+from .layout import PLAIN, SHAPES
 from .network import TOTAL_STRIDE_PX, without_species
 
 __all__ = ["TrainConfig", "train"]
@@ -89,7 +89,13 @@ def check(config: TrainConfig) -> None:
             "start_from", f"there is no {config.start_from}; expected a model, by its name or its "
             "file, or the work folder of an earlier training"
         )  # fmt: skip
-    if len((used := material(config)).labels) > MOST_LABELS:
+    used = material(config)
+    if config.teacher is not None and used.layout != PLAIN:
+        raise InvalidInput(
+            "teacher", f"labels upright boxes of one kind; got {len(used.labels)} labels and the "
+            f"shape {used.layout.shape!r}"
+        )  # fmt: skip
+    if len(used.labels) > MOST_LABELS:
         raise InvalidInput(
             config.objects, f"got {len(used.labels)} kinds of objects; expected at most "
             f"{MOST_LABELS}, or one name for all of them (--label)"

@@ -27,6 +27,10 @@ NAMED = re.compile(r"^names:[ \t]*(\[[^\]]*\])?[ \t]*$((?:\n[ \t]+[^\n]*|\n-[^\n
 """The value of `names` in YAML: [a, b], a list of lines, or numbered lines."""
 POINTS = re.compile(r"^kpt_shape:[ \t]*\[[ \t]*(\d+)[ \t]*,[ \t]*([23])[ \t]*\]", re.M)
 """How many key points an object has, and whether each tells if it is known."""
+FLIPS = re.compile(r"^flip_idx:[ \t]*\[([\d, \t]*)\]", re.M)
+"""Where each key point stands in a mirror."""
+Pose = tuple[int, int, tuple[int, ...]]
+"""Key points of an object, numbers for each, and their places in a mirror, if they are told."""
 
 
 def recognised(root: Path) -> bool:
@@ -53,7 +57,7 @@ def read(root: Path, split: str) -> list[Listed]:
 
 
 def _read(
-    images: Path, labels: Path | None, root: Path, names: list[str], points: tuple[int, int]
+    images: Path, labels: Path | None, root: Path, names: list[str], points: Pose
 ) -> list[Listed]:
     found = []
     for picture in pictures_in(images):
@@ -67,7 +71,7 @@ def _read(
     return found
 
 
-def _lines(text: Path, root: Path, points: tuple[int, int]) -> list[tuple[int, list[float]]]:
+def _lines(text: Path, root: Path, points: Pose) -> list[tuple[int, list[float]]]:
     """(class, shares) of each line; raises InvalidInput that names file and line."""
     posed = 4 + points[0] * points[1]
     where, rows = text.relative_to(root).as_posix(), []
@@ -100,14 +104,15 @@ def _box(shares: list[float], size: tuple[int, int]) -> tuple[float, float, floa
 
 
 def _marks(
-    names: tuple[str, ...], rows: list[list[float]], size: tuple[int, int], points: tuple[int, int]
+    names: tuple[str, ...], rows: list[list[float]], size: tuple[int, int], points: Pose
 ) -> Marks:
-    count, width = points
+    count, width, flips = points
     if count:
         each = np.array([row[4:] for row in rows]).reshape(len(rows), count, width)
         seen = each[..., 2:] > 0 if width == 3 else np.ones((len(rows), count, 1), bool)
         placed = np.where(seen, each[..., :2] * np.array(size), np.nan)
-        return Marks(names, points=placed, point_names=tuple(f"point_{n}" for n in range(count)))
+        named = tuple(f"point_{number}" for number in range(count))
+        return Marks(names, points=placed, point_names=named, flips=flips)
     corners = [row if len(row) == 8 else [np.nan] * 8 for row in rows]
     return Marks(names, _placed(np.array(corners).reshape(-1, 4, 2), size))
 
@@ -145,12 +150,21 @@ def names_of(root: Path) -> list[str]:
     return []
 
 
-def points_of(root: Path) -> tuple[int, int]:
-    """How many key points an object has, and numbers for each; (0, 0) where nothing tells any."""
+def points_of(root: Path) -> Pose:
+    """The key points of an object, none where nothing tells any; raises InvalidInput."""
     for name in LISTS:
-        if (root / name).is_file() and (found := POINTS.search(text_of(root / name, root))):
-            return int(found[1]), int(found[2])
-    return 0, 0
+        if not (root / name).is_file():
+            continue
+        text = text_of(root / name, root)
+        if found := POINTS.search(text):
+            count, told = int(found[1]), FLIPS.search(text)
+            flips = tuple(map(int, re.findall(r"\d+", told[1]))) if told else ()
+            if flips and sorted(flips) != list(range(count)):
+                raise InvalidInput(
+                    name, f"got flip_idx {list(flips)}; expected each of 0 to {count - 1} once"
+                )
+            return count, int(found[2]), flips
+    return 0, 0, ()
 
 
 def _from_yaml(text: str) -> list[str]:
