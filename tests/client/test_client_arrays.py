@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -93,14 +93,22 @@ def test_pixels_are_seen_as_the_file_that_holds_them(client: Client, shape: Any)
     assert (scored.source, scored.result) == ("array", expected)
 
 
+def test_the_first_of_four_axes_counts_pictures(client: Client) -> None:
+    video = np.random.default_rng(4).integers(0, 255, (3, 48, 40, 3), dtype=np.uint8)
+    found = [scored.result for scored in client.detect_stream(video, detectors=["blobs"])]
+    assert found == [client.detect(frame, detectors=["blobs"]) for frame in video]
+
+
 def test_many_arrays_are_told_apart_by_their_looks(client: Client, noise: Any) -> None:
     pixels = np.zeros((64, 64, 3), np.uint8)
-    found = list(client.score_many([noise[:, 0], pixels, pixels[..., 0], noise]))
+    sources = [noise[:, 0], pixels, pixels[..., 0], noise]
+    found = list(client.score_many(sources, spot={"rate_hz": RATE_HZ}))
     kinds = [SpotResult, Detections, Detections, SpotResult]
     assert [type(scored.result) for scored in found] == kinds
     assert {scored.source for scored in found} == {"array"}
 
 
+@settings(deadline=None)
 @given(arrays.arrays(np.uint8, st.tuples(*[st.integers(1, 9)] * 2, st.sampled_from([1, 3, 4]))))
 def test_a_png_holds_the_pixels(pixels: Any) -> None:
     """Law: what is decoded is what was encoded."""
@@ -108,6 +116,7 @@ def test_a_png_holds_the_pixels(pixels: Any) -> None:
     np.testing.assert_array_equal(decoded.reshape(pixels.shape), pixels)
 
 
+@settings(deadline=None)
 @given(arrays.arrays(np.float64, st.tuples(st.integers(0, 9), st.integers(1, 3))))
 def test_samples_in_double_become_single(block: Any) -> None:
     """Law: bytes are the array's own, narrowed, frame by frame."""
@@ -129,7 +138,8 @@ def test_arrays_that_are_none_are_refused_with_what_to_do(client: Client, noise:
         (noise, {"encoding": "LINEAR16"}, "expected what LINEAR16 names; give encoding='FLOAT32'"),
         (noise, {"channel_count": 1}, "of 2 channel.* in a stream of 1; give channel_count=2"),
         (noise, {"encoding": "CONTAINER"}, "expected what CONTAINER names"),
-        (np.zeros(0, np.float32), {}, "holds no samples"),
+        (np.zeros(0, np.float32), {"rate_hz": 8_000}, "holds no samples"),
+        (noise, {}, "rate_hz: an array does not tell its rate"),
     ]
     for array, options, words in wrong:
         with pytest.raises(InvalidInput, match=words):
@@ -142,5 +152,8 @@ def test_arrays_that_are_none_are_refused_with_what_to_do(client: Client, noise:
     for pixels in (np.zeros((4, 4, 2), np.uint8), np.zeros((4, 0), np.uint8), noise):
         with pytest.raises(InvalidInput, match="expected uint8 of shape"):
             client.detect(pixels)
+    for look in (client.detect_batch, client.detect_stream, client.score_many):
+        with pytest.raises(InvalidInput, match=r"got one array, of shape \(9, 9, 3\); expected a"):
+            list(look(np.zeros((9, 9, 3), np.uint8)))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="or an array of NumPy"):
         client.spot(3)  # type: ignore[arg-type]

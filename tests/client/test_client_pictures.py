@@ -186,6 +186,10 @@ def test_wrong_moves_are_told(client: Client, folder: Path) -> None:
         list(client.detect_stream([folder / "grey.png"], detectors=["nope"]))
     with pytest.raises(LimitExceeded, match="too large for a message to the server"):
         client.detect_batch([bytes(40 << 20)])
+    for region in ((0, 0, 9, 9), Area("left", 0, 9, 9)):  # type: ignore[arg-type]
+        (scored,) = client.detect_batch([Picture(folder / "grey.png", region)])  # type: ignore[arg-type]
+        assert "region: got" in scored.error
+        assert scored.error.endswith("expected an Area, in pixels")
     outside = client.detect_batch([Picture(folder / "grey.png", Area(200, 0, 300, 50))])
     assert "region_of_interest: got x 200" in outside[0].error
 

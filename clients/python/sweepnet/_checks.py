@@ -19,9 +19,14 @@ def checked(options: Mapping[str, Any], kind: type) -> None:
     for name, value in options.items():
         if name not in known:
             raise TypeError(f"there is no option {name!r}; expected {', '.join(known)}")
-        allowed, expected = EXPECTED[name]
-        if not allowed(value):
-            raise InvalidInput(f"{name}: got {value!r}; expected {expected}")
+        check(name, value)
+
+
+def check(name: str, value: object) -> None:
+    """Raises InvalidInput for a value that the option of this name cannot have."""
+    allowed, expected = EXPECTED[name]
+    if not allowed(value):
+        raise InvalidInput(f"{name}: got {value!r}; expected {expected}")
 
 
 def _whole(value: Any) -> bool:
@@ -66,6 +71,10 @@ def _thresholds(value: Any) -> bool:
     return isinstance(value, Mapping) and all(_word(k) and _number(v) for k, v in value.items())
 
 
+def _area(value: Any) -> bool:
+    return isinstance(value, Area) and all(map(_number, vars(value).values()))
+
+
 _SECONDS = (_number, "seconds, a number")
 _YES_NO = (_flag, "True or False")
 EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -80,7 +89,7 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "explanations": _YES_NO,
     "reply_interval_s": _SECONDS,
     "capture_time": (_zoned, "a datetime with a time zone"),
-    "region": (lambda value: isinstance(value, Area), "an Area"),
+    "region": (_area, "an Area, in pixels"),
     "replies": (_word, "'windows', 'aggregates' or 'events'"),
     "timeout_s": (_time_limit, "seconds, a number, or None"),
     "encoding": (_word, "one of LINEAR16, FLOAT32, MULAW, ALAW, CONTAINER"),

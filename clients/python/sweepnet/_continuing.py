@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from sweepnet import _convert
 from sweepnet._outages import Outage
 from sweepnet._resuming import Kept, Place, Tape, Told, resumed
 from sweepnet._streams import Piece
@@ -19,6 +20,7 @@ class Continued:
     """
 
     def __init__(self, options: StreamOptions, patience_s: float) -> None:
+        _convert.spot_config(options)  # what is wrong with them is told now, not by a connection
         self.reconnections = 0
         self.opened: SpotOpened | None = None
         self._options = options

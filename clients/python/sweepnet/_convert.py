@@ -95,8 +95,8 @@ def audio_request(
         told = audio_pb2.ChannelChunks(chunks=map(_channel_chunk, chunks))
         return keyword_spotter_pb2.StreamingSpotRequest(chunks=told)
     raise TypeError(
-        f"a chunk of audio is {type(chunk).__name__}; expected bytes: samples.tobytes(), "
-        "in the stream's encoding (16-bit by default), Gap, or ChannelChunk, one or a list"
+        f"a chunk of audio is {type(chunk).__name__}; expected bytes or an array of samples in the "
+        "stream's encoding (16-bit by default), Gap, or ChannelChunk, one or a list"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sweepnet._checks import checked
+from sweepnet._checks import check, checked
 from sweepnet._convert import resource
 from sweepnet.options import DetectOptions
 from sweepnet.results import Area, Box, Detections, PictureExplanation, Scored, ScoreMap
@@ -34,7 +34,9 @@ def detect_request(image: bytes, options: DetectOptions) -> image_detector_pb2.D
 
 
 def picture(image: bytes, region: Area | None) -> image_detector_pb2.Picture:
-    """One picture of several, and where to look in it."""
+    """One picture of several, and where to look in it; InvalidInput where that is no Area."""
+    if region is not None:
+        check("region", region)
     return image_detector_pb2.Picture(image=image, region_of_interest=_placed(region))
 
 

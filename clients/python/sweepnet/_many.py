@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from sweepnet._arrays import is_array
 from sweepnet.errors import InvalidInput
 
 MOST_AT_ONCE = 256
+PICTURES_AXES = 4
+"""Axes of an array that holds pictures one after another: its first one counts them."""
 
 
 def checked(concurrency: int, sources: Any) -> int:
@@ -15,6 +18,10 @@ def checked(concurrency: int, sources: Any) -> int:
     or the sources are a single one."""
     if isinstance(sources, str | bytes | os.PathLike):
         raise InvalidInput(f"got one source, {str(sources)[:80]!r}; expected a list of sources")
+    if is_array(sources) and len(sources.shape) < PICTURES_AXES:
+        raise InvalidInput(
+            f"got one array, of shape {tuple(sources.shape)}; expected a list of sources"
+        )
     if not 1 <= concurrency <= MOST_AT_ONCE:
         raise InvalidInput(f"got concurrency {concurrency}; expected 1..{MOST_AT_ONCE}")
     return concurrency

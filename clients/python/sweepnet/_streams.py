@@ -30,7 +30,8 @@ class Form:
 
     @classmethod
     def of(cls, options: StreamOptions) -> Form:
-        """The form that the options of a stream name."""
+        """The form that the options of a stream name; TypeError or InvalidInput for wrong ones."""
+        checked(options, StreamOptions)
         encoding = str(options.get("encoding", "LINEAR16")).upper()
         return cls(encoding, max(1, options.get("channel_count", 1)))
 
@@ -94,16 +95,23 @@ def recorded(
     """Options and chunks of the stream that carries a whole recording."""
     checked(options, SpotOptions)
     if _arrays.is_array(source):
-        given = str(options["encoding"]).upper() if "encoding" in options else None
-        encoding = _arrays.encoding_of(source, given)
-        count = options.get("channel_count", _arrays.channels_of(source))
-        whole: dict[str, Any] = {**options, "encoding": encoding, "channel_count": count}
-        source = _arrays.samples(source, encoding, count)
-    else:
-        whole = {"encoding": "CONTAINER", **options}
+        source, options = _raw(source, options)
+    fixed: StreamOptions = {"encoding": "CONTAINER", "replies": "aggregates"}
+    whole = cast("StreamOptions", {**fixed, **options})
     with _sources.opened(source) as file:
-        chunks = _sources.chunks(file, whole.get("channel_count", 1))
-        yield cast("StreamOptions", {"replies": "aggregates", **whole}), chunks
+        yield whole, _sources.chunks(file, whole.get("channel_count", 1))
+
+
+def _raw(array: Array, options: SpotOptions) -> tuple[bytes, SpotOptions]:
+    """The bytes of an array of samples, and the options that tell what they hold."""
+    given = options["encoding"].upper() if "encoding" in options else None
+    encoding = _arrays.encoding_of(array, given)
+    count = options.get("channel_count", _arrays.channels_of(array))
+    data = _arrays.samples(array, encoding, count)
+    if "rate_hz" not in options:
+        raise InvalidInput("rate_hz: an array does not tell its rate; give rate_hz=16_000, ...")
+    more = {**options, "encoding": encoding, "channel_count": count}
+    return data, cast("SpotOptions", more)
 
 
 def result(replies: Replies, updates: Sequence[SpotUpdate]) -> SpotResult:

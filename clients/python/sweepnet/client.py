@@ -57,9 +57,11 @@ class Client:
         self._channel = opened(address, tls, grpc.insecure_channel, grpc.secure_channel)
 
     def spot(self, source: Source, **options: Unpack[SpotOptions]) -> SpotResult:
-        """Words in a recording: a path, the bytes of an audio file, or an open one.
+        """Words in a recording: a path, the bytes of an audio file, an open one, or an array of
+        samples, which needs its `rate_hz`.
 
-        Raw samples need their `encoding`, and `rate_hz` and `channel_count` where not the default.
+        Bytes without a header need their `encoding`, and `rate_hz` and `channel_count` where not
+        the default.
         """
         with (
             _streams.recorded(source, options) as (whole, chunks),
@@ -102,7 +104,9 @@ class Client:
         )
 
     def detect(self, source: Source, **options: Unpack[DetectOptions]) -> Detections:
-        """Objects in a picture: a path, the bytes of a picture file, or an open one."""
+        """Objects in a picture: a path, the bytes of a picture file, an open one, or an array of
+        uint8 pixels.
+        """
         return self._run(_flows.detect(source, options))
 
     def detect_batch(
@@ -121,7 +125,7 @@ class Client:
         """Objects in any number of pictures over one call, such as the frames of a camera.
 
         Each is sent as it comes and answered in its turn; one that cannot be read yields its error,
-        and the others go on. Closing the iterator ends the call.
+        and the others go on. Closing the iterator ends the call; `timeout_s` limits all of it.
         """
         return self._looked(Pictures(pictures, options), pictures, options.get("timeout_s"))
 
