@@ -83,7 +83,11 @@ def test_two_labels_of_one_data_set_are_learnt_and_told_apart(
     assert report.parts[0].ap50 == pytest.approx(np.mean([p.ap50 for p in report.parts[1:]]))
     assert report.threshold is None
     assert "thresholds: blue" in report.lines()[0]
+    # Every picture holds both: there is no other one to tell presence from.
+    assert np.isnan(report.parts[0].presence_auc)
+    assert not any("nan" in line for line in report.lines())
     page = whole_page(report, measured, {})
+    assert ">nan<" not in page
     assert page.count("<svg") == 2
     assert "Most missed, blue" in page or "All found, nothing else told, blue" in page
     text = markdown("colours", detector.card)

@@ -109,8 +109,13 @@ def _row(part: Part) -> str:
     numbers = (
         part.ap50, part.ap50_with_negatives, part.recall, part.precision, part.presence_auc
     )  # fmt: skip
-    shown = "".join(f"{number:8.3f}" for number in numbers)
+    shown = "".join(f"{shown_figure(number):>8}" for number in numbers)
     return f"{part.name:<38}{part.pictures:>9}{part.boxes:>7}{shown}"
+
+
+def shown_figure(number: float) -> str:
+    """To three digits; what there was nothing to measure on is a dash."""
+    return f"{number:.3f}" if np.isfinite(number) else "-"
 
 
 def over_labels(

@@ -10,7 +10,7 @@ from cnn_core.modelfile import write_whole
 from sweepnet_service.detectors.page import Markup, joined, style, table, tag
 
 from ..outcomes import Measured
-from ..report import Part, Report
+from ..report import NEAR_POINT, Part, Report, shown_figure
 from .chart import precision_recall
 from .sheets import sheet, worst
 
@@ -102,13 +102,16 @@ def _tiles(report: Report) -> Markup:
     if report.cuts is not None:
         more = f"{report.cuts.pairs} cuts with an object, as many beside it"
         told.append(_boxed("presence AUC of cuts", f"{report.cuts.auc:.3f}", more))
+    if report.points_near is not None:
+        more = f"within {NEAR_POINT:.0%} of the object's longer side"
+        told.append(_boxed("key points found", f"{report.points_near:.3f}", more))
     return tag("dl", *told, class_="tiles")
 
 
 def _tile(name: str, value: float, report: Report, interval: str | None) -> Markup:
     low, high = report.intervals.get(interval or "", (None, None))
     more = "" if low is None else f"{low:.3f} to {high:.3f}"
-    return _boxed(name, f"{value:.3f}", more)
+    return _boxed(name, shown_figure(value), more)
 
 
 def _boxed(name: str, figure: str, more: str) -> Markup:
@@ -126,7 +129,7 @@ def _numbers(part: Part) -> list[str]:
     shares = (
         part.ap50, part.ap50_with_negatives, part.recall, part.precision, part.presence_auc
     )  # fmt: skip
-    return [str(part.pictures), str(part.boxes), *(f"{share:.3f}" for share in shares)]
+    return [str(part.pictures), str(part.boxes), *map(shown_figure, shares)]
 
 
 def _sizes(report: Report) -> Markup:
