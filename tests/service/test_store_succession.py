@@ -47,9 +47,9 @@ class Live:
         self.windows: list[Any] = []
         self.events: list[Any] = []
 
-    def say(self, samples: Any) -> None:
-        for at in range(0, len(samples), CHUNK):
-            piece = samples[at : at + CHUNK, None]
+    def say(self, samples: Any, chunk: int = CHUNK) -> None:
+        for at in range(0, len(samples), chunk):
+            piece = samples[at : at + chunk, None]
             self._keep(heard_alone(self.stream, Step(partial(self.stream.push, piece), 0)))
 
     def gap(self, count: int) -> None:
@@ -78,20 +78,22 @@ def whole(detector: KeywordDetector, samples: Any) -> dict[int, Any]:
     return scores(live.end().windows)
 
 
+@pytest.mark.parametrize("chunk", [CHUNK, 1_280, 77])
 def test_a_stream_goes_over_without_a_gap(
-    versions: tuple[KeywordDetector, KeywordDetector], noise: Any
+    versions: tuple[KeywordDetector, KeywordDetector], noise: Any, chunk: int
 ) -> None:
     """Every window is told once, by the old version and then by the new one, as a stream of its own
     would have told it; no event is told twice.
     """
     samples = np.concatenate([noise[:, 0], noise[:, 1]])
     old, new = (whole(each, samples) for each in versions)
-    live = Live(versions[0])
-    live.say(samples[: 3 * CHUNK])
+    live = Live(versions[0], thresholds=dict.fromkeys(("one", "two"), 0.97))
+    live.say(samples[: 3 * CHUNK + 99], chunk)
     live.means = versions[1]
-    live.say(samples[3 * CHUNK :])
+    live.say(samples[3 * CHUNK + 99 :], chunk)
     told = scores(live.end().windows)
 
+    assert len(told) == sum(not row.warming for row in live.windows)
     assert list(told) == list(old) == list(new)
     by_new = [np.abs(told[at] - new[at]).max() < TOLERANCE for at in told]
     by_old = [np.abs(told[at] - old[at]).max() < TOLERANCE for at in told]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING
 
 from cnn_core.arrays import Array
@@ -24,8 +25,9 @@ WARM = 2
 
 
 class Ear:
-    """A session that began at sample `zero` of its channel. What it tells is moved there; what it
-    is unsure of goes to `beside`, where that is kept.
+    """A session that began at sample `zero` of its channel, `skip` samples behind the first that it
+    is given. What it tells is moved there; what it is unsure of goes to `beside`, where that is
+    kept.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class Ear:
         batch: SpotBatch,
         zero: int,
         beside: NearlyHeard | None = None,
+        skip: int = 0,
     ) -> None:
         self.detector, self.batch, self._rate_hz = detector, batch, stream.rate_hz
         self.session = open_session(detector, stream, batch)
         self.zero, self._beside = zero, beside
         self.hop_samples = detector.features.hop_s * stream.rate_hz
-        self._frames = 0
+        self._step_samples = detector.hop_s * stream.rate_hz
+        self._frames, self._skip, self._last = 0, skip, zero
 
     @property
     def past(self) -> int:
@@ -52,8 +56,19 @@ class Ear:
         """Whether its scores are those of a session that has heard everything."""
         return self.session.read >= WARM * self.detector.window_s * self._rate_hz
 
+    def until_next_window(self) -> int:
+        """Samples to come before the next of its windows begins."""
+        heard = self.past - self.zero
+        return round(ceil(heard / self._step_samples) * self._step_samples) - heard
+
+    def level_with(self, other: Ear) -> bool:
+        """Whether both have told of the same windows, so that one can go on for the other."""
+        apart = abs(self._last - other._last)
+        return self._step_samples != other._step_samples or 2 * apart < self._step_samples
+
     def piece(self, samples: Array) -> Piece:
         """The next float32 (n,) samples."""
+        samples, self._skip = samples[self._skip :], max(0, self._skip - len(samples))
         if self._beside is not None:
             self._beside.heard(samples)
         return self.session.piece(samples)
@@ -66,7 +81,10 @@ class Ear:
             self._beside.told(update, last)
         start = self.zero + self._frames * self.hop_samples
         self._frames += 0 if update.features is None else len(update.features)
-        return only(shifted(update, self.zero), self.detector.labels, tuple(wanted)), start
+        moved = only(shifted(update, self.zero), self.detector.labels, tuple(wanted))
+        if moved.windows:
+            self._last = moved.windows[-1].start
+        return moved, start
 
 
 def open_session(detector: KeywordDetector, stream: SpotRequest, batch: SpotBatch) -> SpotSession:

@@ -127,21 +127,28 @@ class Lane:
         """Let the newer version hear along, or take over."""
         newer, heir = self._due(), self._heir
         if heir is None or newer is not heir.detector:
-            self._heir = None if newer is None else self._heard_by(newer, self._ear.past)
-        elif heir.warm and not (self._ear.session.undecided or heir.session.undecided):
+            # On the windows' grid, so that they lie where the old ones would have.
+            skip = self._ear.until_next_window()
+            zero = self._ear.past + skip
+            self._heir = None if newer is None else self._heard_by(newer, zero, skip)
+        elif heir.warm and heir.level_with(self._ear) and not self._undecided(heir):
             self._ear, self._heir = heir, None
             metrics.HANDED_OVER.labels(self.name).inc()
+
+    def _undecided(self, heir: Ear) -> bool:
+        """Whether a word is under way, for the one or the other."""
+        return self._ear.session.undecided or heir.session.undecided
 
     def _due(self) -> KeywordDetector | None:
         if self._newer is None:
             return None
         return self._newer.than(self._ear.detector, self._stream, self._wanted)
 
-    def _heard_by(self, newer: KeywordDetector, zero: int) -> Ear:
+    def _heard_by(self, newer: KeywordDetector, zero: int, skip: int = 0) -> Ear:
         assert self._newer is not None
-        return self._opened(newer, self._newer.batch(newer), zero)
+        return self._opened(newer, self._newer.batch(newer), zero, skip)
 
-    def _opened(self, detector: KeywordDetector, batch: SpotBatch, zero: int) -> Ear:
+    def _opened(self, detector: KeywordDetector, batch: SpotBatch, zero: int, skip: int = 0) -> Ear:
         from sweepnet_service.detectors.keyword.explanation import MOST_EXPLAINED
 
         explanations = self._stream.explanations and self._explained < MOST_EXPLAINED
@@ -149,7 +156,7 @@ class Lane:
         beside = None
         if self._watch is not None:
             beside = self._watch.beside(self.name, detector, stream, self._wanted)
-        return Ear(detector, stream, batch, zero, beside)
+        return Ear(detector, stream, batch, zero, beside, skip)
 
     def summary(self, sample_count: int) -> ChannelSummary:
         """What has come of it so far."""
