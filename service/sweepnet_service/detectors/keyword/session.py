@@ -185,7 +185,7 @@ class SpotSession:
     def _source(self, sample: Fraction) -> int:
         """A sample of the padded signal at the detector's rate as one of the source, within it."""
         position = (sample - self.detector.padding_samples) * self.rate_hz
-        return min(max(0, nearest(position, self.detector.rate_hz)), self.read)
+        return min(max(0, int(nearest(position, self.detector.rate_hz))), self.read)
 
     def _explained(
         self, frames: Array, scores: Array, peaks: list[tuple[str, Peak]]
