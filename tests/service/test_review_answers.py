@@ -183,6 +183,21 @@ def test_answers_join_pictures(
     assert all(entry.path.is_file() for part in found.values() for entry in part)
 
 
+def test_a_list_of_negatives_that_is_none_is_told(
+    captures: Captures, flower_data: Path, tmp_path: Path
+) -> None:
+    """As the training itself would tell it."""
+    own = shutil.copytree(flower_data, tmp_path / "photos")
+    (own / "negatives").mkdir()
+    (own / "negatives" / "train.json").write_text("[")
+    kept = captures.add(THING, (own / "flowers" / "train" / "p0.png").read_bytes())
+    assert kept is not None
+    captures.answer(kept.name, "yes")
+    order = Order("image", "detectors/squares", own, captures=str(captures.folder))
+    with pytest.raises(InvalidInput, match=r"negatives/train.json: is no JSON"):
+        with_answers(order, tmp_path / "place")
+
+
 def test_a_capture_that_is_deleted_leaves_no_copy(captures: Captures, tmp_path: Path) -> None:
     """Not in what trainings keep to go on from either; while one runs, it stays."""
     own, models = folder_of_recordings(tmp_path / "own"), tmp_path / "models"

@@ -71,8 +71,12 @@ def _listing(folder: Path, group: str) -> Listing:
     """The list of the negatives as it is; one that is made where there are pictures alone, and
     then of those to measure on too, which else would no longer be found.
     """
+    from sweepnet_service.detectors.image.dataset import read_listing_if_any
+
     path = folder / group / "train.json"
     if path.exists():
+        # Raises what is wrong with it.
+        read_listing_if_any(folder, group, "train")
         kept = json.loads(path.read_text(encoding="utf-8"))
         return {
             **kept,
