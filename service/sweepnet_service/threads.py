@@ -24,11 +24,13 @@ def limit_threads() -> None:
         threadpool_limits(1)
 
 
-NEW_OBJECTS = 50_000
+NEW_OBJECTS = 5_000
+"""Not many more: what ended calls leave behind in circles, messages too, waits for so many."""
 
 
 def collect_seldom() -> None:
-    """Has Python's collector look less often: what it looks through are the states of all streams,
-    none of them garbage, and with 64 streams it took a twentieth of their scoring.
+    """Has Python's collector look less often than every 700 new objects: what it looks through are
+    the states of all streams, none of them garbage, and with 64 streams it took a twentieth of
+    their scoring.
     """
-    gc.set_threshold(NEW_OBJECTS, 20, 20)
+    gc.set_threshold(NEW_OBJECTS)
