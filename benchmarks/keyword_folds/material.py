@@ -32,6 +32,7 @@ from sweepnet_service.detectors.keyword.material import kept_clips
 from sweepnet_service.detectors.keyword.phones import pronounce_all
 from sweepnet_service.detectors.keyword.prepare import UNKNOWN, Rows, coloured, kept_bank
 from sweepnet_service.detectors.keyword.trunk import Transcribed
+from sweepnet_service.errors import FailedPrecondition
 from sweepnet_service.progress import Report
 
 WAKE_WORDS = ("alexa", "computer", "jarvis", "snowboy")
@@ -127,13 +128,25 @@ class Material:
     def bank(self, name: str, rows: Callable[[], Rows], total: int = 0) -> Bank:
         return kept_bank(self.work / name, rows, total, self.report)
 
+    def whole(self, name: str, rows: Callable[[], Rows], total: int) -> Bank:
+        """A bank of so many recordings. Raises FailedPrecondition for one that was kept of others,
+        whose places would be those of other texts.
+        """
+        bank = self.bank(name, rows, total)
+        if len(bank) != total:
+            raise FailedPrecondition(
+                str(self.work / name),
+                f"holds {len(bank)} recordings, there are {total} now; remove the folder",
+            )
+        return bank
+
     def changed(self, name: str, recordings: Sequence[Recording], seed: int) -> Bank:
         """Features of recordings as `Augment` changes them."""
 
         def rows() -> Rows:
             return augmented(read_samples(recordings), self.augment, seed, self.features)
 
-        return self.bank(name, rows, len(recordings))
+        return self.whole(name, rows, len(recordings))
 
     def changed_speech(self, name: str, spoken: Sequence[Spoken], seed: int) -> Bank:
         """The same for speech that is at hand."""
@@ -141,11 +154,11 @@ class Material:
         def rows() -> Rows:
             return augmented(spoken, self.augment, seed, self.features)
 
-        return self.bank(name, rows, len(spoken))
+        return self.whole(name, rows, len(spoken))
 
     def unchanged(self, name: str, recordings: Sequence[Recording]) -> Bank:
         """Features of recordings as they are."""
-        return self.bank(
+        return self.whole(
             name, lambda: plain(read_samples(recordings), self.features), len(recordings)
         )
 
