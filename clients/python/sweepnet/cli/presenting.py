@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sweepnet.workshop import Capture
 
@@ -25,7 +27,6 @@ PLAYERS = (
 )
 LONGEST_S = 30.0
 STARTS = {b"\xff\xd8": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"BM": ".bmp"}
-FRAME = (255, 40, 40)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def played(sound: bytes, path: Path) -> bool:
 def _by_sounddevice(sound: bytes) -> bool:
     """By the extra `sweepnet[mic]`, where it is installed and there is something to play by."""
     try:
-        import sounddevice
+        sounddevice: Any = importlib.import_module("sounddevice")
     except (ImportError, OSError):
         return False
     with wave.open(io.BytesIO(sound)) as file:
@@ -113,19 +114,10 @@ def suffix_of(capture: Capture) -> str:
 
 
 def framed(capture: Capture) -> bytes:
-    """The picture with its object framed, in its own format; as it came without Pillow."""
-    try:
-        from PIL import Image, ImageDraw, ImageOps
-    except ImportError:
-        return capture.content
+    """The picture with its object framed; as it came without Pillow."""
     assert capture.area_px is not None
     try:
-        with Image.open(io.BytesIO(capture.content)) as picture:
-            drawn = ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+        from sweepnet.drawing.framed import framed as drawn
+    except ImportError:
         return capture.content
-    width = max(2, round(max(drawn.size) / 200))
-    ImageDraw.Draw(drawn).rectangle(capture.area_px, outline=FRAME, width=width)
-    file = io.BytesIO()
-    drawn.save(file, Image.registered_extensions()[suffix_of(capture)])
-    return file.getvalue()
+    return drawn(capture.content, capture.area_px)
