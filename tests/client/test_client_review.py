@@ -40,7 +40,7 @@ def keeping(
     assert process.stdout is not None
     yield process.stdout.readline().split("listens at ")[1].split()[0], folder
     process.terminate()
-    assert process.wait(15) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
 
 
