@@ -166,6 +166,23 @@ def test_what_tells_less_takes_nothing_over(
         monkeypatch.undo()
 
 
+def test_what_cannot_hear_as_the_stream_asked_takes_nothing_over(
+    versions: tuple[KeywordDetector, KeywordDetector], noise: Any
+) -> None:
+    """Here a horizon shorter than its hop: the stream goes on as it was, a gap too."""
+    first, other = versions
+    coarse = replace(
+        other, features=replace(other.features, hop_samples=2 * other.features.hop_samples)
+    )
+    live = Live(first, aggregate_over_s=first.hop_s)
+    live.say(noise[:CHUNK, 0])
+    live.means = coarse
+    live.say(noise[CHUNK:, 0])
+    live.gap(0)
+    old = whole(first, noise[:, 0])
+    assert list(scores(live.end().windows)) == list(old)
+
+
 def test_streams_go_over_one_after_the_other(
     versions: tuple[KeywordDetector, KeywordDetector], monkeypatch: pytest.MonkeyPatch
 ) -> None:

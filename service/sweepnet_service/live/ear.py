@@ -87,7 +87,9 @@ class Ear:
         return moved, start
 
 
-def open_session(detector: KeywordDetector, stream: SpotRequest, batch: SpotBatch) -> SpotSession:
+def open_session(
+    detector: KeywordDetector, stream: SpotRequest, batch: SpotBatch | None = None
+) -> SpotSession:
     """A session of a detector with the settings of a stream."""
     from sweepnet_service.detectors.keyword import SpotOptions, SpotSession
 

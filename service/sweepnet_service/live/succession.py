@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sweepnet_service.errors import SweepnetError
+from sweepnet_service.live.ear import open_session
 from sweepnet_service.live.request import SpotRequest
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Newer:
     def __init__(self, succession: Succession, name: str) -> None:
         self._succession, self._name = succession, name
         self._due_s: float | None = None
+        self._fit: KeywordDetector | None = None
         self._unfit: KeywordDetector | None = None
 
     def than(
@@ -58,9 +60,11 @@ class Newer:
             self._due_s = time.monotonic() + wait_s
         if time.monotonic() < self._due_s:
             return None
-        if not fits(now, stream, wanted):
-            self._unfit = now
-            return None
+        if now is not self._fit:
+            if not fits(now, stream, wanted):
+                self._unfit = now
+                return None
+            self._fit = now
         return now
 
     def batch(self, detector: KeywordDetector) -> SpotBatch:
@@ -69,10 +73,9 @@ class Newer:
 
 
 def fits(detector: KeywordDetector, stream: SpotRequest, wanted: Collection[str]) -> bool:
-    """Whether it finds all labels that the stream was promised, by thresholds as it asked."""
-    own = {label: x for label, x in stream.thresholds.items() if label in detector.labels}
+    """Whether it finds all labels that the stream was promised, with the settings it asked for."""
     try:
-        detector.thresholds(own, stream.false_alarms_per_hour)
+        open_session(detector, stream)
     except SweepnetError:
         return False
     return set(wanted) <= set(detector.labels)
