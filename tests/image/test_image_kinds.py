@@ -100,8 +100,12 @@ def test_one_label_given_is_learnt_alone(colours: Path, tmp_path: Path) -> None:
 
     assert used.labels == ("blue",)
     assert {len(entry.boxes) for entry in used.learn} == {1}
-    merged = material(tiny_config(colours, tmp_path, label="square"))
-    assert {len(entry.boxes) for entry in merged.learn} == {2}
+
+
+def test_a_label_that_none_has_does_not_merge_several(colours: Path, tmp_path: Path) -> None:
+    """`bleu` was a detector of all squares, blue and yellow."""
+    with pytest.raises(InvalidInput, match=r"label: got 'bleu', and .* 'blue', 'yellow'; .* ''"):
+        material(tiny_config(colours, tmp_path, label="bleu"))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +159,7 @@ def test_a_training_starts_from_a_model_and_from_a_work_folder(
     colours: Path, tmp_path: Path
 ) -> None:
     """With other labels the body and the sides are taken over, the scores learnt anew."""
-    first = tiny_config(colours, tmp_path / "one", label="any", pictures=32)
+    first = tiny_config(colours, tmp_path / "one", label="blue", pictures=32)
     path = train(first, quiet)
     other = tiny_config(colours, tmp_path / "two", label="", pictures=16)
 
@@ -184,7 +188,7 @@ def test_a_start_that_cannot_be_is_told(
         path.write_bytes(content)
     elif content:
         modelfile.save(path, Sequential(()), {"kind": content})
-    config = tiny_config(colours, tmp_path / "work", start_from=path)
+    config = tiny_config(colours, tmp_path / "work", label="blue", start_from=path)
 
     with pytest.raises(InvalidInput, match=f"start_from: .*{told}"):
         train(config, quiet)
@@ -226,7 +230,7 @@ def test_shapes_that_the_data_does_not_hold_are_told(
 
 
 def test_a_teacher_labels_upright_boxes_of_one_kind(colours: Path, tmp_path: Path) -> None:
-    made = train(tiny_config(colours, tmp_path / "one", label="any", pictures=8), quiet)
+    made = train(tiny_config(colours, tmp_path / "one", label="blue", pictures=8), quiet)
 
     with pytest.raises(InvalidInput, match="teacher: labels upright boxes of one kind"):
         check(tiny_config(colours, tmp_path / "two", label="", teacher=made))

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.arrays import Array, Flags, Integers
-from sweepnet_service.errors import InvalidInput
+from sweepnet_service.errors import InvalidInput, shown
 
 from .annotations import Marks, marks_of
 from .layout import BOX, POINTS, TURNED
@@ -27,6 +27,8 @@ from .objects import UNKNOWN, Objects
 from .pixels import Pixels, read_picture
 
 MANIFEST = "MANIFEST.csv"
+MOST_TOLD = 20
+"""Names that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -209,11 +211,23 @@ def names_of(entries: Iterable[Entry]) -> tuple[str, ...]:
 def labelled(entries: Sequence[Entry], labels: tuple[str, ...]) -> tuple[Entry, ...]:
     """The entries with the objects of these labels alone, which tell theirs.
 
-    One label that no object has by name is that of all of them.
+    One label that no object has by name is that of all of them, where they have one name at most;
+    raises InvalidInput where they have several, which it would merge.
     """
-    if len(labels) == 1 and labels[0] not in names_of(entries):
+    names = names_of(entries)
+    if len(labels) == 1 and labels[0] not in names:
+        if len(names) > 1:
+            raise InvalidInput(
+                "label", f"got {shown(labels[0])}, and objects named {_told(names)}; expected one "
+                "of these, or '' for each of them"
+            )  # fmt: skip
         return tuple(entries)
     return tuple(_labelled(entry, labels) for entry in entries)
+
+
+def _told(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
+    return ", ".join(map(shown, names[:MOST_TOLD])) + more
 
 
 def _labelled(entry: Entry, labels: tuple[str, ...]) -> Entry:

@@ -98,7 +98,7 @@ def check(config: TrainConfig) -> None:
     if len(used.labels) > MOST_LABELS:
         raise InvalidInput(
             config.objects, f"got {len(used.labels)} kinds of objects; expected at most "
-            f"{MOST_LABELS}, or one name for all of them (--label)"
+            f"{MOST_LABELS}, or the name of one of them (--label)"
         )  # fmt: skip
 
 
