@@ -352,6 +352,16 @@ def test_folders_of_classes_tell_presence_alone(tmp_path: Path, within: str) -> 
     assert whole.boxes.tolist() == [[0, 0, whole.pixels.shape[1], whole.pixels.shape[0]]]
 
 
+def test_pictures_of_nothing_are_read_however_the_folder_is_written(tmp_path: Path) -> None:
+    """`Background` was neither a class nor nothing: its pictures were lost."""
+    for place in ("cats/a.jpg", "Background/b.jpg"):
+        _picture(tmp_path / "train" / place)
+
+    found = {e.name: e.marks.names for e in read_listing(tmp_path, "flowers", "train")}
+
+    assert found == {"a.jpg": ("cats",), "b.jpg": ()}
+
+
 def test_boxes_are_cut_to_the_picture(tmp_path: Path) -> None:
     """One that lies half outside is cut, one outside is left out."""
     boxes = np.array([[-10, -10, 20, 30], [90, 10, 200, 20], [300, 300, 400, 400]], np.float32)

@@ -33,8 +33,9 @@ def read(root: Path, split: str) -> list[Listed]:
         for each in _classes(folder)
         for picture in pictures_in(each)
     ]
-    for name in sorted(NOTHING):
-        listed += [Listed(picture, []) for picture in pictures_in(folder / name)]
+    for each in sorted(folder.iterdir()):
+        if each.name.lower() in NOTHING:
+            listed += [Listed(picture, []) for picture in pictures_in(each)]
     return listed if has_splits(root) else of_split(listed, split)
 
 
