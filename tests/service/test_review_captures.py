@@ -8,6 +8,7 @@ import wave
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from sweepnet_service.captures.capture import ANSWERS, from_json, identity_of
 from sweepnet_service.captures.hearing import Watch
 from sweepnet_service.captures.near import distance, is_near, lowered
 from sweepnet_service.captures.seeing import seen
-from sweepnet_service.detectors.image import DetectOptions
+from sweepnet_service.detectors.image import Detections, DetectOptions
+from sweepnet_service.detectors.image.results import Box
 from sweepnet_service.errors import InvalidInput, NotFound
 from sweepnet_service.live.request import SpotRequest
 from sweepnet_service.live.stream import Gap, SpotStream, Step
@@ -250,6 +252,23 @@ def test_objects_near_the_threshold_are_kept_with_their_picture(
     assert is_near(kept.sighting.score, threshold, 0.5)
     with Image.open(io.BytesIO(captures.content(kept.name))) as shown:
         assert shown.size == (found.width_px, found.height_px)
+
+
+def test_a_box_that_is_not_told_takes_no_room(captures: Captures) -> None:
+    """One of another label, with a better score but below its threshold, pushed it out."""
+    boxes = (Box("cat", 0.8, 0, 0, 9, 9), Box("dog", 0.5, 9, 0, 20, 9))
+    detector: Any = SimpleNamespace(default_thresholds={"cat": 0.9, "dog": 0.3})
+
+    def look(options: DetectOptions) -> Detections:
+        chosen = {**detector.default_thresholds, **options.thresholds}
+        found = tuple(box for box in boxes if box.score >= chosen[box.label])
+        return Detections(20, 9, {"cat": 0.8, "dog": 0.5}, found[: options.max_boxes])
+
+    keeper = Keeper(captures, margin=1.5, pause_s=0.0)
+    options = DetectOptions(max_boxes=1)
+    found = seen(keeper, "detectors/pets", detector, options, look, b"a picture")
+    keeper.close()
+    assert found.boxes == look(options).boxes == boxes[1:]
 
 
 def test_not_too_many_are_kept(captures: Captures) -> None:

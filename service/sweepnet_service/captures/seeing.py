@@ -30,8 +30,9 @@ def seen(
 ) -> Detections:
     """What `look` finds with these options; the box nearest its threshold is offered.
 
-    Lower thresholds change nothing of what is told: boxes give way to better ones alone. Only
-    explanations would be those of further boxes, so with them no more is looked for.
+    Lower thresholds change nothing of what is told: boxes give way to better ones alone. Only of
+    several labels the better ones may take all the room there is: then it is looked for once more.
+    Explanations would be those of further boxes, so with them no more is looked for.
     """
     thresholds = {**detector.default_thresholds, **options.thresholds}
     low = thresholds if options.explanations else lowered(thresholds, keeper.margin)
@@ -50,6 +51,8 @@ def seen(
             area_px=area_px,
         )
         keeper.offer(sighting, lambda: picture)
+    if len(thresholds) > 1 and low != thresholds and len(found.boxes) >= options.max_boxes:
+        return look(options)
     # In single precision, as the detector itself compares.
     told = (x for x in found.boxes if np.float32(x.score) >= np.float32(thresholds[x.label]))
     return replace(found, boxes=tuple(told))
