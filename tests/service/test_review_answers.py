@@ -19,6 +19,7 @@ from sweepnet_service.captures.hearing import wav_of
 from sweepnet_service.detectors.image.dataset import read_listing, read_listing_if_any
 from sweepnet_service.detectors.keyword.intake import read_dataset
 from sweepnet_service.errors import FailedPrecondition, InvalidInput, NotFound
+from sweepnet_service.training import staged_words
 from sweepnet_service.training.answers import LOCK, forget_capture, in_use, with_answers
 from sweepnet_service.training.order import Order
 from sweepnet_service.training.places import PLACES, place_of
@@ -220,3 +221,26 @@ def test_a_capture_that_is_deleted_leaves_no_copy(captures: Captures, tmp_path: 
     with pytest.raises(NotFound):
         forget_capture(captures, yes, models)
     assert not list((models / PLACES).glob("*/answers.json"))
+
+
+def test_what_is_deleted_while_a_training_copies_it_leaves_no_copy(
+    captures: Captures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their list was written behind them: until then, and after a crash, nobody knew of them."""
+    own, models = folder_of_recordings(tmp_path / "own"), tmp_path / "models"
+    yes, place = spoken(captures, "yes"), place_of(models, "1f3a")
+    place.mkdir(parents=True)
+
+    def crash(folder: Path, answered: Any) -> None:
+        (folder / f"{answered[0][0].id}.wav").write_bytes(answered[0][1])
+        with pytest.raises(FailedPrecondition, match="a training learns from"):
+            forget_capture(captures, yes, models)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(staged_words, "add_words", crash)
+    with locked(place / LOCK), pytest.raises(KeyboardInterrupt):
+        with_answers(order_of(own, captures), place)
+    assert list(models.rglob(f"{yes.removeprefix('captures/')}.wav"))
+    forget_capture(captures, yes, models)
+    assert not place.exists()
+    assert captures.all() == []

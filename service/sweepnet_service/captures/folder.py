@@ -9,9 +9,12 @@ a day on which it is deleted, answered or not.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,14 +101,31 @@ class Captures:
         now_s = time.time()
         for identity in self._identities(RECORD):
             kept = self._read(identity)
-            if kept is not None and kept.expires_s <= now_s and not in_use(identity):
-                self._drop(identity)
+            if kept is not None and kept.expires_s <= now_s:
+                with self.alone():
+                    if not in_use(identity):
+                        self._drop(identity)
         for identity in self._identities(CONTENT):
             if self._left_over(self._content(identity)) and self._read(identity) is None:
                 self._drop(identity)
         for path in self.folder.glob(".*.tmp"):
             if self._left_over(path):
                 path.unlink(missing_ok=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While inside nobody else is, in this process or another: between the question whether a
+        capture is in use and its end no training must begin with it.
+        """
+        if not self.folder.is_dir():
+            yield
+            return
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def _room_for(self, size_bytes: int) -> bool:
         """Whether there is room, once the oldest that nobody answered have gone."""

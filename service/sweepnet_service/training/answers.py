@@ -1,5 +1,6 @@
 """Answers to captures as a part of what a training learns from: staged once, in the job's folder.
 
+    place/staging.json      the ids of the captures of which copies may be there; written first
     place/data/<name>/...   the data set's files (links to them), and one more for each answer
     place/answers.json      the ids of the captures that are in it; written last
 
@@ -24,7 +25,7 @@ from sweepnet_service.errors import FailedPrecondition, NotFound
 from sweepnet_service.training.order import Order
 from sweepnet_service.training.places import PLACES
 
-STAGED = "answers.json"
+STAGING, STAGED = "staging.json", "answers.json"
 Answered: TypeAlias = tuple[Capture, bytes]
 """A capture with its content."""
 LOCK = "lock"
@@ -41,7 +42,7 @@ def with_answers(order: Order, place: Path) -> tuple[Path, int]:
         return order.data, 0
     if not (place / STAGED).exists():
         shutil.rmtree(place / "data", ignore_errors=True)
-        answered = _answered(order, Captures(Path(order.captures)))
+        answered = _answered(order, Captures(Path(order.captures)), place)
         if answered:
             _stage(order, answered, place / "data" / order.data.name)
         kept = json.dumps([each.id for each, _ in answered])
@@ -60,13 +61,15 @@ def _concerns(capture: Capture, order: Order) -> bool:
     return seen.detector == order.model and seen.kind == order.kind and known
 
 
-def _answered(order: Order, captures: Captures) -> list[Answered]:
-    """The captures that concern an order; one that is deleted just now is left out."""
+def _answered(order: Order, captures: Captures, place: Path) -> list[Answered]:
+    """The captures that concern an order, once it is written that there may be copies of them."""
+    with captures.alone():
+        chosen = [each for each in captures.all() if each.answer and _concerns(each, order)]
+        write_whole(place / STAGING, json.dumps([each.id for each in chosen]).encode())
     found: list[Answered] = []
-    for each in captures.all():
-        if each.answer and _concerns(each, order):
-            with suppress(NotFound):
-                found.append((each, captures.content(each.name)))
+    for each in chosen:
+        with suppress(NotFound):
+            found.append((each, captures.content(each.name)))
     return found
 
 
@@ -99,18 +102,22 @@ def _link(source: str, target: str) -> str:
 
 def staged_in(place: Path) -> list[str]:
     """The ids of the captures that a job learns from."""
+    return _ids_in(place / STAGED)
+
+
+def _ids_in(path: Path) -> list[str]:
     try:
-        return [str(each) for each in json.loads((place / STAGED).read_text())]
+        return [str(each) for each in json.loads(path.read_text())]
     except (OSError, ValueError):
         return []
 
 
 def learning_from(models: Path | None, identity: str) -> list[Path]:
-    """The folders of jobs that hold a copy of a capture."""
+    """The folders of jobs that may hold a copy of a capture."""
     if models is None:
         return []
-    places = (path.parent for path in (models / PLACES).glob(f"*/{STAGED}"))
-    return [place for place in places if identity in staged_in(place)]
+    lists = [path for name in (STAGING, STAGED) for path in (models / PLACES).glob(f"*/{name}")]
+    return sorted({path.parent for path in lists if identity in _ids_in(path)})
 
 
 def in_use(models: Path | None, identity: str) -> bool:
@@ -132,8 +139,9 @@ def forget_capture(captures: Captures, name: str, models: Path | None) -> None:
     learns from it, NotFound where there is none.
     """
     captures.get(name)
-    if in_use(models, identity_of(name)):
-        raise FailedPrecondition(
-            "name", f"a training learns from {name} now; cancel it, or wait for its end"
-        )
-    captures.delete(name)
+    with captures.alone():
+        if in_use(models, identity_of(name)):
+            raise FailedPrecondition(
+                "name", f"a training learns from {name} now; cancel it, or wait for its end"
+            )
+        captures.delete(name)
