@@ -10,13 +10,16 @@ import subprocess
 import sys
 import time
 import wave
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sweepnet import Client
+from sweepnet.cli import review
 from sweepnet.cli.presenting import Presenter, framed, suffix_of
 from sweepnet.errors import FailedPrecondition, NotFound
 from sweepnet.workshop import Capture, Workshop
@@ -182,6 +185,35 @@ def shown(content: bytes) -> Capture:
         "captures/a", "image", "detectors/b", "b", 0.5, 0.6, None, 0.0, 1.0, 9,
         area_px=(2.0, 2.0, 20.0, 20.0), content=content,
     )  # fmt: skip
+
+
+def test_a_review_goes_on_behind_what_is_gone_or_in_use(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody else deleted the first one, a training learns from the second."""
+    names = ["captures/gone", "captures/used", "captures/there"]
+    told: list[str] = []
+
+    class Shop:
+        def capture(self, name: str) -> Capture:
+            if name.endswith("gone"):
+                raise NotFound(f"no capture named {name}")
+            return replace(shown(b"no picture"), name=name)
+
+        def delete_capture(self, name: str) -> None:
+            if name.endswith("used"):
+                raise FailedPrecondition(f"a training learns from {name} now")
+            told.append(name)
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("delete\ndelete\n"))
+    said: Counter[str] = Counter()
+    waiting = tuple(replace(shown(b""), name=name) for name in names)
+    shop: Any = Shop()
+    review._ask_all(shop, waiting, True, said)
+    assert (told, said) == (["captures/there"], {"gone": 1, "delete": 1})
+    printed = capsys.readouterr().err
+    assert "no capture named captures/gone" in printed
+    assert "a training learns from captures/used" in printed
 
 
 def test_a_picture_is_framed(flower_data: Path, tmp_path: Path) -> None:

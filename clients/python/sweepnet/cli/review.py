@@ -18,6 +18,7 @@ from sweepnet.cli.ending import clear_ending
 from sweepnet.cli.jobs import NeededServer, OwnServer, bare, needed, workshop_of
 from sweepnet.cli.output import new_table, print_json, show
 from sweepnet.cli.presenting import Presenter
+from sweepnet.errors import FailedPrecondition, NotFound
 from sweepnet.workshop import Capture, Workshop
 
 app = typer.Typer(help="Detections near their threshold, to answer.", invoke_without_command=True)
@@ -71,14 +72,24 @@ def _ask_all(
         presenter = Presenter(Path(folder), files_only)
         for number, each in enumerate(waiting, start=1):
             print(f"\n{number} of {len(waiting)}: {told(each)}", file=sys.stderr)
-            answer = _asked(workshop.capture(each.name), presenter)
-            if answer == "quit":
-                return
-            if answer == "delete":
-                workshop.delete_capture(each.name)
-            elif answer in ("yes", "no"):
-                workshop.answer(each.name, ANSWERS[answer])
-            said[answer] += 1
+            try:
+                answer = _asked(workshop.capture(each.name), presenter)
+                if answer == "quit":
+                    return
+                _done(workshop, each, answer)
+            except (NotFound, FailedPrecondition) as error:
+                # One that is gone, or in use, is no reason to leave the others.
+                print(error.message, file=sys.stderr)
+                said["gone"] += isinstance(error, NotFound)
+            else:
+                said[answer] += 1
+
+
+def _done(workshop: Workshop, capture: Capture, answer: Said) -> None:
+    if answer == "delete":
+        workshop.delete_capture(capture.name)
+    elif answer in ("yes", "no"):
+        workshop.answer(capture.name, ANSWERS[answer])
 
 
 def _asked(capture: Capture, presenter: Presenter) -> Said:
@@ -106,7 +117,7 @@ def told(capture: Capture) -> str:
 
 def _tell_end(said: Counter[str], count: int) -> None:
     answers = said["yes"] + said["no"]
-    left = count - answers - said["delete"]
+    left = count - answers - said["delete"] - said["gone"]
     print(f"\n{said['yes']} yes, {said['no']} no, {said['delete']} deleted, {left} left")
     if answers:
         print("the detector's next training learns from them", file=sys.stderr)
