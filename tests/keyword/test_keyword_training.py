@@ -76,7 +76,7 @@ def config(folder: Path, trunk: Path, where: Path) -> TrainConfig:
         pronunciations=("r ay z",),
         path_weight=1e-6,
         real_segments=160,
-        head_settings=HeadSettings(steps=60, rounds=2, batch_positive=12, batch_negative=20),
+        head_settings=HeadSettings(steps=120, rounds=2, batch_positive=12, batch_negative=20),
     )
 
 
@@ -101,7 +101,7 @@ def test_a_users_folder_becomes_a_model(folder: Path, trunk: Path, tmp_path: Pat
     assert "Nothing was measured on a test split" in text
     assert "rest on recordings that the model learnt from" in text
     assert not re.search("15 points|dense reading|below one an hour|[{}]", text)
-    assert "- head: channels 48, dropout 0.1, steps 60, rounds 2" in text
+    assert "- head: channels 48, dropout 0.1, steps 120, rounds 2" in text
     assert {"head", "tuning", "done"} <= set(stages)
     same = replace(config(folder, trunk, tmp_path), out=tmp_path / "b.safetensors")
     again = KeywordDetector.load(train(same, silent))

@@ -243,4 +243,4 @@ def test_a_network_that_takes_no_picture_is_told_of(tiny_models: Path, tmp_path:
     told = convert_models.whole_model(Library(tmp_path), "detectors/odd")
 
     assert not told.HasField("network")
-    assert "its network takes no input of shape (1, 64, 64, 3): Conv1d" in told.model.error
+    assert "its network takes no input of shape (1, 32, 32, 3): Conv1d" in told.model.error

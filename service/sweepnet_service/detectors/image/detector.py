@@ -56,7 +56,13 @@ class ImageDetector:
         except CoreError as error:
             raise ModelUnreadable(path.name, str(error)) from error
         found = cls(net=model.net, **_described(model.description, path.name))
-        channels = model.net.output_shape((1, TOTAL_STRIDE_PX, TOTAL_STRIDE_PX, 3))[-1]
+        least = (1, TOTAL_STRIDE_PX, TOTAL_STRIDE_PX, 3)
+        try:
+            channels = model.net.output_shape(least)[-1]
+        except CoreError as error:
+            raise ModelUnreadable(
+                path.name, f"its network takes no input of shape {least}: {error}"
+            ) from error
         if channels != found.layout.channels:
             raise ModelUnreadable(
                 path.name,
