@@ -50,10 +50,17 @@ def told(parts: Parts) -> list[ChannelNews | Exception]:
         by_batch.setdefault(part.piece.session.batch, []).append(place)
     news: dict[int, ChannelNews | Exception] = {}
     for batch, places in by_batch.items():
-        updates = batch.step([parts[place].piece for place in places])
+        updates = _stepped(batch, [parts[place].piece for place in places])
         for place, update in zip(places, updates, strict=True):
             news[place] = _news(parts[place], update)
     return [news[place] for place in range(len(parts))]
+
+
+def _stepped(batch: SpotBatch, pieces: Sequence[Piece]) -> Sequence[SpotUpdate | Exception]:
+    try:
+        return batch.step(pieces)
+    except Exception as error:  # what one detector cannot do is no matter of the others
+        return [error] * len(pieces)
 
 
 def _news(part: Part, update: SpotUpdate | Exception) -> ChannelNews | Exception:

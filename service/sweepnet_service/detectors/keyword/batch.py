@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from cnn_core.arrays import Array, Integers
+from cnn_core.arrays import Array, Flags, Integers
 from cnn_core.errors import CoreError
 from cnn_core.geometry import Window
 from cnn_core.stream import Stream, StreamBatch
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.session import SpotSession
 
 Told: TypeAlias = "SpotUpdate | Exception"
+NO_NUMBERS = (
+    "scores: the network gives NaN or infinite ones for this audio; expected finite numbers. "
+    "Its weights are damaged or far too large: train the detector again"
+)
 
 
 class Piece(NamedTuple):
@@ -157,8 +161,15 @@ class SpotBatch:
             self._tell_alike(group)
 
     def _tell_alike(self, due: Sequence[Due]) -> None:
-        sessions = [each.session for each in due]
         scores = np.stack([each.scores for each in due])
+        finite: Flags = np.isfinite(scores.reshape(len(due), -1)).min(axis=1, initial=True)
+        if not finite.all():
+            for each, fine in zip(due, finite.tolist(), strict=True):
+                each.told = None if fine else CoreError(NO_NUMBERS)
+            due, scores = [each for each in due if each.told is None], scores[finite]
+            if not due:
+                return
+        sessions = [each.session for each in due]
         windows = self._windows(sessions, scores)
         aggregates = self._aggregated(sessions, scores)
         above = np.greater_equal(scores, np.stack([s.thresholds for s in sessions])[:, None])
