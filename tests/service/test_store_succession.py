@@ -11,6 +11,7 @@ import pytest
 
 from cnn_core.layers import Conv1d, Sequential
 from sweepnet_service.detectors.keyword import KeywordDetector
+from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.live.replies import News
 from sweepnet_service.live.request import SpotRequest
 from sweepnet_service.live.stream import Gap, SpotStream, Step, batch_alone
@@ -171,9 +172,7 @@ def test_what_cannot_hear_as_the_stream_asked_takes_nothing_over(
 ) -> None:
     """Here a horizon shorter than its hop: the stream goes on as it was, a gap too."""
     first, other = versions
-    coarse = replace(
-        other, features=replace(other.features, hop_samples=2 * other.features.hop_samples)
-    )
+    coarse = replace(other, features=LogMel(hop_samples=320))
     live = Live(first, aggregate_over_s=first.hop_s)
     live.say(noise[:CHUNK, 0])
     live.means = coarse
@@ -181,6 +180,24 @@ def test_what_cannot_hear_as_the_stream_asked_takes_nothing_over(
     live.gap(0)
     old = whole(first, noise[:, 0])
     assert list(scores(live.end().windows)) == list(old)
+
+
+def test_a_version_that_fails_ends_no_stream_that_was_to_go_over(
+    versions: tuple[KeywordDetector, KeywordDetector], noise: Any
+) -> None:
+    """Its scores are no numbers: the stream goes on with the version that it had."""
+    first, other = versions
+    assert isinstance(other.net, Sequential)
+    *others, last, answer = other.net.layers
+    assert isinstance(last, Conv1d)
+    damaged = replace(last, weight=np.full_like(last.weight, np.nan))
+    samples, live = noise[:, 0], Live(first)
+    live.say(samples[:CHUNK])
+    live.means = replace(other, net=Sequential((*others, damaged, answer)))
+    live.say(samples[CHUNK:])
+    old, told = whole(first, samples), scores(live.end().windows)
+    assert list(told) == list(old)
+    assert all(np.abs(told[at] - old[at]).max() < TOLERANCE for at in told)
 
 
 def test_streams_go_over_one_after_the_other(

@@ -38,6 +38,8 @@ class Part(NamedTuple):
 
     piece: Piece
     told: Callable[[SpotUpdate], ChannelNews]
+    failed: Callable[[Exception], ChannelNews] | None = None
+    """What is told where it cannot be heard; None: that error."""
 
 
 Parts: TypeAlias = Sequence[Part]
@@ -65,7 +67,9 @@ def _stepped(batch: SpotBatch, pieces: Sequence[Piece]) -> Sequence[SpotUpdate |
 
 def _news(part: Part, update: SpotUpdate | Exception) -> ChannelNews | Exception:
     try:
-        return update if isinstance(update, Exception) else part.told(update)
+        if not isinstance(update, Exception):
+            return part.told(update)
+        return update if part.failed is None else part.failed(update)
     except Exception as error:
         return error
 
@@ -103,7 +107,9 @@ class Lane:
         self._go_over()
         parts = [Part(self._ear.piece(samples), self._told)]
         if self._heir is not None:
-            parts.append(Part(self._heir.piece(samples), partial(self._untold, self._heir)))
+            heir = self._heir
+            told, failed = partial(self._untold, heir), partial(self._lost, heir)
+            parts.append(Part(heir.piece(samples), told, failed))
         return parts
 
     def finish(self) -> Part:
@@ -190,6 +196,13 @@ class Lane:
         _, start = heir.told(update, self._wanted, last=False)
         quiet = replace(update, windows=(), events=(), features=None, explanations=())
         return ChannelNews(self.channel, self.name, quiet, start, heir.hop_samples)
+
+    def _lost(self, heir: Ear, error: Exception) -> ChannelNews:
+        """Nothing, where a newer version cannot hear what the old one does: that one stays."""
+        assert self._newer is not None
+        self._newer.refuse(heir.detector, error)
+        self._heir = None
+        return ChannelNews(self.channel, self.name, heir.session.unchanged())
 
 
 class Line:

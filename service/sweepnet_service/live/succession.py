@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from sweepnet_service.errors import SweepnetError
 from sweepnet_service.live.ear import open_session
 from sweepnet_service.live.request import SpotRequest
@@ -19,6 +21,7 @@ from sweepnet_service.live.request import SpotRequest
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword import KeywordDetector, SpotBatch
 
+log = structlog.get_logger("sweepnet")
 EARLIEST = 0.5
 """Share of the time after which the first streams go over."""
 
@@ -66,6 +69,11 @@ class Newer:
                 return None
             self._fit = now
         return now
+
+    def refuse(self, detector: KeywordDetector, error: Exception) -> None:
+        """Never go over to that one, which failed at what this session hears."""
+        log.warning("no hand-over", detector=self._name, reason=str(error))
+        self._unfit = detector
 
     def batch(self, detector: KeywordDetector) -> SpotBatch:
         """The sessions that are stepped with that one's."""
