@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweepnet_service.commands.evaluate import image as evaluate_image
-from sweepnet_service.detectors.image.dataset import Photo, cut_to, read_listing
+from sweepnet_service.detectors.image.dataset import Entry, Photo, cut_to, read_listing
 from sweepnet_service.detectors.image.evaluate import Measured, measure, report_on
 from sweepnet_service.detectors.image.evaluate.coco import (
     average_precision_at,
@@ -192,7 +192,9 @@ def test_labelled_pictures_without_objects_are_negatives(squares: Path) -> None:
 def test_boxes_are_judged_as_far_as_the_picture_reaches() -> None:
     boxes = np.array([[-20.0, 5, 10, 30], [200, 200, 250, 250], [5, 5, 9, 9]], np.float32)
 
-    np.testing.assert_array_equal(cut_to(boxes, 100, 20), [[0, 5, 10, 20], [5, 5, 9, 9]])
+    cut = cut_to(Entry(Path("a"), boxes, ("a", "b", "c"), True, ""), 100, 20)
+    np.testing.assert_array_equal(cut.boxes, [[0, 5, 10, 20], [5, 5, 9, 9]])
+    assert cut.species == ("a", "c")
 
 
 def _detector() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +107,18 @@ def test_a_label_that_none_has_does_not_merge_several(colours: Path, tmp_path: P
     """`bleu` was a detector of all squares, blue and yellow."""
     with pytest.raises(InvalidInput, match=r"label: got 'bleu', and .* 'blue', 'yellow'; .* ''"):
         material(tiny_config(colours, tmp_path, label="bleu"))
+
+
+def test_a_label_that_the_val_pictures_lack_is_measured_as_none(
+    colours: Path, tmp_path: Path
+) -> None:
+    """The others' objects were taken for its own."""
+    data = shutil.copytree(colours, tmp_path / "data")
+    path = data / "val.json"
+    path.write_text(path.read_text().replace('"blue"', '"red"'))
+    made = train(tiny_config(data, tmp_path, label="blue", pictures=8), quiet)
+    report = evaluate(ImageDetector.load(made), data)
+    assert report.parts[0].boxes == 0
 
 
 @pytest.mark.parametrize(

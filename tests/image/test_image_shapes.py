@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from cnn_core import modelfile
 from sweepnet_service.detectors.image import DetectOptions, ImageDetector
@@ -16,6 +17,7 @@ from sweepnet_service.detectors.image.annotations import Marks, clockwise, marks
 from sweepnet_service.detectors.image.augment import Augmentation, Sample, View, see
 from sweepnet_service.detectors.image.boxes import points_in, within_boxes
 from sweepnet_service.detectors.image.dataset import Entry, Photo, labelled, names_of
+from sweepnet_service.detectors.image.evaluate.outcomes import outcomes
 from sweepnet_service.detectors.image.layout import (
     BOX,
     PLAIN,
@@ -326,7 +328,9 @@ def test_annotations_tell_names_corners_and_points() -> None:
     assert np.isnan(found.corners[[0, 2]]).all()
 
 
-def test_labels_pick_their_objects_and_one_unknown_label_is_that_of_all(tmp_path: Path) -> None:
+def test_labels_pick_their_objects_and_an_unknown_one_none_of_several(
+    tmp_path: Path,
+) -> None:
     boxes = np.array([[0, 0, 5, 5], [5, 5, 9, 9], [1, 1, 3, 3]], np.float32)
     entry = Entry(tmp_path / "a.png", boxes, ("", "", ""), True, "", Marks(("b", "a", "b")))
 
@@ -337,7 +341,10 @@ def test_labels_pick_their_objects_and_one_unknown_label_is_that_of_all(tmp_path
     assert both.labels == (1, 0, 1)
     assert alone.boxes.tolist() == boxes[[0, 2]].tolist()
     assert alone.labels == (0, 0)
-    assert labelled([entry], ("thing",))[0] is entry
+    assert labelled([entry], ("thing",))[0].labels == ()
+    assert not len(labelled([entry], ("thing",))[0].boxes)
+    named = replace(entry, marks=Marks(("b", "b", "b")))
+    assert labelled([named], ("thing",))[0] is named
 
 
 def test_channels_are_told_apart() -> None:
@@ -346,3 +353,14 @@ def test_channels_are_told_apart() -> None:
     }
 
     assert found == {BOX: 6, TURNED: 14, POINTS: 8, PRESENCE: 2}
+
+
+@pytest.mark.parametrize("shape", [BOX, TURNED])
+def test_objects_outside_of_the_picture_are_not_missed(tmp_path: Path, shape: str) -> None:
+    """They are not learnt either; of turned boxes they lowered the recall."""
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 64)).save(path)
+    boxes = np.array([[8.0, 8, 40, 40], [70, 70, 90, 90], [9, 9, 9, 9]], np.float32)
+    entry = Entry(path, boxes, ("", "", ""), True, "", Marks(("", "", "")))
+    (judged,) = outcomes(detector_of(Layout(1, shape)), [entry])["x"]
+    assert judged.true_count == 1

@@ -25,6 +25,7 @@ from .config import Shares, TrainConfig
 from .dataset import (
     Entry,
     Photo,
+    check_label,
     labelled,
     load,
     names_of,
@@ -77,7 +78,10 @@ def material(config: TrainConfig) -> Material:
     entries = tuple(entry for entry in entries if not left_out.intersection(entry.species))
     if not any(len(entry.boxes) for entry in entries):
         raise InvalidInput(config.objects, "no picture with a box; expected labelled pictures")
-    names = (config.label,) if config.label else names_of(entries)
+    names = names_of(entries)
+    if config.label:
+        check_label(config.label, names)
+        names = (config.label,)
     labels = names or (config.out.stem,)
     entries = labelled(entries, labels)
     complete = [entry for entry in entries if entry.complete]

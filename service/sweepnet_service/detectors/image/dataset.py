@@ -211,18 +211,21 @@ def names_of(entries: Iterable[Entry]) -> tuple[str, ...]:
 def labelled(entries: Sequence[Entry], labels: tuple[str, ...]) -> tuple[Entry, ...]:
     """The entries with the objects of these labels alone, which tell theirs.
 
-    One label that no object has by name is that of all of them, where they have one name at most;
-    raises InvalidInput where they have several, which it would merge.
+    One label that no object has by name is that of all of them, unless they have several names.
     """
     names = names_of(entries)
-    if len(labels) == 1 and labels[0] not in names:
-        if len(names) > 1:
-            raise InvalidInput(
-                "label", f"got {shown(labels[0])}, and objects named {_told(names)}; expected one "
-                "of these, or '' for each of them"
-            )  # fmt: skip
+    if len(labels) == 1 and labels[0] not in names and len(names) <= 1:
         return tuple(entries)
     return tuple(_labelled(entry, labels) for entry in entries)
+
+
+def check_label(label: str, names: Sequence[str]) -> None:
+    """Raises InvalidInput for a label that none of several kinds of objects has."""
+    if len(names) > 1 and label not in names:
+        raise InvalidInput(
+            "label", f"got {shown(label)}, and objects named {_told(names)}; expected one of "
+            "these, or '' for each of them"
+        )  # fmt: skip
 
 
 def _told(names: Sequence[str]) -> str:
@@ -299,10 +302,18 @@ def corners_of(entry: Entry, boxes: Array) -> Array:
     return np.where(np.isfinite(own), own, upright) if len(own) else upright
 
 
-def cut_to(boxes: Array, width: int, height: int) -> Array:
-    """Boxes (n, 4) cut to a picture, without those of which less than a pixel a side is left."""
-    clipped = _clipped(boxes, width, height)
-    return clipped[_seen(clipped)]
+def cut_to(entry: Entry, width: int, height: int) -> Entry:
+    """The entry with its boxes cut to the picture, without the objects of which less than a pixel
+    a side is left; `load` learns from the same ones."""
+    clipped = _clipped(entry.boxes, width, height)
+    kept = np.flatnonzero(_seen(clipped)).tolist()
+    return replace(
+        entry,
+        boxes=clipped[kept],
+        species=tuple(entry.species[at] for at in kept),
+        marks=entry.marks.taken(kept) if entry.marks.names else entry.marks,
+        labels=tuple(entry.labels[at] for at in kept) if entry.labels else (),
+    )
 
 
 def _clipped(boxes: Array, width: int, height: int) -> Array:

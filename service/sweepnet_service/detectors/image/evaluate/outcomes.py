@@ -80,7 +80,8 @@ def _of_label(entry: Entry, label: int) -> Entry:
     """The entry with the objects of one label alone."""
     kept = [at for at, own in enumerate(entry.labels or (0,) * len(entry.boxes)) if own == label]
     marks = entry.marks.taken(kept) if entry.marks.names else entry.marks
-    return replace(entry, boxes=entry.boxes[kept], marks=marks)
+    species = tuple(entry.species[at] for at in kept)
+    return replace(entry, boxes=entry.boxes[kept], species=species, marks=marks, labels=())
 
 
 def _judged(detector: ImageDetector, seen: Detections, label: str, entry: Entry) -> Outcome:
@@ -91,15 +92,15 @@ def _judged(detector: ImageDetector, seen: Detections, label: str, entry: Entry)
         return judge(np.array([presence]), whole, there, presence, longest_px)
     found = [box for box in seen.boxes if box.label == label]
     scores = np.array([box.score for box in found])
-    true = cut_to(entry.boxes, seen.width_px, seen.height_px)
+    entry = cut_to(entry, seen.width_px, seen.height_px)
     if detector.shape == TURNED:
         corners = np.array([box.corners_px for box in found]).reshape(-1, 4, 2)
         return judge(scores, corners, corners_of(entry, entry.boxes), presence, longest_px)
-    outcome = judge(scores, edges(found), true, presence, longest_px)
+    outcome = judge(scores, edges(found), entry.boxes, presence, longest_px)
     if detector.shape != POINTS or not len(entry.marks.points):
         return outcome
     sure = [box for box in found if box.score >= detector.default_thresholds[label]]
-    return replace(outcome, point_errors=_errors(sure, entry, true))
+    return replace(outcome, point_errors=_errors(sure, entry))
 
 
 def edges(boxes: Sequence[Box]) -> Array:
@@ -108,10 +109,9 @@ def edges(boxes: Sequence[Box]) -> Array:
     return np.array(rows).reshape(-1, 4)
 
 
-def _errors(found: Sequence[Box], entry: Entry, true: Array) -> Array:
+def _errors(found: Sequence[Box], entry: Entry) -> Array:
     """How far each known key point of each object that was found lies off, in its longer sides."""
-    if len(true) != len(entry.boxes):
-        return np.zeros(0)
+    true = entry.boxes
     places = matches(edges(found), true, POINTS_IOU)
     apart = [
         np.hypot(*(np.array([(p.x_px, p.y_px) for p in box.points]) - entry.marks.points[at]).T)
