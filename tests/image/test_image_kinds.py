@@ -25,6 +25,7 @@ from sweepnet_service.detectors.image.layout import POINTS, PRESENCE, TURNED
 from sweepnet_service.detectors.image.train import check, train
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress
+from sweepnet_service.training.configs import ordered
 from tests.image.conftest import SIDE_PX, tiny_config
 
 YELLOW, BLUE = (250, 220, 30), (30, 60, 230)
@@ -107,6 +108,11 @@ def test_a_label_that_none_has_does_not_merge_several(colours: Path, tmp_path: P
     """`bleu` was a detector of all squares, blue and yellow."""
     with pytest.raises(InvalidInput, match=r"label: got 'bleu', and .* 'blue', 'yellow'; .* ''"):
         material(tiny_config(colours, tmp_path, label="bleu"))
+
+
+def test_an_order_learns_every_label_where_its_own_is_empty(colours: Path, tmp_path: Path) -> None:
+    config, _ = ordered("image", "squares", colours, tmp_path, {"label": ""})
+    assert material(config).labels == ("blue", "yellow")
 
 
 def test_a_label_that_the_val_pictures_lack_is_measured_as_none(
