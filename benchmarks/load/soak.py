@@ -1,10 +1,11 @@
 """A server under mixed use for an hour: memory must stay flat, and answers what they were.
 
-    python benchmarks/load/soak.py [--minutes 60] [--clients 8]
+    python benchmarks/load/soak.py [--minutes 60] [--clients 8] [--uses-per-s N]
 
 Clients stream, hang up in the middle, read slowly, send whole files, pictures and nonsense, at
-random. Memory is read every few seconds; the straight line through the later two thirds may climb
-by 16 MiB. The last line is JSON; the exit code is 1 where anything went wrong.
+random, without pause or so often in the mean. Memory is read every few seconds; the straight
+line through the later two thirds may climb by 16 MiB. The last line is JSON; the exit code is 1
+where anything went wrong.
 """
 
 from __future__ import annotations
@@ -73,8 +74,10 @@ USES: tuple[Callable[[Client, random.Random], None], ...] = (
 )  # fmt: skip
 
 
-def use(address: str, seed: int, end_s: float, done: Counter[str], wrong: list[str]) -> None:
-    """One client until the time is over."""
+def use(
+    address: str, seed: int, end_s: float, pause_s: float, done: Counter[str], wrong: list[str]
+) -> None:
+    """One client until the time is over, pausing so long in the mean after each use."""
     draw = random.Random(seed)
     with Client(address) as client:
         while time.monotonic() < end_s:
@@ -87,6 +90,7 @@ def use(address: str, seed: int, end_s: float, done: Counter[str], wrong: list[s
                 time.sleep(0.2)
             except (SweepnetError, AssertionError) as error:
                 wrong.append(f"{work.__name__}: {error}")
+            time.sleep(min(2 * draw.random() * pause_s, max(0.0, end_s - time.monotonic())))
 
 
 def climb(looks: list[tuple[float, int]]) -> float:
@@ -97,7 +101,7 @@ def climb(looks: list[tuple[float, int]]) -> float:
     return sum((at - mean_s) * (kib - mean_kib) for at, kib in looks) / (spread or 1.0)
 
 
-def soak(address: str, process: int, minutes: float, clients: int) -> bool:
+def soak(address: str, process: int, minutes: float, clients: int, pause_s: float) -> bool:
     """Whether the server stood it."""
     memory, done, wrong = loaded().memory_kib, Counter[str](), list[str]()
     with Client(address) as client:
@@ -105,7 +109,9 @@ def soak(address: str, process: int, minutes: float, clients: int) -> bool:
         began_s = time.monotonic()
         end_s = began_s + 60 * minutes
         threads = [
-            threading.Thread(target=use, args=(address, seed, end_s, done, wrong), daemon=True)
+            threading.Thread(
+                target=use, args=(address, seed, end_s, pause_s, done, wrong), daemon=True
+            )
             for seed in range(clients)
         ]
         for thread in threads:
@@ -117,6 +123,7 @@ def soak(address: str, process: int, minutes: float, clients: int) -> bool:
             print(f"{looks[-1][0]:7.0f} s  {looks[-1][1]} KiB  {done.total()} uses", flush=True)
         for thread in threads:
             thread.join(30)
+        wrong += ["a client waits for ever" for thread in threads if thread.is_alive()]
         wrong += unhealthy(client, expected)
     later = looks[len(looks) // 3 :]
     climbed_kib = climb(later) * (later[-1][0] - later[0][0])
@@ -137,11 +144,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--uses-per-s", type=float, help="of all clients together")
     given = parser.parse_args()
+    pause_s = given.clients / given.uses_per_s if given.uses_per_s else 0.0
     load = loaded()
     load.end_servers_too()
     with load.server(load.ours()) as (address, process):
-        return 0 if soak(address, process, given.minutes, given.clients) else 1
+        return 0 if soak(address, process, given.minutes, given.clients, pause_s) else 1
 
 
 if __name__ == "__main__":
