@@ -86,6 +86,7 @@ def bench(
     """
     from sweepnet_service.detectors.keyword.bench import read_rows
     from sweepnet_service.detectors.keyword.bench.material import material
+    from sweepnet_service.detectors.keyword.paths import check_folder
 
     words = list(dict.fromkeys(each.lower() for each in word))
     others = [row for path in also or () for row in read_rows(path)]
@@ -93,6 +94,7 @@ def bench(
     if not engines and not others:
         raise InvalidInput("engine", "nothing to compare: give --engine, --model or --also")
     measured = []
+    check_folder(out, "out")
     if engines:
         heard = material(data, words, split, speech_split or split, speech_every, snr_db)
         measured = measure(engines, heard, setting or (), out)

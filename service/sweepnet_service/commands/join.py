@@ -34,8 +34,8 @@ def join(
     from sweepnet_service.detectors.keyword import KeywordDetector, card
     from sweepnet_service.detectors.keyword.joined import joined, mean_of
 
+    check_writable(out)
     detectors = [KeywordDetector.load(model_file(name, models)) for name in model]
     made = (mean_of if mean else joined)(detectors)
-    check_writable(out)
     card.save(made, out)
     print(out)

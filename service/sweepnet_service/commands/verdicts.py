@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sweepnet_service.commands.meter import metered
+from sweepnet_service.errors import InvalidInput
 
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.config import TrainConfig
@@ -26,18 +27,20 @@ def told_verdicts(config: TrainConfig, file: TextIO, to_train: bool) -> None:
     `to_train`: what else a training needs is looked at first. Raises InvalidInput where that is
     missing, or where a data set cannot be used, after it was told.
     """
-    from sweepnet_service.detectors.keyword.config import arranged, check_classes, check_words
+    from sweepnet_service.detectors.keyword.config import arranged, check_classes, check_listening
     from sweepnet_service.detectors.keyword.gathering import judged_of
     from sweepnet_service.detectors.keyword.intake import listed, on_both_sides
     from sweepnet_service.detectors.keyword.train import begin
     from sweepnet_service.detectors.keyword.verdicts import summary, usable
 
     config = arranged(config)
-    (begin if to_train else check_words)(config)
+    (begin if to_train else check_listening)(config)
     width = None if file.isatty() else WIDTH
     console = Console(file=file, width=width, markup=False, highlight=False)
     with metered() as report:
         judged = list(judged_of(config, report))
+    if not judged and not to_train:
+        raise InvalidInput("data", "is not given; expected recordings to tell the verdicts of")
     for data, found, path in judged:
         console.print(counted(found, config.keywords))
         if left := [verdict for verdict in found if not verdict.ok]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cnn_core.modelfile import write_whole
+from sweepnet_service.detectors.keyword.paths import check_folder
 from sweepnet_service.errors import InvalidInput, shown
 
 RECORD = "settings.json"
@@ -22,7 +23,10 @@ def claim(work_dir: Path, settings: Mapping[str, str]) -> None:
 
 
 def check_claim(work_dir: Path, settings: Mapping[str, str]) -> None:
-    """Raises InvalidInput where the work folder holds the stages of other settings."""
+    """Raises InvalidInput where the work folder can be none, or holds the stages of other
+    settings.
+    """
+    check_folder(work_dir, "work_dir")
     path = work_dir / RECORD
     if not path.exists():
         return

@@ -16,6 +16,8 @@ from sweepnet_service.detectors.keyword.intake import (
     listed,
     speech_folder,
 )
+from sweepnet_service.detectors.keyword.mining import speech_without
+from sweepnet_service.detectors.keyword.paths import check_rooms
 from sweepnet_service.detectors.keyword.speaking import engines
 from sweepnet_service.detectors.keyword.trunk import TrunkSettings
 from sweepnet_service.detectors.keyword.trunk_source import front_of, taken_trunk
@@ -100,7 +102,7 @@ def arranged(config: TrainConfig) -> TrainConfig:
 def check(config: TrainConfig) -> None:
     """Raises for an arranged configuration that cannot work."""
     check_numbers(config)
-    check_words(config)
+    check_listening(config)
     check_added(config)
     trains_trunk = config.trunk is None or config.train_trunk
     if trains_trunk and config.data is None:
@@ -108,10 +110,6 @@ def check(config: TrainConfig) -> None:
     silent = config.data is None and config.folder is None and not config.synthesize
     if silent and not config.phones_only:
         raise InvalidInput("data", "is not given, nor `folder`, nor is anything to be synthesised")
-    if config.data is not None and not (config.data / "continuous" / "manifest.csv").exists():
-        raise InvalidInput("data", f"{config.data} holds no continuous/manifest.csv")
-    if config.mine is not None and not config.mine.exists():
-        raise InvalidInput("mine", f"no file or folder named {config.mine}")
     if not trains_trunk and config.trunk is not None:
         taken_trunk(config.trunk)
     front_of(config)
@@ -122,15 +120,54 @@ def check(config: TrainConfig) -> None:
         engines()
 
 
+def check_listening(config: TrainConfig) -> None:
+    """Raises InvalidInput for words that are none, and for places that hold nothing to hear."""
+    check_words(config)
+    check_data(config)
+    check_mined(config)
+
+
+def check_data(config: TrainConfig) -> None:
+    """Raises InvalidInput for data that is not the shipped models', or that lacks its rooms."""
+    if config.data is None:
+        return
+    if not (config.data / "continuous" / "manifest.csv").exists():
+        raise InvalidInput("data", f"{config.data} holds no continuous/manifest.csv")
+    check_rooms(config.data)
+
+
+def check_mined(config: TrainConfig) -> None:
+    """Raises InvalidInput for speech to mine that is not there or cannot be mined, or where no head
+    could learn from it.
+    """
+    if config.mine is None:
+        return
+    if not config.mine.exists():
+        raise InvalidInput("mine", f"no file or folder named {config.mine}")
+    if config.phones_only:
+        raise InvalidInput("mine", "is what heads learn from; leave it or phones_only out")
+    for keyword in config.keywords:
+        speech_without(config.mine, keyword)
+
+
 def check_added(config: TrainConfig) -> None:
-    """Raises InvalidInput for a model to add to that is none, or that has such a word already."""
+    """Raises InvalidInput for a model to add to that is none, that has such a word already, or
+    that hears with other features than the words' trunk.
+    """
     if config.add_to is None:
         return
     known = KeywordDetector.load(config.add_to)
-    if twice := sorted({word.lower() for word in config.keywords} & set(known.labels)):
+    labels = {label.lower() for label in known.labels}
+    if twice := sorted({word.lower() for word in config.keywords} & labels):
         raise InvalidInput(
             "add_to",
             f"{config.add_to} finds {', '.join(map(shown, twice))} already; expected others",
+        )
+    if known.features.describe() != front_of(config).describe():
+        raise InvalidInput(
+            "add_to",
+            f"{config.add_to} hears other features than the trunk, so that they cannot be one "
+            "detector; take its own trunk (leave `trunk` out)",
         )
 
 

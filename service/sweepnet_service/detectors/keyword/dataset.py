@@ -213,10 +213,14 @@ def room_rows(data: Path) -> list[dict[str, str]]:
     return [row for row in rows if row["split"] == "train"]
 
 
+def room_files(data: Path) -> list[Path]:
+    """Their files."""
+    return [inside(data / "noise", row["file"]) for row in room_rows(data)]
+
+
 def read_rooms(data: Path) -> list[Array]:
     """The room responses for training, float32 (n,) each at 16 kHz."""
-    paths = [inside(data / "noise", row["file"]) for row in room_rows(data)]
-    return [soundfile.read(path, dtype="float32")[0] for path in paths]
+    return [soundfile.read(path, dtype="float32")[0] for path in room_files(data)]
 
 
 def inside(folder: Path, name: str | Path) -> Path:

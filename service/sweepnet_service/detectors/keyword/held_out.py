@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from sweepnet_service.detectors.keyword import synthesis
+from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate import Heard, hear, hear_samples, measured_on
 from sweepnet_service.detectors.keyword.gathering import located
 from sweepnet_service.detectors.keyword.intake import Dataset
 from sweepnet_service.detectors.keyword.material import as_recording
 from sweepnet_service.detectors.keyword.near import near_words
+from sweepnet_service.detectors.keyword.paths import check_files
+from sweepnet_service.errors import InvalidInput
 
 SPOKEN_WORDS, SPOKEN_OTHERS = 100, 300
 FEWEST_OTHERS = 50
@@ -47,6 +50,33 @@ class HeldOut:
         return HeldOut(
             self.words + other.words, self.speech + other.speech, self.besides + other.besides
         )
+
+
+def check_sources(sources: Sources) -> None:
+    """Raises InvalidInput where `held_out` would find files missing, no recording of the word, or
+    nothing but those.
+    """
+    words, others = recordings_of(sources)
+    check_files([*words, *others])
+    if not sources.synthesize and not (words and others):
+        raise InvalidInput(
+            "data",
+            f"holds {len(words)} recordings of {sources.keyword!r} and {len(others)} without it in "
+            "its validation part; expected both",
+        )
+
+
+def recordings_of(sources: Sources) -> tuple[list[Recording], list[Recording]]:
+    """(recordings of the word, others) that `held_out` hears."""
+    words, others = [], []
+    if sources.data is not None:
+        kept = measured_on(sources.data, sources.keyword, "validation")
+        words, others = [*kept.words], [*kept.speech, *kept.noise]
+    if sources.own is not None:
+        for own in map(sources.own.part, ("validation", "train")):
+            words = words or [*own.placed(sources.keyword), *own.weak(sources.keyword)]
+            others = others or own.negative(sources.keyword)
+    return words, others
 
 
 def held_out(sources: Sources, detector: KeywordDetector) -> HeldOut:

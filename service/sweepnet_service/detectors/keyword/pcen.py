@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
-from scipy.signal import lfilter
 
 from cnn_core.arrays import Array
 from cnn_core.geometry import Window
@@ -36,6 +35,10 @@ class Pcen(MelBands):
     floor: float = 1e-6
 
     def __post_init__(self) -> None:
+        # scipy.signal takes a second: no command waits for it unless a model has these features,
+        # and then no stream.
+        import scipy.signal  # noqa: F401
+
         super().__post_init__()
         for name in ("smoothing", "alpha", "root"):
             require(name, value := getattr(self, name), 0 < value <= 1, "above 0, at most 1")
@@ -79,6 +82,8 @@ class Pcen(MelBands):
         """
         if energy.shape[-2] == 0:
             return energy, before
+        from scipy.signal import lfilter
+
         s = np.float32(self.smoothing)
         decay = np.array([1, s - 1], np.float32)
         means, _ = lfilter([s], decay, energy, axis=-2, zi=(1 - s) * before)

@@ -14,7 +14,7 @@ from cnn_core import modelfile
 from cnn_core.layers import Sequential
 from sweepnet_service.detectors.keyword import card
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.held_out import Sources, held_out
+from sweepnet_service.detectors.keyword.held_out import Sources, check_sources, held_out
 from sweepnet_service.detectors.keyword.intake import read_dataset, speech_folder
 from sweepnet_service.detectors.keyword.speaking import engines
 from sweepnet_service.detectors.keyword.spelled import with_reading
@@ -67,14 +67,8 @@ def tuned_anew(config: RetuneConfig, kept: KeywordDetector, report: Report) -> K
     label = label_of(kept, config.label)
     report(Progress("tuning", 0, 2))
     sources = sources_of(config, label)
+    check_sources(sources)
     heard = held_out(sources, kept)
-    others = len(heard.speech) + len(heard.besides)
-    if not heard.words or not others:
-        raise InvalidInput(
-            "data",
-            f"holds {len(heard.words)} recordings of {label!r} and {others} without it in its "
-            "validation part; expected both",
-        )
     plain = as_filed(kept, config.model)
     detector = tuned(plain, label, heard.words, heard.speech, besides=heard.besides)
     report(Progress("tuning", 1, 2))

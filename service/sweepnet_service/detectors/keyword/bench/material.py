@@ -26,6 +26,7 @@ from sweepnet_service.detectors.keyword.intake import (
     read_dataset,
     speech_folder,
 )
+from sweepnet_service.detectors.keyword.paths import check_files
 from sweepnet_service.errors import InvalidInput
 
 ALL = "all"
@@ -102,6 +103,7 @@ def material(
                 f'{path} has no speech without "{word}" in split {speech_split!r}; false alarms '
                 "are counted there",
             )
+    check_files([*(row for each in clips.values() for row in each), *speech, *data.noise])
     return Material(clips, speech, noise_of(data, shipped), snr_db)
 
 

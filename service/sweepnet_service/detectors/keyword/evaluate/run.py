@@ -16,6 +16,7 @@ from sweepnet_service.detectors.keyword.evaluate.page import About, write_report
 from sweepnet_service.detectors.keyword.evaluate.page.words import number
 from sweepnet_service.detectors.keyword.evaluate.report import ALL, TEST, Measured, measured_in
 from sweepnet_service.detectors.keyword.intake import check_tells_words, read_dataset
+from sweepnet_service.detectors.keyword.paths import check_files
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Report
 
@@ -64,11 +65,12 @@ def report_on_models(
     recordings = {label: kept for label, (kept, _) in found.items()}
     for label, kept in recordings.items():
         check(kept, label, asked.data)
-    noise = next(iter(recordings.values())).noise
-    conditions = conditions_with(noise)
+        check_files([*kept.words, *kept.speech, *kept.noise])
+    thresholds = [asked.thresholds_of(each) for each in detectors]
+    conditions = conditions_with(next(iter(recordings.values())).noise)
     runs = [
-        measure(each, recordings, conditions, report, asked.thresholds_of(each))
-        for each in detectors
+        measure(each, recordings, conditions, report, at)
+        for each, at in zip(detectors, thresholds, strict=True)
     ]
     part = next(part for _, part in found.values())
     first, *others = runs

@@ -160,6 +160,8 @@ def other_recordings(config: PersonalConfig) -> list[Recording]:
     if has_table(config.other):
         return list(read_dataset(config.other, untold=True).negative(config.keyword))
     files = audio_files(config.other) if config.other.is_dir() else [config.other]
+    if not files:
+        raise InvalidInput("other", f"{config.other} holds no audio file; expected speech")
     words = {content_of(row.path) for row in word_rows(config)}
     if same := next((file for file in files if content_of(file) in words), None):
         raise InvalidInput(

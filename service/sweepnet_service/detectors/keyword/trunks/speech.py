@@ -27,6 +27,7 @@ from sweepnet_service.detectors.keyword.dataset import (
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.intake import read_dataset, speech_folder
 from sweepnet_service.detectors.keyword.material import keep_clips, read_kept_clips
+from sweepnet_service.detectors.keyword.paths import check_files, check_rooms
 from sweepnet_service.detectors.keyword.phones import pronounce_all
 from sweepnet_service.detectors.keyword.prepare import Rows, kept_bank, noise_frames
 from sweepnet_service.detectors.keyword.rooms import rooms_for
@@ -76,6 +77,15 @@ def read_speech(data: Path) -> Speech:
             "a CSV manifest with the column `text`",
         )
     return speech
+
+
+def check_speech(speech: Speech) -> None:
+    """Raises InvalidInput for files that are not there, those to measure on included: that comes
+    after hours of training.
+    """
+    check_files([*speech.recordings, *speech.noise])
+    if speech.shipped is not None:
+        check_rooms(speech.shipped)
 
 
 def learnt_speech(

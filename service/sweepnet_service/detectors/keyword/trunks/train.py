@@ -24,6 +24,7 @@ from sweepnet_service.detectors.keyword.trunks.reading import fitted_reading
 from sweepnet_service.detectors.keyword.trunks.speech import (
     Speech,
     background_of,
+    check_speech,
     learnt_speech,
     read_speech,
 )
@@ -40,7 +41,9 @@ def train(config: TrunkConfig, progress: Report) -> Path:
     report = timed(progress)
     check(config)
     speech = read_speech(config.data)
+    check_speech(speech)
     claim(config.work_dir, deciding(config, () if speech.shipped else speech.recordings))
+    check_epochs(config.work_dir / KEPT, config.settings.epochs)
     net = learnt(config, speech, report)
     made = phone_detector(net, config.front)
     described = card.make(
@@ -70,7 +73,6 @@ def learnt(config: TrunkConfig, speech: Speech, report: Report) -> Sequential:
     noise = background_of(speech, config.work_dir, seed, front.log_mel, report)
     spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)
     kept = config.work_dir / KEPT
-    check_epochs(kept, config.settings.epochs)
     return train_trunk(spoken, spectral, config.settings, kept, report, first_net(config))
 
 
