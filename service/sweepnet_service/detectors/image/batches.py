@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -13,6 +13,7 @@ from sweepnet_service.errors import InvalidInput
 
 from .augment import (
     Sample,
+    close_crop,
     coloured,
     damaged,
     draw_colour,
@@ -34,6 +35,8 @@ from .dataset import (
     set_aside,
     without_sources,
 )
+from .detector import ImageDetector
+from .hard import Hard, mined
 from .layout import BOX, PLAIN, POINTS, PRESENCE, Layout
 from .plain import plain_picture
 from .presence import Present, present_of
@@ -48,6 +51,8 @@ class Pool:
     incomplete: tuple[Photo, ...]
     negative: tuple[Photo, ...]
     layout: Layout = PLAIN
+    hard: Hard = field(default_factory=Hard)
+    """Of the negatives, and of what surrounds objects, what looks most like one."""
 
     def draw(self, rng: np.random.Generator, shares: Shares) -> Photo:
         """A photo of a random group (empty groups do not take part)."""
@@ -126,6 +131,15 @@ def pool(
     )
 
 
+def with_hard(photos: Pool, config: TrainConfig) -> Pool:
+    """The photos, and which negatives the teacher takes for objects, where they are asked for."""
+    if config.teacher is None or not config.hard_share:
+        return photos
+    teacher = ImageDetector.load(config.teacher)
+    hard = mined(teacher, photos.complete, photos.negative, config.sure, config.seed)
+    return replace(photos, hard=hard)
+
+
 @dataclass(frozen=True)
 class Batch:
     """inputs (N, S, S, 3) normalised, with their targets."""
@@ -165,7 +179,10 @@ def _drawn(photos: Pool, rng: np.random.Generator, shares: Shares, config: Train
     photo between its objects, or a picture of nothing."""
     photo = photos.draw(rng, shares)
     if len(photo.boxes) or not photo.complete:
-        return photo
+        close = config.close_share and rng.random() < config.close_share
+        return close_crop(rng, photo, config.augmentation) if close else photo
+    if photos.hard.photos and rng.random() < config.hard_share:
+        return photos.hard.draw(rng)
     if config.free_share and photos.complete and rng.random() < config.free_share:
         among = photos.complete
         return free_crop(rng, among[rng.integers(len(among))]) or photo

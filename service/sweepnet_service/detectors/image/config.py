@@ -45,8 +45,9 @@ class TrainConfig:
     `work_dir` keeps the checkpoint; a training begun there is gone on with. `start_from`, the work
     folder of an earlier training or a model's file, gives the first weights instead of chance.
     Photos with an object of `leave_out_species` are not learnt from.
-    Of the negatives `free_share` are cut from complete photos, between their objects, and then
-    `plain_share` are drawn by chance: plain colours and noise.
+    Of the negatives `hard_share` are what the teacher takes for objects; of the others `free_share`
+    are cut from complete photos, between their objects, and then `plain_share` are drawn by chance:
+    plain colours and noise. Of the labelled photos `close_share` are parts close round an object.
     `teacher`, an image detector's file, looks for objects without a box in the incomplete photos:
     what it scores `sure` becomes a box, what it scores `doubtful` is ignored, the rest is
     background; without one everything outside the boxes of those photos is ignored.
@@ -73,6 +74,8 @@ class TrainConfig:
     late_shares: Shares = Shares(0.59, 0.06, 0.35)
     late_from: float = 0.5
     free_share: float = 0.3
+    hard_share: float = 0.0
+    close_share: float = 0.0
     plain_share: float = 0.05
     sure: float = 0.5
     doubtful: float = 0.15

@@ -19,7 +19,7 @@ from cnn_core.tree import tree_map
 from sweepnet_service.errors import FailedPrecondition
 from sweepnet_service.progress import Progress, Report
 
-from .batches import Batch, Pool, batch, material, pool
+from .batches import Batch, Pool, batch, material, pool, with_hard
 from .config import TrainConfig
 from .layout import PLAIN, Layout
 from .losses import LossParts, LossWeights, detection_loss
@@ -82,7 +82,7 @@ def fit(
 def photos_of(config: TrainConfig) -> Pool:
     """All pictures of a training, decoded."""
     used = material(config)
-    return pool(used.learn, config.species, completed_by(config), used.layout)
+    return with_hard(pool(used.learn, config.species, completed_by(config), used.layout), config)
 
 
 def begin(config: TrainConfig, photos: Pool | None = None) -> State:
@@ -181,17 +181,20 @@ PLACES = (
     "teacher", "detect_more_px", "shape",
 )  # fmt: skip
 
+LATER = ("leave_out_species", "hard_share", "close_share")
+"""Settings that earlier trainings did not have: told where they are used."""
+
 
 def settings(config: TrainConfig, layout: Layout = PLAIN) -> dict[str, Any]:
     """What decides the weights, as JSON; where files lie does not.
 
-    Of one label and upright boxes it is what it was before there were others, so that trainings of
-    then go on.
+    Of a training that uses nothing new it is what it was then, so that those of then go on.
     """
     values = {key: value for key, value in asdict(config).items() if key not in PLACES}
     plain = {key: _plain(value) for key, value in values.items()}
-    if not config.leave_out_species:
-        del plain["leave_out_species"]
+    for name in LATER:
+        if not plain[name]:
+            del plain[name]
     if layout == PLAIN:
         del plain["loss"]["points"]
     else:

@@ -20,7 +20,7 @@ from .dataset import is_listed
 from .detector import ImageDetector
 from .evaluate import choose_thresholds, evaluate
 from .fit import fit
-from .layout import PLAIN, SHAPES
+from .layout import PLAIN, SHAPES, TURNED
 from .network import TOTAL_STRIDE_PX, without_species
 
 __all__ = ["TrainConfig", "train"]
@@ -84,6 +84,10 @@ def check(config: TrainConfig) -> None:
         raise InvalidInput("settings.shape", f"got {config.shape!r}; expected one of {SHAPES}")
     if config.teacher is not None:
         ImageDetector.load(config.teacher)
+    if config.hard_share and config.teacher is None:
+        raise InvalidInput(
+            "settings.hard_share", "got no teacher; expected one, which tells what is hard"
+        )
     if config.start_from is not None and not config.start_from.exists():
         raise InvalidInput(
             "start_from", f"there is no {config.start_from}; expected a model, by its name or its "
@@ -94,6 +98,11 @@ def check(config: TrainConfig) -> None:
         raise InvalidInput(
             "teacher", f"labels upright boxes of one kind; got {len(used.labels)} labels and the "
             f"shape {used.layout.shape!r}"
+        )  # fmt: skip
+    if config.close_share and used.layout.shape == TURNED:
+        raise InvalidInput(
+            "settings.close_share", f"got {config.close_share}, and turned boxes; expected 0: a "
+            "part of a turned box is none"
         )  # fmt: skip
     if len(used.labels) > MOST_LABELS:
         raise InvalidInput(

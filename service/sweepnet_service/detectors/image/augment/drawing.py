@@ -1,4 +1,4 @@
-"""Which view: flips, turns, shears, stretches, scales, shifts, zooms onto a box, mosaics, crops."""
+"""Which view: flips, turns, shears, stretches, scales, shifts, zooms onto a box, mosaics."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from ..layout import BOX
 from ..objects import Objects
 from .settings import Augmentation
 from .view import Sample, View, see
-
-SMALLEST_CROP_PX = 48
-CROP_TRIES = 12
 
 
 def draw_view(
@@ -92,35 +89,3 @@ def mosaic(
         Objects.joined([part.objects for part in parts]),
         np.concatenate([part.ignored for part in parts]),
     )
-
-
-def free_crop(rng: np.random.Generator, photo: Photo) -> Photo | None:
-    """A part of a complete photo that holds none of its objects, None where chance finds none.
-
-    What surrounds the objects, foliage and ground, is the hardest background that there is.
-    """
-    height, width = photo.pixels.shape[:2]
-    if not photo.complete or min(height, width) < SMALLEST_CROP_PX:
-        return None
-    taken = np.concatenate((photo.boxes, photo.doubtful))
-    for _ in range(CROP_TRIES):
-        (x0, x1), (y0, y1) = _piece(rng, width), _piece(rng, height)
-        apart = (
-            (taken[:, 2] <= x0) | (taken[:, 0] >= x1) | (taken[:, 3] <= y0) | (taken[:, 1] >= y1)
-        )
-        if apart.all():
-            return Photo(
-                name=photo.name,
-                pixels=np.ascontiguousarray(photo.pixels[y0:y1, x0:x1]),
-                objects=Objects.none(),
-                complete=True,
-            )
-    return None
-
-
-def _piece(rng: np.random.Generator, length: int) -> tuple[int, int]:
-    """A random piece of an axis, log-uniform in its length."""
-    least = np.log(SMALLEST_CROP_PX)
-    long = min(length, round(np.exp(rng.uniform(least, max(least, np.log(length))))))
-    start = int(rng.integers(0, length - long + 1))
-    return start, start + long

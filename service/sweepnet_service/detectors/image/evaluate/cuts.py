@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from ..augment.drawing import free_crop
+from ..augment import free_crop
 from ..dataset import Entry, Photo, load
 from ..detector import ImageDetector
 from ..pixels import Picture, Pixels
