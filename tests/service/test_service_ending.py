@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -16,6 +18,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sweepnet_protos.v1 import audio_pb2
 from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
 from sweepnet_protos.v1 import keyword_spotter_pb2_grpc as pb2_grpc
+from sweepnet_service.server import app
+from sweepnet_service.server.settings import Settings
 
 
 def endless() -> Iterator[pb2.StreamingSpotRequest]:
@@ -54,3 +58,42 @@ def test_a_second_signal_ends_what_runs_at_once(number: signal.Signals, tiny_mod
                 list(call)
             assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert process.wait(60) == 0
+
+
+class Stops:
+    """A server that tells how its stops overlap."""
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server, self._under_way = server, 0
+        self.together: list[float | None] = []
+        """The time that stops have which begin while another one is under way."""
+
+    async def stop(self, grace_s: float | None) -> None:
+        if self._under_way:
+            self.together.append(grace_s)
+        self._under_way += 1
+        await self._server.stop(grace_s)
+        self._under_way -= 1
+
+
+def test_draining_never_ends_calls_of_a_freed_server(
+    tiny_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two stops of grpc.aio whose time ran out at once ended in a segmentation fault: with a call
+    that nobody ends, where the other freed the server a moment before.
+    """
+    monkeypatch.setattr(app, "FAREWELL_S", 0.02)
+
+    async def scene() -> Stops:
+        settings = Settings(port=0, models=tiny_models, grace_s=0)
+        async with (
+            app.running(settings) as served,
+            grpc.aio.insecure_channel(served.address) as channel,
+        ):
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            await watch.read()
+            stops = Stops(served.server)
+            await asyncio.wait_for(replace(served, server=stops).drain(0), 30)
+            return stops
+
+    assert asyncio.run(scene()).together == [None]
