@@ -72,6 +72,9 @@ bench-extents: .venv/ready ## how far the words told lie from the true ones; las
 bench-phones: .venv/ready ## phone errors of the spotter's trunk on unheard readers; last line JSON
 	@$(bin)/python benchmarks/phones.py
 
+bench-personal: .venv/ready ## what spotters of eight recordings told of themselves beside what came; last line JSON
+	@$(bin)/python benchmarks/personal.py $(PERSONAL_FLAGS)
+
 bench-keyword-folds: .venv/ready ## words in voices never heard: five detectors by speaker folds; about five hours the first time; last line JSON
 	@$(bin)/python benchmarks/keyword_folds $(FOLDS_FLAGS)
 
@@ -96,4 +99,4 @@ setup: .venv/ready ## the environment .venv alone
 .peers/keyword/ready: .venv/ready scripts/setup-peers-keyword
 	@bash scripts/setup-peers-keyword
 
-.PHONY: bench-image-lessons bench-load fuzz soak help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-image bench-train bench-prompts bench-extents bench-phones bench-keyword-folds bench-keyword-welcome setup contract peers-triton
+.PHONY: bench-image-lessons bench-load fuzz soak help demo examples test lint types peers peers-keyword bench-core bench-sweep bench-image bench-train bench-prompts bench-extents bench-phones bench-personal bench-keyword-folds bench-keyword-welcome setup contract peers-triton

@@ -18,10 +18,12 @@ from cnn_core.layers import Conv1d, Relu, Sequential
 from sweepnet_service.commands.train import app
 from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.detectors.keyword.assembly import Calibrated
+from sweepnet_service.detectors.keyword.augment import Augment
 from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.evaluate import streamed
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings
+from sweepnet_service.detectors.keyword.personal import lessons as personal_lessons
 from sweepnet_service.detectors.keyword.personal.config import (
     other_recordings,
     word_recordings,
@@ -34,9 +36,12 @@ from sweepnet_service.detectors.keyword.personal.estimate import (
     clopper_pearson,
     mapped,
 )
-from sweepnet_service.detectors.keyword.personal.lessons import divided
+from sweepnet_service.detectors.keyword.personal.lessons import divided, lessons, talk_in
 from sweepnet_service.detectors.keyword.personal.train import PersonalConfig, train, versions
 from sweepnet_service.detectors.keyword.phones import PHONES
+from sweepnet_service.detectors.keyword.prepare import BABBLE_S
+from sweepnet_service.detectors.keyword.spectral import Spectral
+from sweepnet_service.detectors.keyword.trunk_source import NOISE_S
 from sweepnet_service.detectors.keyword.trunks.detector import phone_detector
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, ignored
@@ -268,3 +273,30 @@ def test_alarms_are_counted_in_other_recordings_than_were_learnt_from(lengths: l
         assert len(voices) == len(set(voices))
     elif sum(lengths) >= 3:
         assert all(parts)
+
+
+def test_the_word_is_heard_in_rooms_and_in_talk(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was learnt dry, and in coloured noise alone."""
+    changed: list[tuple[Spectral, Augment]] = []
+
+    def making(_: object, spectral: Spectral, augment: Augment, *__: object) -> None:
+        changed.append((spectral, augment))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(personal_lessons, "Maker", making)
+    with pytest.raises(KeyboardInterrupt):
+        lessons(config(place, tmp_path), [], ignored)
+    ((spectral, augment),) = changed
+    assert len(augment.rooms) > 1
+    coloured_s = 3 * NOISE_S
+    assert len(spectral.noise) * LogMel().hop_s > coloured_s + BABBLE_S
+
+
+def test_talk_is_of_what_is_learnt_from_and_long_enough_for_a_sentence() -> None:
+    row = Recording(Path("talk"), 0.0, None, "train", "", "own", "", "")
+    spoken = [(row, np.full(length, length)) for length in (100, 20_000, 15_999, 16_000)]
+    found = talk_in(spoken, seed=1)
+    assert sorted(len(each) for each in found) == [16_000, 20_000]
+    assert talk_in([], seed=1) == []

@@ -20,7 +20,6 @@ from sweepnet_service.detectors.keyword.dataset import (
     read_samples,
 )
 from sweepnet_service.detectors.keyword.features import LogMel
-from sweepnet_service.detectors.keyword.frontend import FrontEnd
 from sweepnet_service.detectors.keyword.phones import pronounce_all
 from sweepnet_service.detectors.keyword.trunk import Transcribed
 from sweepnet_service.progress import Report, paced
@@ -130,8 +129,3 @@ def stage_of(bank: str) -> str:
         return f"features of {HOLDS.get(bank, bank)}"
     copy = f", copy {number}" if int(number) else ""
     return f"features of {HOLDS.get(name, name)}{copy}"
-
-
-def feature_list(recordings: Sequence[Recording], features: FrontEnd) -> list[Array]:
-    """The frames of each recording as it is, (T, bands) each."""
-    return [frames for frames, _ in plain(read_samples(recordings), features)]

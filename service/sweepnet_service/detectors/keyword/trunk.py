@@ -15,7 +15,6 @@ import numpy as np
 
 from cnn_core import checkpoint
 from cnn_core.arrays import Array, Integers
-from cnn_core.decode import edit_distance, greedy_decode
 from cnn_core.layers import BatchNorm, Conv1d, Dropout, Identity, Relu, Sequential, Sum
 from cnn_core.losses import ctc
 from cnn_core.optim import AdamW, clip_norm
@@ -194,15 +193,3 @@ def pad(frames: list[Array], features: FrontEnd, margin: int = MARGIN) -> Array:
     for row, part in zip(values, frames, strict=True):
         row[margin : margin + len(part)] = part
     return values
-
-
-def phone_error_rate(
-    net: Sequential, frames: list[Array], phones: list[Integers], features: FrontEnd
-) -> float:
-    """Edits per phone of greedy decoding, in percent."""
-    edits = total = 0
-    for part, labels in zip(frames, phones, strict=True):
-        logits = net.forward(pad([part], features))[0]
-        edits += edit_distance(list(labels), greedy_decode(logits))
-        total += len(labels)
-    return 100 * edits / max(1, total)

@@ -20,13 +20,15 @@ from sweepnet_service.detectors.keyword.material import Maker, kept_clips
 from sweepnet_service.detectors.keyword.near import near_words
 from sweepnet_service.detectors.keyword.personal.config import PersonalConfig, other_recordings
 from sweepnet_service.detectors.keyword.personal.decoded import word_logits
+from sweepnet_service.detectors.keyword.prepare import BABBLE_OF
+from sweepnet_service.detectors.keyword.rooms import rooms_for
 from sweepnet_service.detectors.keyword.spectral import Spectral
 from sweepnet_service.detectors.keyword.trunk_source import features_of, own_noise, taken_trunk
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Report
 
 NOISE_DB = (0.0, 25.0)
-PIECE_S = 10.0
+PIECE_S, TALK_S = 10.0, 1.0
 PARTS = 3
 """Of the other sound: to learn from, to choose thresholds on, to count false alarms in."""
 SEGMENTS = 2
@@ -60,10 +62,11 @@ def lessons(config: PersonalConfig, spoken: Sequence[Spoken], report: Report) ->
     trunk = fold(taken)
     assert isinstance(trunk, Sequential)
     front = features_of(config.trunk)
-    noise = own_noise((), (), config.seed, front.log_mel)
-    spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)
-    maker = Maker(trunk, spectral, Augment(), config.work_dir, config.seed, report)
     learn, choose, count = other_sound(config, report)
+    noise = own_noise((), (), config.seed, front.log_mel, talk_in(learn, config.seed))
+    spectral = Spectral(noise, front.log_mel, front, signal_to_noise_db=NOISE_DB)
+    augment = Augment(rooms_for(None, config.seed))
+    maker = Maker(trunk, spectral, augment, config.work_dir, config.seed, report)
     rng = np.random.default_rng((config.seed, 1))
     other = maker.bank("negative", learn, 0, len(learn))
     negative = [maker.stream(other, rng), quiet(trunk, spectral, rng)]
@@ -84,6 +87,15 @@ def lessons(config: PersonalConfig, spoken: Sequence[Spoken], report: Report) ->
         choose,
         count,
     )
+
+
+def talk_in(learn: Sequence[Spoken], seed: int) -> list[Array]:
+    """Some of the sound to learn from that is long enough for a sentence, (n,) each: babble is made
+    of it, and of nothing that thresholds are chosen on.
+    """
+    long = [samples for _, samples in learn if len(samples) >= TALK_S * RATE_HZ]
+    order = np.random.default_rng((seed, 8)).permutation(len(long))[:BABBLE_OF]
+    return [long[int(index)] for index in order]
 
 
 def other_sound(config: PersonalConfig, report: Report) -> list[list[Spoken]]:
