@@ -32,10 +32,11 @@ from sweepnet_service.detectors.keyword.assembly import (
 from sweepnet_service.detectors.keyword.evaluate.peaks import log_odds
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings, build_head
-from sweepnet_service.detectors.keyword.joined import joined, mean_of, with_label
+from sweepnet_service.detectors.keyword.joined import joined, mean_of
 from sweepnet_service.detectors.keyword.trunk import CHANNELS
 from sweepnet_service.detectors.keyword.tuning import untuned
 from sweepnet_service.errors import InvalidInput
+from tests.keyword.words import with_label
 
 SPELLINGS = ((11, 2, 5), (11, 3))
 

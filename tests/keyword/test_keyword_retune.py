@@ -14,12 +14,12 @@ from cnn_core import modelfile
 from cnn_core.tree import leaves
 from sweepnet_service.detectors.keyword import KeywordDetector, card
 from sweepnet_service.detectors.keyword import retune as retuning
-from sweepnet_service.detectors.keyword.joined import with_label
 from sweepnet_service.detectors.keyword.retune import RetuneConfig, label_of, noted, retune
 from sweepnet_service.detectors.keyword.spelled import reading_in
 from sweepnet_service.detectors.keyword.trunks.reading import Reading
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import ignored
+from tests.keyword.words import with_label
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ from sweepnet_service.detectors.keyword.evaluate import Alarms, Decider, Heard
 from sweepnet_service.detectors.keyword.evaluate.heard import peaks
 from sweepnet_service.detectors.keyword.evaluate.peaks import heard_peaks, log_odds
 from sweepnet_service.detectors.keyword.held_out import HeldOut
-from sweepnet_service.detectors.keyword.joined import with_label
 from sweepnet_service.detectors.keyword.tuning import (
     RATES,
     by_misses,
@@ -31,6 +30,7 @@ from sweepnet_service.detectors.keyword.tuning import (
     tuned,
 )
 from sweepnet_service.errors import InvalidInput
+from tests.keyword.words import with_label
 
 
 def drawn(seed: int, words: int, others: int, spread: float = 3.0) -> tuple[Array, Array]:

@@ -9,15 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.fold import fold
-from cnn_core.layers import Sequential
-from sweepnet_service.detectors.keyword.assembly import (
-    Pieces,
-    assemble,
-    mean_net,
-    path_steps,
-    side_by_side,
-    taken_apart,
-)
+from sweepnet_service.detectors.keyword.assembly import mean_net, side_by_side
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, Placement
 from sweepnet_service.detectors.keyword.tuning import untuned
 from sweepnet_service.errors import InvalidInput
@@ -58,27 +50,6 @@ def _moved(detector: KeywordDetector, into: KeywordDetector) -> dict[str, Placem
         label: Placement(place.start_s + later_s, place.end_s + later_s)
         for label, place in detector.placements.items()
     }
-
-
-def with_label(
-    detector: KeywordDetector,
-    label: str,
-    heads: Sequence[Sequential],
-    spellings: tuple[tuple[int, ...], ...] = (),
-    path_weight: float = 3.0,
-) -> KeywordDetector:
-    """The detector with another label on its trunk, from heads trained on it and pronunciations.
-
-    Its scores are to be tuned; those of the other labels stay. Raises InvalidInput for a detector
-    without a phone trunk, or whose windows such heads do not have.
-    """
-    parts = taken_apart(fold(detector.net))
-    if parts is None:
-        raise InvalidInput("detector", "holds no phone trunk; expected one such as welcome")
-    steps = path_steps(spellings)
-    net = assemble(Pieces(*parts, tuple(heads), spellings, path_weight, steps))
-    added = untuned(net, label, detector.features)
-    return joined([detector, replace(added, decision=detector.decision)])
 
 
 def mean_of(detectors: Sequence[KeywordDetector]) -> KeywordDetector:
