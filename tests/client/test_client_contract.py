@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sweepnet import Area, ChannelChunk, Client, Gap, InvalidInput, SpotUpdate
+from sweepnet import Area, ChannelChunk, Client, Gap, InvalidInput, SpotUpdate, _convert
+from sweepnet_service.live import replies
+from sweepnet_service.server import convert
 
 
 @pytest.fixture
@@ -129,3 +133,18 @@ def test_wrong_chunks_and_regions_are_told(client: Client, tmp_path: Path) -> No
         client.detect(b"", region=(0, 0, 1, 1))  # type: ignore[typeddict-item]
     with client.stream([], capture_time=datetime(2026, 1, 1, tzinfo=UTC)) as stream:
         assert list(stream) is not None
+
+
+def test_a_version_that_took_over_is_told() -> None:
+    """As the stream uses it from then on."""
+    name, labels = "detectors/tiny", ("one", "two")
+    over = replies.OpenedDetector(name, labels, {"one": 0.5, "two": 0.75}, 0.4, 0.03, (250.0,))
+    quiet = SimpleNamespace(
+        windows=(), aggregates=(), events=(), read_until=7, explanations=(), features=None
+    )
+    news = replies.ChannelNews(0, name, cast("Any", quiet), went_over=over)
+    told = convert.update(replies.News(7, (news, replace(news, channel=1, went_over=None))))
+    opened = _convert.opened(convert.opened(replies.Opened(16_000, 2, (0, 1), (over,))))
+    first, second = _convert.update(told, opened).channels
+    assert first.went_over == opened.detectors[0]
+    assert second.went_over is None

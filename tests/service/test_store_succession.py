@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from cnn_core.layers import Conv1d, Sequential
+from sweepnet_service.captures import Keeper, Sighting
+from sweepnet_service.captures.hearing import Watch
 from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.detectors.keyword.features import LogMel
-from sweepnet_service.live.replies import News
+from sweepnet_service.live.pace import joined
+from sweepnet_service.live.replies import News, OpenedDetector
 from sweepnet_service.live.request import SpotRequest
 from sweepnet_service.live.stream import Gap, SpotStream, Step, batch_alone
 from sweepnet_service.live.succession import Newer, Succession, fits
@@ -40,13 +43,22 @@ def versions() -> tuple[KeywordDetector, KeywordDetector]:
 class Live:
     """A stream that hears chunk after chunk, while its name comes to mean another version."""
 
-    def __init__(self, detector: KeywordDetector, after_s: float = 0.0, **given: Any) -> None:
+    def __init__(
+        self,
+        detector: KeywordDetector,
+        after_s: float = 0.0,
+        watch: Watch | None = None,
+        **given: Any,
+    ) -> None:
         self.means: KeywordDetector | None = detector
         succession = Succession(lambda name: self.means, batch_alone, after_s)
         request = SpotRequest(rate_hz=RATE_HZ, channel_count=1, **given)
-        self.stream = SpotStream(request, [(NAME, detector)], succession=succession)
+        self.stream = SpotStream(request, [(NAME, detector)], watch=watch, succession=succession)
         self.windows: list[Any] = []
         self.events: list[Any] = []
+        self.went_over: list[OpenedDetector] = []
+        self.news: list[News] = []
+        """Those that tell of something."""
 
     def say(self, samples: Any, chunk: int = CHUNK) -> None:
         for at in range(0, len(samples), chunk):
@@ -62,9 +74,11 @@ class Live:
         return self
 
     def _keep(self, news: News) -> None:
+        self.news += [news] if news.channels else []
         for each in news.channels:
             self.windows += each.update.windows
             self.events += each.update.events
+            self.went_over += [each.went_over] if each.went_over else []
 
 
 def scores(windows: Any) -> dict[int, Any]:
@@ -127,16 +141,82 @@ def test_a_young_stream_keeps_its_version(
 def test_a_gap_is_a_moment_to_go_over(
     versions: tuple[KeywordDetector, KeywordDetector], noise: Any
 ) -> None:
+    """To what has heard along, be it a little: that it can hear the stream has been seen."""
     samples = noise[:, 0]
     live = Live(versions[0])
-    live.say(samples[:CHUNK])
+    live.say(samples[: CHUNK - HOP])
     live.means = versions[1]
+    live.say(samples[CHUNK - HOP : CHUNK])
     live.gap(0)
     live.say(samples[CHUNK:])
     new = whole(versions[1], samples[CHUNK:])
     told = {at - CHUNK: x for at, x in scores(live.end().windows).items() if at >= CHUNK}
     assert list(told) == list(new)
     assert all(np.abs(told[at] - new[at]).max() < TOLERANCE for at in told)
+
+
+def test_at_a_gap_nothing_untried_takes_over(
+    versions: tuple[KeywordDetector, KeywordDetector], noise: Any
+) -> None:
+    """A version whose scores are no numbers ended the stream there."""
+    first, other = versions
+    samples, live = noise[:, 0], Live(first)
+    live.say(samples[:CHUNK])
+    live.means = damaged(other)
+    live.gap(0)
+    live.say(samples[CHUNK:])
+    told = scores(live.end().windows)
+    old = whole(first, samples[CHUNK:])
+    late = {at - CHUNK: x for at, x in told.items() if at >= CHUNK}
+    assert list(late) == list(old)
+    assert all(np.abs(late[at] - old[at]).max() < TOLERANCE for at in late)
+    assert not live.went_over
+
+
+@pytest.mark.parametrize("density", ["windows", "events"])
+def test_a_stream_hears_that_it_went_over(
+    versions: tuple[KeywordDetector, KeywordDetector], noise: Any, density: Any
+) -> None:
+    """Once, and with the thresholds that count from then on."""
+    first, other = versions
+    newer = replace(other, default_thresholds={"one": 0.97, "two": 0.98})
+    live = Live(first, density=density, thresholds={"two": 0.99})
+    live.means = newer
+    live.say(noise[:, 0])
+    live.end()
+    (told,) = live.went_over
+    assert (told.name, told.labels) == (NAME, ("one", "two"))
+    assert told.thresholds == {"one": 0.97, "two": 0.99}
+    (before,), (after,) = (news.channels for news in live.news[-2:])
+    for pair in (
+        (replace(before, went_over=told), after),
+        (before, replace(after, went_over=told)),
+    ):
+        assert joined(*pair).went_over == told
+
+
+def test_what_hears_along_keeps_nothing(
+    versions: tuple[KeywordDetector, KeywordDetector], noise: Any
+) -> None:
+    """What is nearly heard meanwhile is kept once, by the version that tells."""
+    first, other = versions
+    newer = replace(other, default_thresholds={"one": 0.55, "two": 0.55})
+    offered: list[tuple[bool, float]] = []
+
+    class Offers:
+        margin = 30.0
+
+        def offer(self, sighting: Sighting, content: Any) -> None:
+            offered.append((bool(live.went_over), sighting.threshold))
+
+    live = Live(first, watch=Watch(cast("Keeper", Offers())))
+    live.say(noise[:CHUNK, 0])
+    live.means = newer
+    live.say(np.concatenate([noise[CHUNK:, 0], noise[:, 1]]))
+    live.end()
+    assert live.went_over
+    assert {threshold for over, threshold in offered if not over} == {0.6}
+    assert {threshold for over, threshold in offered if over} == {0.55}
 
 
 def test_what_tells_less_takes_nothing_over(
@@ -187,17 +267,22 @@ def test_a_version_that_fails_ends_no_stream_that_was_to_go_over(
 ) -> None:
     """Its scores are no numbers: the stream goes on with the version that it had."""
     first, other = versions
-    assert isinstance(other.net, Sequential)
-    *others, last, answer = other.net.layers
-    assert isinstance(last, Conv1d)
-    damaged = replace(last, weight=np.full_like(last.weight, np.nan))
     samples, live = noise[:, 0], Live(first)
     live.say(samples[:CHUNK])
-    live.means = replace(other, net=Sequential((*others, damaged, answer)))
+    live.means = damaged(other)
     live.say(samples[CHUNK:])
     old, told = whole(first, samples), scores(live.end().windows)
     assert list(told) == list(old)
     assert all(np.abs(told[at] - old[at]).max() < TOLERANCE for at in told)
+
+
+def damaged(detector: KeywordDetector) -> KeywordDetector:
+    """One whose scores are no numbers."""
+    assert isinstance(detector.net, Sequential)
+    *others, last, answer = detector.net.layers
+    assert isinstance(last, Conv1d)
+    broken = replace(last, weight=np.full_like(last.weight, np.nan))
+    return replace(detector, net=Sequential((*others, broken, answer)))
 
 
 def test_streams_go_over_one_after_the_other(

@@ -117,18 +117,19 @@ def _gap(gap: Gap) -> audio_pb2.AudioGap:
 
 def opened(told: keyword_spotter_pb2.SpotOpened) -> SpotOpened:
     """What a stream scores."""
-    detectors = tuple(
-        OpenedDetector(
-            each.name,
-            tuple(each.labels),
-            dict(each.thresholds),
-            each.window_s,
-            each.hop_s,
-            tuple(each.band_centres_hz),
-        )
-        for each in told.detectors
-    )
+    detectors = tuple(map(_opened_detector, told.detectors))
     return SpotOpened(told.sample_rate_hz, told.channel_count, tuple(told.channels), detectors)
+
+
+def _opened_detector(told: keyword_spotter_pb2.OpenedDetector) -> OpenedDetector:
+    return OpenedDetector(
+        told.name,
+        tuple(told.labels),
+        dict(told.thresholds),
+        told.window_s,
+        told.hop_s,
+        tuple(told.band_centres_hz),
+    )
 
 
 def update(told: keyword_spotter_pb2.SpotUpdate, stream: SpotOpened) -> SpotUpdate:
@@ -159,6 +160,7 @@ def _channel_update(told: keyword_spotter_pb2.ChannelUpdate, stream: SpotOpened)
         told.read_until,
         features,
         tuple(_explanation(each, stream.rate_hz) for each in told.explanations),
+        _opened_detector(told.went_over) if told.HasField("went_over") else None,
     )
 
 

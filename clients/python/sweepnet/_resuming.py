@@ -199,7 +199,8 @@ class Told:
             read_until=max(told.read_until, before or 0),
         )
         self._events += new.events
-        some = new.windows or new.events or new.features or new.explanations
+        told_of = new.windows, new.events, new.features, new.explanations, new.went_over
+        some = any(told_of)
         return new if some or before is None or told.read_until > before else None
 
     def _is_new(self, event: Event, read_until: int) -> bool:

@@ -110,6 +110,9 @@ class ChannelUpdate:
     read_until: int
     features: Features | None = None
     explanations: tuple[SpotExplanation, ...] = ()
+    went_over: OpenedDetector | None = None
+    """Another version of the detector, which has taken over: its windows and events are the later
+    ones of these and all that follow."""
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ class SpotUpdate(_message.Message):
     def __init__(self, read_until: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[ChannelUpdate, _Mapping]]] = ...) -> None: ...
 
 class ChannelUpdate(_message.Message):
-    __slots__ = ("channel", "detector", "windows", "aggregates", "events", "read_until", "features", "explanations")
+    __slots__ = ("channel", "detector", "windows", "aggregates", "events", "read_until", "features", "explanations", "went_over")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     DETECTOR_FIELD_NUMBER: _ClassVar[int]
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +158,7 @@ class ChannelUpdate(_message.Message):
     READ_UNTIL_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
+    WENT_OVER_FIELD_NUMBER: _ClassVar[int]
     channel: int
     detector: str
     windows: _containers.RepeatedCompositeFieldContainer[WindowScore]
@@ -166,7 +167,8 @@ class ChannelUpdate(_message.Message):
     read_until: int
     features: Features
     explanations: _containers.RepeatedCompositeFieldContainer[SpotExplanation]
-    def __init__(self, channel: _Optional[int] = ..., detector: _Optional[str] = ..., windows: _Optional[_Iterable[_Union[WindowScore, _Mapping]]] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[KeywordEvent, _Mapping]]] = ..., read_until: _Optional[int] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., explanations: _Optional[_Iterable[_Union[SpotExplanation, _Mapping]]] = ...) -> None: ...
+    went_over: OpenedDetector
+    def __init__(self, channel: _Optional[int] = ..., detector: _Optional[str] = ..., windows: _Optional[_Iterable[_Union[WindowScore, _Mapping]]] = ..., aggregates: _Optional[_Iterable[_Union[Aggregate, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[KeywordEvent, _Mapping]]] = ..., read_until: _Optional[int] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., explanations: _Optional[_Iterable[_Union[SpotExplanation, _Mapping]]] = ..., went_over: _Optional[_Union[OpenedDetector, _Mapping]] = ...) -> None: ...
 
 class WindowScore(_message.Message):
     __slots__ = ("start_sample", "end_sample", "scores", "warming")

@@ -103,15 +103,18 @@ class NearlyHeard:
         self._kept += len(samples)
         self._count += len(samples)
 
-    def told(self, update: SpotUpdate, last: bool = False) -> None:
-        """What the session told of them; `last`: the session has ended."""
+    def told(self, update: SpotUpdate, last: bool = False, kept: bool = True) -> None:
+        """What the session told of them; `last`: the session has ended. `kept`: whether what is
+        near is offered.
+        """
         if not update.windows and not last:
             return
         rows = [window.scores for window in update.windows]
         scores = np.array(rows, np.float32).reshape(-1, len(self._detector.labels))
         self._state, peaks = self._rule.step(self._state, scores)
         for place, peak in [*peaks, *(self._rule.finish(self._state) if last else ())]:
-            self._offer(self._detector.labels[place], peak)
+            if kept:
+                self._offer(self._detector.labels[place], peak)
 
     def _offer(self, label: str, peak: Peak) -> None:
         threshold = self._thresholds[label]

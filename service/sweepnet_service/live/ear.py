@@ -74,11 +74,14 @@ class Ear:
         return self.session.piece(samples)
 
     def told(
-        self, update: SpotUpdate, wanted: Sequence[str], last: bool
+        self, update: SpotUpdate, wanted: Sequence[str], last: bool, aloud: bool = True
     ) -> tuple[SpotUpdate, float]:
-        """The update in the channel's time, of the labels wanted; where its features begin."""
+        """The update in the channel's time, of the labels wanted; where its features begin.
+
+        Where it is not told aloud, what is nearly heard is another ear's to keep.
+        """
         if self._beside is not None:
-            self._beside.told(update, last)
+            self._beside.told(update, last, aloud)
         start = self.zero + self._frames * self.hop_samples
         self._frames += 0 if update.features is None else len(update.features)
         moved = only(shifted(update, self.zero), self.detector.labels, tuple(wanted))

@@ -101,6 +101,7 @@ class Lane:
         self._events_metric = metrics.DETECTIONS.labels(name)
         self._ear = self._opened(detector, batch, stream.start_sample)
         self._heir: Ear | None = None
+        self._went_over: OpenedDetector | None = None
 
     def push(self, samples: Array) -> Parts:
         """The next float32 (n,) samples."""
@@ -127,13 +128,14 @@ class Lane:
         return Part(self._ear.session.end, told)
 
     def _resume(self, zero: int) -> None:
-        """What was found before stays in the summary; a newer version need not wait for more."""
-        newer, ear = self._due(), self._ear
-        if newer is None:
+        """What was found before stays in the summary; a newer version that has heard along, and not
+        failed, need not wait for more.
+        """
+        ear, heir = self._ear, self._heir
+        if heir is None or heir.detector is not self._due():
             self._ear = self._opened(ear.detector, ear.batch, zero)
         else:
-            self._ear = self._heard_by(newer, zero)
-            metrics.HANDED_OVER.labels(self.name).inc()
+            self._take_over(self._heard_by(heir.detector, zero))
         self._heir = None
 
     def _go_over(self) -> None:
@@ -145,8 +147,13 @@ class Lane:
             zero = self._ear.past + skip
             self._heir = None if newer is None else self._heard_by(newer, zero, skip)
         elif heir.warm and heir.level_with(self._ear) and not self._undecided(heir):
-            self._ear, self._heir = heir, None
-            metrics.HANDED_OVER.labels(self.name).inc()
+            self._take_over(heir)
+            self._heir = None
+
+    def _take_over(self, ear: Ear) -> None:
+        self._ear = ear
+        self._went_over = opened_detector(self.name, ear.detector, self._stream, self._wanted)
+        metrics.HANDED_OVER.labels(self.name).inc()
 
     def _undecided(self, heir: Ear) -> bool:
         """Whether a word is under way, for the one or the other."""
@@ -189,11 +196,13 @@ class Lane:
         if moved.events:
             self._events_metric.inc(len(moved.events))
         self._explained += len(moved.explanations)
-        return ChannelNews(self.channel, self.name, moved, start, self._ear.hop_samples)
+        went_over, self._went_over = self._went_over, None
+        hop_samples = self._ear.hop_samples
+        return ChannelNews(self.channel, self.name, moved, start, hop_samples, went_over)
 
     def _untold(self, heir: Ear, update: SpotUpdate) -> ChannelNews:
         """Nothing, of what the one that hears along tells."""
-        _, start = heir.told(update, self._wanted, last=False)
+        _, start = heir.told(update, self._wanted, last=False, aloud=False)
         quiet = replace(update, windows=(), events=(), features=None, explanations=())
         return ChannelNews(self.channel, self.name, quiet, start, heir.hop_samples)
 
@@ -239,9 +248,10 @@ def wanted_labels(detector: KeywordDetector, stream: SpotRequest) -> tuple[str, 
     return tuple(x for x in detector.labels if not stream.labels or x in stream.labels)
 
 
-def opened_detector(name: str, detector: KeywordDetector, stream: SpotRequest) -> OpenedDetector:
-    """A detector with the labels and thresholds that a stream uses."""
-    labels = wanted_labels(detector, stream)
+def opened_detector(
+    name: str, detector: KeywordDetector, stream: SpotRequest, labels: tuple[str, ...]
+) -> OpenedDetector:
+    """A detector as a stream uses it: with these of its labels, and their thresholds."""
     used = detector.thresholds(stream.thresholds, stream.false_alarms_per_hour)
     return OpenedDetector(
         name,

@@ -82,4 +82,4 @@ def joined(first: ChannelNews, second: ChannelNews) -> ChannelNews:
         explanations=early.explanations + late.explanations,
         features=features,
     )
-    return replace(first, update=update)
+    return replace(first, update=update, went_over=second.went_over or first.went_over)

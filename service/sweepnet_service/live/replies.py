@@ -65,6 +65,8 @@ class ChannelNews:
     update: SpotUpdate
     feature_start: float = 0.0
     feature_hop_samples: float = 0.0
+    went_over: OpenedDetector | None = None
+    """Another version that has taken over, and told the later ones of these windows."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,6 @@ def telling(update: SpotUpdate, density: Density) -> bool:
 
 def thin(news: ChannelNews, density: Density) -> ChannelNews | None:
     """What of the news a client of this density wants to hear."""
-    if not telling(news.update, density):
+    if news.went_over is None and not telling(news.update, density):
         return None
     return news if density == "windows" else replace(news, update=replace(news.update, windows=()))

@@ -104,7 +104,10 @@ class SpotStream:
     @property
     def opened(self) -> Opened:
         """What is scored."""
-        named = tuple(opened_detector(name, each, self.request) for name, each in self._detectors)
+        named = tuple(
+            opened_detector(name, each, self.request, wanted_labels(each, self.request))
+            for name, each in self._detectors
+        )
         return Opened(self.request.rate_hz, self._channel_count, tuple(self._lines), named)
 
     @property

@@ -196,6 +196,7 @@ def channel_update(news: ChannelNews, clock: Clock | None) -> keyword_spotter_pb
         events=map(partial(_event, clock), news.update.events),
         read_until=news.update.read_until,
         explanations=map(_explanation, news.update.explanations),
+        went_over=None if news.went_over is None else _opened_detector(news.went_over),
     )
     if news.update.features is not None:
         hop_samples = news.feature_hop_samples
