@@ -12,6 +12,7 @@ from cnn_core.decide.boxes import box_iou
 from cnn_core.errors import ShapeError
 
 NEAR = 1e-9
+"""What counts as nothing, for shapes of about 1."""
 
 
 def polygon_iou(polygons: Array, others: Array) -> Array:
@@ -22,11 +23,22 @@ def polygon_iou(polygons: Array, others: Array) -> Array:
     found = np.zeros((len(polygons), len(others)))
     first, second = np.nonzero(box_iou(hulls(polygons), hulls(others)) > 0)
     if len(first):
-        one, two = polygons[first].astype(np.float64), others[second].astype(np.float64)
-        shared = _shared_area(one, two)
-        union = areas(one) + areas(two) - shared
-        found[first, second] = np.clip(shared / np.maximum(union, NEAR), 0, 1)
+        found[first, second] = paired_iou(polygons[first], others[second])
     return found
+
+
+def paired_iou(polygons: Array, others: Array) -> Array:
+    """Intersection over union of each with its own: (n, 4, 2), (n, 4, 2) -> (n,).
+
+    Where a pair lies and how large it is do not matter: it is put round 0 and made about 1 large.
+    """
+    pairs = np.concatenate((polygons, others), axis=1).astype(np.float64)
+    pairs -= pairs.mean(axis=1, keepdims=True)
+    pairs /= np.maximum(np.abs(pairs).max(axis=(1, 2), keepdims=True), np.finfo(np.float64).tiny)
+    one, two = pairs[:, :4], pairs[:, 4:]
+    shared = _shared_area(one, two)
+    union = areas(one) + areas(two) - shared
+    return np.asarray(np.clip(shared / np.maximum(union, NEAR), 0, 1))
 
 
 def polygon_suppression(

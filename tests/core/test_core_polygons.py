@@ -54,6 +54,31 @@ def test_overlap_is_whole_with_itself_and_the_same_both_ways(seed: int) -> None:
     np.testing.assert_allclose(backwards, polygon_iou(polygons, others), atol=1e-6)
 
 
+@given(SEEDS, st.floats(-7, 7), st.floats(-3, 5), st.floats(0, 1e4))
+@settings(deadline=None, max_examples=60)
+def test_overlap_depends_on_no_unit_and_no_place(
+    seed: int, angle: float, log_scale: float, away: float
+) -> None:
+    """Boxes on a coarse grid share corners and edges, which is where rounding decides."""
+    rng = np.random.default_rng(seed)
+    low = rng.integers(0, 4, (8, 2)).astype(float)
+    boxes = np.concatenate((low, low + rng.integers(1, 4, (8, 2))), axis=1)
+    polygons = turned(upright(boxes), angle)
+    moved = (polygons + away * rng.uniform(-1, 1, 2)) * 10**log_scale
+
+    np.testing.assert_allclose(polygon_iou(moved, moved), box_iou(boxes, boxes), atol=1e-6)
+
+
+def test_a_corner_on_an_edge_of_a_large_picture_is_not_lost() -> None:
+    """A quarter is shared; with a tolerance in square pixels a ninth was found."""
+    one = [(986.7386854156955, -355.12179679050314), (-1436.8493260710488, -149.72315270178024)]
+    one += [(-1573.7817554635308, -1765.4484936929434), (849.8062560232136, -1970.8471377816663)]
+    two = [(1123.6711148081777, 1260.6035442006596), (-1299.9168966785664, 1466.0021882893825)]
+    two += [(-1505.3155407672893, -957.5858231973616), (918.2724707194545, -1162.984467286085)]
+
+    assert polygon_iou(np.array([one]), np.array([two]))[0, 0] == pytest.approx(0.25, abs=1e-9)
+
+
 def test_a_square_and_the_same_turned_by_an_eighth_share_an_octagon() -> None:
     square = upright(np.array([[-1.0, -1, 1, 1]]))
     other = turned(square, np.pi / 4) - 7.0
