@@ -9,6 +9,7 @@ from cnn_core.losses.loss import Loss
 from cnn_core.losses.multitask import Head, MultiTask
 from cnn_core.losses.regression import smooth_l1, squared_error
 from cnn_core.losses.sequence import ctc, ctc_loss
+from cnn_core.losses.turned import probabilistic_iou
 
 __all__ = [
     "Head",
@@ -20,6 +21,7 @@ __all__ = [
     "ctc_loss",
     "generalised_iou",
     "iou_loss",
+    "probabilistic_iou",
     "smooth_l1",
     "squared_error",
 ]

@@ -211,7 +211,8 @@ def test_the_gradient_of_the_whole_loss_is_what_differences_measure(layout: Layo
 
     def places(x: np.ndarray) -> float:
         parts = detection_loss(x, targets, weights, layout)[2]
-        return 2 * parts.box + 2 * parts.points + 0.2 * parts.species
+        placed = 2 * parts.box + 2 * parts.points + parts.turned
+        return placed + 0.2 * parts.species
 
     _, gradient, _ = detection_loss(outputs, targets, weights, layout)
     behind = slice(layout.labels, None)

@@ -21,7 +21,7 @@ from sweepnet_service.progress import Progress, Report
 
 from .batches import Batch, Pool, batch, material, pool, with_hard
 from .config import TrainConfig
-from .layout import PLAIN, Layout
+from .layout import PLAIN, TURNED, Layout
 from .losses import LossParts, LossWeights, detection_loss
 from .presence import Present, presence_loss
 from .start import CHECKPOINT, by_chance, continued, told
@@ -195,6 +195,8 @@ def settings(config: TrainConfig, layout: Layout = PLAIN) -> dict[str, Any]:
     for name in LATER:
         if not plain[name]:
             del plain[name]
+    if layout.shape != TURNED:
+        del plain["loss"]["turned"]
     if layout == PLAIN:
         del plain["loss"]["points"]
     else:
@@ -226,6 +228,7 @@ class _Clock:
         left = spent * (self._work(self._config.steps) - self._work(step)) / max(done, 1e-9)
         message = f"score {parts.score:.3f} box {parts.box:.3f} species {parts.species:.3f}"
         message += f" points {parts.points:.3f}" if parts.points else ""
+        message += f" turned {parts.turned:.3f}" if parts.turned else ""
         return Progress("training", step, self._config.steps, left, message)
 
     def _work(self, step: int) -> float:

@@ -1,7 +1,8 @@
 """The detector's loss and its gradient: varifocal scores, generalised IoU, points, species.
 
 Varifocal: Zhang et al. 2021 (VarifocalNet). GIoU: Rezatofighi et al. 2019. Points are regressed as
-the lectures do for corners, in units of the box, by smooth L1 (Girshick 2015).
+the lectures do for corners, in units of the box, by smooth L1 (Girshick 2015); the four of a turned
+box also by the overlap of its Gaussian (Llerena et al. 2021).
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from cnn_core.arrays import Array, Integers
-from cnn_core.losses import generalised_iou
+from cnn_core.arrays import Array, Flags, Integers
+from cnn_core.decide.polygons import paired_iou
+from cnn_core.losses import generalised_iou, probabilistic_iou
 
-from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, boxes_of, within_boxes
+from .annotations import clockwise
+from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, boxes_of, points_in, within_boxes
 from .layout import CORNERS, PLAIN, TURNED, Layout
 from .targets import Targets
 
@@ -30,6 +33,7 @@ class LossWeights:
     box: float = 2.0
     species: float = 0.2
     points: float = 2.0
+    turned: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,17 @@ class LossParts:
     box: float = 0.0
     species: float = 0.0
     points: float = 0.0
+    turned: float = 0.0
+
+    def total(self, weights: LossWeights) -> float:
+        """Their sum, each with its factor."""
+        return (
+            self.score
+            + weights.box * self.box
+            + weights.points * self.points
+            + weights.turned * self.turned
+            + weights.species * self.species
+        )
 
 
 def detection_loss(
@@ -48,29 +63,73 @@ def detection_loss(
     """Outputs (N, H, W, channels + species) -> loss, its gradient of the same shape, the terms."""
     gradient = np.zeros_like(outputs)
     positive = targets.heat > 0
-    sides, true = outputs[..., layout.sides], targets.boxes[positive]
-    giou, iou, d_boxes = generalised_iou(boxes_of(sides)[positive], true)
+    placed = _place_loss(outputs, targets, positive, weights, layout)
+    gradient[positive, layout.sides] = placed.d_sides
+    gradient[positive, layout.places] = placed.d_places
     quality = np.zeros_like(targets.background)
-    quality[(*np.nonzero(positive), targets.labels[positive])] = iou * np.sqrt(
+    quality[(*np.nonzero(positive), targets.labels[positive])] = placed.iou * np.sqrt(
         targets.heat[positive]
     )
     score, gradient[..., layout.scores] = varifocal(
         outputs[..., layout.scores], quality, targets.background * weights.background
     )
-    share = targets.box_weight[positive] / max(float(targets.box_weight.sum()), 1.0)
-    box = float(np.sum(share * (1 - giou)))
-    d_sides = sides_gradient(sides[positive], -d_boxes * share[:, None])
-    gradient[positive, layout.sides] = weights.box * d_sides
-    known = within_boxes(targets.points[positive], true)
-    points, d_points = points_loss(
-        outputs[positive, layout.places].reshape(known.shape), known, share, layout.shape == TURNED
-    )
-    d_places = d_points.reshape(len(share), 2 * layout.points)
-    gradient[positive, layout.places] = weights.points * d_places
     species, d_species = species_loss(outputs[..., layout.channels :], targets.species)
     gradient[..., layout.channels :] = weights.species * d_species
-    total = score + weights.box * box + weights.points * points + weights.species * species
-    return total, gradient, LossParts(score, box, species, points)
+    parts = LossParts(score, placed.box, species, placed.points, placed.turned)
+    return parts.total(weights), gradient, parts
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """Of the n positive cells: terms, overlaps (n,), gradients of their sides and points."""
+
+    box: float
+    points: float
+    turned: float
+    iou: Array
+    d_sides: Array
+    d_places: Array
+
+
+def _place_loss(
+    outputs: Array, targets: Targets, positive: Flags, weights: LossWeights, layout: Layout
+) -> _Placed:
+    true, points = targets.boxes[positive], targets.points[positive]
+    share = targets.box_weight[positive] / max(float(targets.box_weight.sum()), 1.0)
+    boxes = boxes_of(outputs[..., layout.sides])[positive]
+    places = outputs[positive, layout.places].reshape(points.shape)
+    giou, iou, d_boxes = generalised_iou(boxes, true)
+    d_boxes = weights.box * (-d_boxes * share[:, None])
+    within = within_boxes(points, true)
+    apart, d_places = points_loss(places, within, share, layout.shape == TURNED)
+    d_places, turned = weights.points * d_places, 0.0
+    if layout.shape == TURNED:
+        iou = paired_iou(clockwise(points_in(places, boxes)), points)
+        turned, by_box, by_place = turned_loss(places, boxes, points, share)
+        d_boxes = d_boxes + weights.turned * by_box
+        d_places = d_places + weights.turned * by_place
+    return _Placed(
+        box=float(np.sum(share * (1 - giou))),
+        points=apart,
+        turned=turned,
+        iou=iou,
+        d_sides=sides_gradient(outputs[positive, layout.sides], d_boxes),
+        d_places=d_places.reshape(len(share), 2 * layout.points),
+    )
+
+
+def turned_loss(
+    places: Array, boxes: Array, true: Array, share: Array
+) -> tuple[float, Array, Array]:
+    """1 - probabilistic IoU of n cells of weights (n,): places (n, 4, 2) in half sides of boxes
+    (n, 4), true corners (n, 4, 2) in pixels -> the loss, its gradients by boxes and by places."""
+    overlap, slope = probabilistic_iou(points_in(places, boxes), true)
+    d_corners = -slope * share[:, None, None]
+    halves = (boxes[:, None, 2:] - boxes[:, None, :2]) / 2
+    low = (d_corners * (1 - places) / 2).sum(axis=1)
+    high = (d_corners * (1 + places) / 2).sum(axis=1)
+    loss = float(np.sum(share * (1 - overlap)))
+    return loss, np.concatenate((low, high), axis=1), d_corners * halves
 
 
 def points_loss(
