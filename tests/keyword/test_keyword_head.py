@@ -6,11 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnn_core.layers import Conv1d
 from cnn_core.tree import leaves
 from sweepnet_service.detectors.keyword import head
 from sweepnet_service.detectors.keyword.activations import SEGMENT_STEPS
-from sweepnet_service.detectors.keyword.head import Examples, HeadSettings, run, train_head
+from sweepnet_service.detectors.keyword.assembly import Pieces, assemble, path_steps
+from sweepnet_service.detectors.keyword.config import check_heads
+from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.detectors.keyword.head import (
+    Examples,
+    HeadSettings,
+    build_head,
+    run,
+    train_head,
+)
 from sweepnet_service.detectors.keyword.train import TrainConfig, heads_of
+from sweepnet_service.detectors.keyword.trunk import build_trunk
+from sweepnet_service.detectors.keyword.tuning import untuned
+from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, ignored
 
 CHANNELS, WORD_STEPS, WINDOW = 12, 20, 31
@@ -162,3 +175,31 @@ def test_a_training_stopped_in_a_head_goes_on_there(
     ]
     for number, one in enumerate(made):
         assert_same(one, train_head(few_examples(), replace(FEW, seed=1 + number), ignored))
+
+
+@pytest.mark.parametrize(("widest", "window_s"), [(8, 1.605), (6, 1.485), (4, 1.365)])
+def test_a_narrower_head_makes_a_shorter_window(widest: int, window_s: float) -> None:
+    rng, settings = np.random.default_rng(0), HeadSettings(channels=4, widest=widest)
+    trunk, word = build_trunk(rng), ((37, 11, 21, 20, 3, 22),)
+    made = build_head(rng, 160, settings)
+    assert made.windows[0].size == settings.width
+    phones = Conv1d.create(rng, 160, 40, kernel=1)
+    net = assemble(Pieces(trunk, phones, (made,), word, path_steps=path_steps(word, (made,))))
+    assert untuned(net, "welcome", LogMel()).window_s == pytest.approx(window_s)
+
+
+def test_a_head_sees_no_more_than_it_learns_from() -> None:
+    def config(widest: int) -> TrainConfig:
+        settings = HeadSettings(widest=widest)
+        return TrainConfig("rise", Path("m"), Path("w"), head_settings=settings)
+
+    check_heads(config(14))
+    assert config(14).head_settings.width == SEGMENT_STEPS
+    with pytest.raises(InvalidInput, match=r"widest: got 17; expected 14 at most"):
+        check_heads(config(17))
+
+
+def test_a_narrow_head_learns_too() -> None:
+    narrow = replace(FEW, widest=6)
+    assert run(train_head(few_examples(), narrow, ignored), located(np.random.default_rng(1), 2)
+               ).shape == (2, SEGMENT_STEPS - 26)  # fmt: skip

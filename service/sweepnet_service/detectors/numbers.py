@@ -13,7 +13,7 @@ COUNTS = {
     *("heads", "trunk_copies", "epochs", "batch_frames", "channels", "steps", "rounds"),
     *("batch_positive", "batch_negative", "hard_pool", "pictures", "batch", "pyramid"),
     *("checkpoint_every", "widths", "size_px", "detect_size_px", "each", "others", "keep_every"),
-    *("shards", "detect_more_px"),
+    *("shards", "detect_more_px", "widest"),
 }
 ABOVE_ZERO = {
     *("rate", "clip", "gradient_limit", "until", "scale_ratio", "stretch_ratio", "cut_out_side"),

@@ -55,12 +55,14 @@ class Pieces:
     floor: float = -8.0
 
 
-def path_steps(spellings: Sequence[tuple[int, ...]]) -> int:
-    """How many steps of 30 ms a word may take: 31, and more for a phrase of more than ten phones.
+def path_steps(spellings: Sequence[tuple[int, ...]], heads: Sequence[Sequential] = ()) -> int:
+    """How many steps of 30 ms a word may take: as many as its heads see, 31 without, and more for a
+    phrase of many phones.
 
     An odd number, so that windows have their middle where a head's have it.
     """
-    return max(PATH_STEPS, STEPS_A_PHONE * max(map(len, spellings), default=0)) | 1
+    least = max((int(head.windows[0].size) for head in heads), default=PATH_STEPS)
+    return max(least, STEPS_A_PHONE * max(map(len, spellings), default=0)) | 1
 
 
 @dataclass(frozen=True)

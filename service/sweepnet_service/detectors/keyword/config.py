@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sweepnet_service.detectors.keyword import phones
+from sweepnet_service.detectors.keyword.activations import SEGMENT_STEPS
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.finetune import TuneSettings
 from sweepnet_service.detectors.keyword.head import HeadSettings
@@ -113,6 +114,7 @@ def check(config: TrainConfig) -> None:
     if not trains_trunk and config.trunk is not None:
         taken_trunk(config.trunk)
     front_of(config)
+    check_heads(config)
     check_tuning(config)
     for text in config.pronunciations:
         phones.numbers(text)
@@ -168,6 +170,16 @@ def check_added(config: TrainConfig) -> None:
             "add_to",
             f"{config.add_to} hears other features than the trunk, so that they cannot be one "
             "detector; take its own trunk (leave `trunk` out)",
+        )
+
+
+def check_heads(config: TrainConfig) -> None:
+    """Raises InvalidInput for heads that see more than the segments they learn from."""
+    settings = config.head_settings
+    if settings.width > SEGMENT_STEPS:
+        most = settings.widest - (settings.width - SEGMENT_STEPS + 1) // 2
+        raise InvalidInput(
+            "settings.head_settings.widest", f"got {settings.widest}; expected {most} at most"
         )
 
 

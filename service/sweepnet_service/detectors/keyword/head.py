@@ -8,14 +8,14 @@ instance learning; Dietterich 1997).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnn_core import checkpoint
+from cnn_core import checkpoint, modelfile
 from cnn_core.aggregate import Max
 from cnn_core.arrays import Array, Integers
 from cnn_core.errors import CoreError
@@ -38,9 +38,10 @@ Place = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class HeadSettings:
-    """How a head is trained."""
+    """A head's shape, and how it is trained; `widest` is the dilation of its last convolution."""
 
     channels: int = 48
+    widest: int = 8
     dropout: float = 0.1
     steps: int = 600
     rounds: int = 3
@@ -52,6 +53,16 @@ class HeadSettings:
     hard_pool: int = 3_000
     hard_share: float = 0.5
     seed: int = 0
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """Of the residual convolutions."""
+        return (1, 2, 4, self.widest)
+
+    @property
+    def width(self) -> int:
+        """How many steps a logit sees."""
+        return 1 + 2 * sum(self.dilations)
 
 
 @dataclass(frozen=True)
@@ -80,12 +91,40 @@ class State:
 
 
 def build_head(rng: np.random.Generator, channels_in: int, settings: HeadSettings) -> Sequential:
-    """1x1 convolution, four residual ones of dilation 1, 2, 4, 8, 1x1 to a logit; 31 steps wide."""
+    """1x1 convolution, four residual ones of three taps, 1x1 to a logit; 31 steps by default."""
     width = settings.channels
     narrow = Conv1d.create(rng, channels_in, width, kernel=1, bias=False)
-    blocks = [residual(rng, width, dilation, settings.dropout) for dilation in (1, 2, 4, 8)]
+    blocks = [residual(rng, width, each, settings.dropout) for each in settings.dilations]
     output = Conv1d.create(rng, width, 1, kernel=1)
     return Sequential((narrow, BatchNorm.create(width), Relu(), *blocks, output))
+
+
+def kept_head(
+    path: Path, known: Callable[[], Examples], settings: HeadSettings, report: Report
+) -> Sequential:
+    """The head in the model file at `path`, trained on what is `known` and put there where none is,
+    or one of other settings; one that was stopped goes on to the same weights.
+    """
+    told = {"settings": asdict(settings)}
+    head = read_head(path, told)
+    if head is None:
+        halfway = path.with_suffix(".partial")
+        head = train_head(known(), settings, report, halfway)
+        modelfile.save(path, head, told)
+        halfway.unlink(missing_ok=True)
+    return head
+
+
+def read_head(path: Path, told: Mapping[str, object]) -> Sequential | None:
+    """The head at `path` if it was trained as is told; None where it has to be trained."""
+    if not path.exists():
+        return None
+    try:
+        kept = modelfile.load(path)
+    except CoreError:
+        return None
+    same = kept.description == told and isinstance(kept.net, Sequential)
+    return kept.net if same and isinstance(kept.net, Sequential) else None
 
 
 def train_head(
@@ -243,7 +282,7 @@ def hardest(net: Sequential, rows: Sequence[Array], count: int) -> list[Place]:
 
 
 def run(net: Sequential, rows: Array, batch_rows: int = 8) -> Array:
-    """Logits of rows of activations, (rows, steps - 30)."""
+    """Logits of rows of activations, (rows, steps - width + 1)."""
     parts = [
         net.forward(rows[first : first + batch_rows].astype(np.float32))[:, :, 0]
         for first in range(0, len(rows), batch_rows)

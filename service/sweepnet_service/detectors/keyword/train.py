@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
-from cnn_core import modelfile
-from cnn_core.errors import CoreError
 from cnn_core.fit.digest import digest
 from cnn_core.layers import Conv1d, Sequential
 from sweepnet_service.detectors.keyword import card, phones, splice
@@ -29,7 +27,7 @@ from sweepnet_service.detectors.keyword.config import TrainConfig, arranged, che
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.finishing import finished
 from sweepnet_service.detectors.keyword.gathering import Checked, checked, folder_of, gather
-from sweepnet_service.detectors.keyword.head import Examples, train_head
+from sweepnet_service.detectors.keyword.head import Examples, kept_head
 from sweepnet_service.detectors.keyword.held_out import HeldOut
 from sweepnet_service.detectors.keyword.intake import Dataset
 from sweepnet_service.detectors.keyword.joined import joined
@@ -206,37 +204,21 @@ def heads_of(
 ) -> tuple[Sequential, ...]:
     """The heads of a keyword, kept in the work folder once they are trained on what is `known`."""
     known = cache(known)
-    made = []
-    for number in range(config.heads):
-        settings = replace(config.head_settings, seed=config.seed + number)
-        path = config.work_dir / f"head-{number}.safetensors"
-        told = {"settings": asdict(settings)}
-        head = kept_head(path, told)
-        if head is None:
-            halfway = path.with_suffix(".partial")
-            head = train_head(known(), settings, report, halfway)
-            modelfile.save(path, head, told)
-            halfway.unlink(missing_ok=True)
-        made.append(head)
-    return tuple(made)
-
-
-def kept_head(path: Path, told: Mapping[str, object]) -> Sequential | None:
-    """The head at `path` if it was trained as is told; None where it has to be trained."""
-    if not path.exists():
-        return None
-    try:
-        kept = modelfile.load(path)
-    except CoreError:
-        return None
-    same = kept.description == told and isinstance(kept.net, Sequential)
-    return kept.net if same and isinstance(kept.net, Sequential) else None
+    return tuple(
+        kept_head(
+            config.work_dir / f"head-{number}.safetensors",
+            known,
+            replace(config.head_settings, seed=config.seed + number),
+            report,
+        )
+        for number in range(config.heads)
+    )
 
 
 def headed(config: TrainConfig, hearing: Hearing, heads: tuple[Sequential, ...]) -> KeywordDetector:
     """The detector of these heads, still to be tuned."""
     spellings = spellings_of(config)
-    steps = path_steps(spellings)
+    steps = path_steps(spellings, heads)
     pieces = Pieces(hearing.trunk, hearing.phones, heads, spellings, config.path_weight, steps)
     return untuned(assemble(pieces), config.keyword, hearing.spectral.feeds)
 

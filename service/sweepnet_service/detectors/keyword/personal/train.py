@@ -7,12 +7,11 @@ kept in `work_dir`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from cnn_core import modelfile
 from cnn_core.arrays import Integers
 from cnn_core.layers import Sequential
 from sweepnet_service.detectors.keyword import card
@@ -23,7 +22,7 @@ from sweepnet_service.detectors.keyword.dataset import Spoken
 from sweepnet_service.detectors.keyword.detector import FEWEST_HOURS, KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate import Heard, hours
 from sweepnet_service.detectors.keyword.evaluate.heard import hear_labels
-from sweepnet_service.detectors.keyword.head import train_head
+from sweepnet_service.detectors.keyword.head import kept_head
 from sweepnet_service.detectors.keyword.held_out import HeldOut
 from sweepnet_service.detectors.keyword.material import SYNTHETIC, Material
 from sweepnet_service.detectors.keyword.personal.config import (
@@ -44,7 +43,6 @@ from sweepnet_service.detectors.keyword.personal.estimate import (
 from sweepnet_service.detectors.keyword.personal.lessons import Lessons, lessons
 from sweepnet_service.detectors.keyword.phones import mean_length
 from sweepnet_service.detectors.keyword.spelled import reading_in, weight_for
-from sweepnet_service.detectors.keyword.train import kept_head
 from sweepnet_service.detectors.keyword.tuning import DEFAULT_RATE, placement, tuned, untuned
 from sweepnet_service.progress import Progress, Report, paced, timed
 
@@ -115,21 +113,16 @@ def made(config: PersonalConfig, known: Lessons, version: Version, report: Repor
     spellings = spellings_in([known.logits[index] for index in version.kept])
     weight = weight_for(reading_in(config.trunk), mean_length(spellings))
     head = head_of(config, known, version, report)
-    return Pieces(known.trunk, known.phones, (head,), spellings, weight, path_steps(spellings))
+    return Pieces(
+        known.trunk, known.phones, (head,), spellings, weight, path_steps(spellings, (head,))
+    )
 
 
 def head_of(config: PersonalConfig, known: Lessons, version: Version, report: Report) -> Sequential:
     """The head of a version."""
     settings = replace(config.head_settings, seed=config.seed)
     path = config.work_dir / f"head-{version.label}.safetensors"
-    told = {"settings": asdict(settings)}
-    head = kept_head(path, told)
-    if head is None:
-        halfway = path.with_suffix(".partial")
-        head = train_head(known.examples(version.kept), settings, report, halfway)
-        modelfile.save(path, head, told)
-        halfway.unlink(missing_ok=True)
-    return head
+    return kept_head(path, lambda: known.examples(version.kept), settings, report)
 
 
 @dataclass(frozen=True)
