@@ -325,7 +325,7 @@ def test_results_of_two_versions_are_not_mixed(
         (["{f}/0.wav", "--out", "{t}/o.csv", "--rows", "cells"], 2, "expected one of labels"),
         (["{f}/0.wav", "--out", "{t}/o.csv", "--kind", "video"], 2, "expected audio or picture"),
         (["{f}/0.wav", "--out", "{t}/o.csv", "-t", "three=1"], 2, "no label named 'three'"),
-        (["{f}/0.wav", "--out", "{t}/o.csv", "-d", "nope"], 1, "no model named"),
+        (["{f}/0.wav", "--out", "{t}/o.csv", "-d", "nope"], 2, "no model named"),
         (["{f}/*.mp3", "--out", "{t}/o.csv"], 2, "no file matches"),
         (["--list", "{t}/none", "--out", "{t}/o.csv"], 2, "no list of files named"),
         (["{f}/missing.wav", "--out", "{t}/o.csv"], 1, "no file named"),
@@ -347,6 +347,18 @@ def test_wrong_moves_get_one_clear_answer(
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert len(done.stderr.splitlines()) <= 4
+
+
+def test_where_no_server_is_nothing_has_failed(
+    sweepnet: Sweepnet, folder: Path, tmp_path: Path
+) -> None:
+    """It ended with 1, as where results tell which files failed; none had been written."""
+    out = tmp_path / "o.jsonl"
+    done = sweepnet("batch", folder, "--out", out, "--server", "127.0.0.1:1")
+    assert done.returncode == 3
+    assert "no server at 127.0.0.1:1" in done.stderr
+    assert "the same command goes on" in done.stderr
+    assert not out.exists()
 
 
 def test_the_command_tells_what_failed_as_lines_or_json(

@@ -47,6 +47,13 @@ def test_lists_that_are_none_are_refused(tmp_path: Path, content: bytes, words: 
         listed(tmp_path / "list")
 
 
+def test_a_table_without_a_column_of_files_is_refused(tmp_path: Path) -> None:
+    """Each of its lines was taken for a file's name."""
+    (tmp_path / "list.csv").write_text("name,label\nx.wav,welcome\n")
+    with pytest.raises(InvalidInput, match=r"its columns are name, label; expected one named file"):
+        listed(tmp_path / "list.csv")
+
+
 def test_folders_and_patterns_stand_for_files_each_once(folder: Path) -> None:
     audio = found([folder], "audio")
     assert [Path(each).name for each in audio] == [

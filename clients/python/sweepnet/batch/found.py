@@ -90,6 +90,11 @@ def _paths(name: str, lines: Sequence[str]) -> list[str]:
         return [_from_json(name, number, line) for number, line in enumerate(lines, 1)]
     header = next(csv.reader(lines[:1]))
     column = next((each for each in NAMES if each in header), None)
+    if column is None and len(header) > 1 and name.lower().endswith(".csv"):
+        raise InvalidInput(
+            f"{name}: its columns are {', '.join(header)[:80]}; expected one named "
+            f"{' or '.join(NAMES)}"
+        )
     if column is None:
         return [line.strip() for line in lines]
     table = csv.DictReader(io.StringIO("\n".join(lines)))

@@ -114,39 +114,25 @@ def batch(
     wanted, samples = thresholds(threshold), parsed(raw)
     only = _kind(kind)
     spot: SpotOptions = {**rate(false_alarms_per_hour), **(samples.options() if samples else {})}
-    with connected(server, models, detector or ()) as client:
+    with _stopping(out), connected(server, models, detector or ()) as client:
         asked = {name: client.model(name) for name in detector or ()}
         plan = planned(client.models(), asked, wanted, only)
         with _wrong_use():
             sources = _sources(files or (), lists or (), plan.kind)
-        try:
-            with metered() as progress:
-                report = score_archive(
-                    client,
-                    sources,
-                    out,
-                    kind=plan.kind,
-                    concurrency=jobs or _cores(),
-                    spot=plan.spot | spot,
-                    detect=plan.detect,
-                    rows=cast("Rows", rows),
-                    fresh=fresh,
-                    patience_s=patience_s,
-                    progress=progress,
-                )
-        except SweepnetError as error:
-            if not passing(error):  # 1 would say that there are results
-                print(f"sweepnet batch: {error.message}", file=sys.stderr)
-                raise typer.Exit(WRONG_USE) from None
-            print(f"sweepnet batch: {error.message}; {GOES_ON}", file=sys.stderr)
-            raise typer.Exit(STOPPED) from None
-        except OSError as error:
-            place, reason = error.filename or out, error.strerror or type(error).__name__
-            print(f"sweepnet batch: {place}: {reason}; {GOES_ON}", file=sys.stderr)
-            raise typer.Exit(STOPPED) from None
-        except KeyboardInterrupt:
-            print(f"sweepnet batch: stopped; {GOES_ON}", file=sys.stderr)
-            raise typer.Exit(INTERRUPTED) from None
+        with metered() as progress:
+            report = score_archive(
+                client,
+                sources,
+                out,
+                kind=plan.kind,
+                concurrency=jobs or _cores(),
+                spot=plan.spot | spot,
+                detect=plan.detect,
+                rows=cast("Rows", rows),
+                fresh=fresh,
+                patience_s=patience_s,
+                progress=progress,
+            )
     _tell(report, as_json)
 
 
@@ -157,6 +143,26 @@ def _wrong_use() -> Iterator[None]:
         yield
     except (InvalidInput, NotFound) as error:
         raise typer.BadParameter(error.message) from None
+
+
+@contextmanager
+def _stopping(out: str) -> Iterator[None]:
+    """What stops a run, or keeps it from beginning, ends as it says; 1 would promise results."""
+    try:
+        yield
+    except SweepnetError as error:
+        if not passing(error):
+            print(f"sweepnet batch: {error.message}", file=sys.stderr)
+            raise typer.Exit(WRONG_USE) from None
+        print(f"sweepnet batch: {error.message}; {GOES_ON}", file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
+    except OSError as error:
+        place, reason = error.filename or out, error.strerror or type(error).__name__
+        print(f"sweepnet batch: {place}: {reason}; {GOES_ON}", file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
+    except KeyboardInterrupt:
+        print(f"sweepnet batch: stopped; {GOES_ON}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 GOES_ON = "what was scored is kept: the same command goes on"
