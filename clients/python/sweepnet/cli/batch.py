@@ -146,7 +146,7 @@ def _wrong_use() -> Iterator[None]:
 
 
 @contextmanager
-def _stopping(out: str) -> Iterator[None]:
+def _stopping(out: Path) -> Iterator[None]:
     """What stops a run, or keeps it from beginning, ends as it says; 1 would promise results."""
     try:
         yield
