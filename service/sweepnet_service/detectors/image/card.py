@@ -15,6 +15,7 @@ from .config import TrainConfig
 from .dataset import Entry
 from .detector import ImageDetector
 from .evaluate import Report
+from .evaluate.measure import MOST_FALSE
 from .evaluate.report import NEAR_POINT
 from .fit import settings
 from .layout import POINTS, PRESENCE, TURNED
@@ -66,9 +67,13 @@ def _presence(detector: ImageDetector) -> str:
 def _chosen(aside: Sequence[Entry]) -> str:
     objects = [entry for entry in aside if len(entry.boxes)]
     boxes = sum(len(entry.boxes) for entry in objects)
+    empty = len(aside) - len(objects)
+    most = f", and at most {MOST_FALSE} boxes in each of these and of parts without any" * bool(
+        empty
+    )
     return (
-        f"best F1 on training pictures kept aside by a hash of their names: {len(objects)} with "
-        f"{boxes} boxes, {len(aside) - len(objects)} without; not on the validation pictures"
+        f"best F1 on training pictures kept aside by a hash of their names, {len(objects)} with "
+        f"{boxes} boxes, {empty} without{most}; not on the validation pictures"
     )
 
 
@@ -206,7 +211,9 @@ def _points(points: Sequence[Mapping[str, Any]]) -> str:
     if "label" in points[0]:
         head = ["label", *head]
         rows = [[point["label"], *row] for point, row in zip(points, rows, strict=True)]
-    return "## Operating points, on the pictures kept aside\n\n" + _table(head, rows)
+    return "## Operating points, on the pictures kept aside and parts of them\n\n" + _table(
+        head, rows
+    )
 
 
 def _learned(data: Mapping[str, Any]) -> str:

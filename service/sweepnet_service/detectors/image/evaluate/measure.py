@@ -24,16 +24,18 @@ from ..figures import (
     share_with_boxes,
     threshold_for,
 )
-from ..layout import BOX
+from ..layout import BOX, PRESENCE
 from ..results import OperatingPoint
 from .coco import coco_average_precision
 from .cuts import cuts_of
 from .intervals import drawn, tails
-from .outcomes import LOWEST_SCORE, Measured, Pair, outcomes, with_objects
+from .outcomes import LOWEST_SCORE, Measured, Pair, between, outcomes, with_objects
 from .report import NEAR_POINT, Part, Report, over_labels
 from .sizes import recall_by_size
 
 FALSE_BOXES_PER_PICTURE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+MOST_FALSE = 0.05
+"""Boxes in a picture without objects, on average, that the shipped threshold may allow."""
 FEWEST_BOXES = 10
 """Of a label with fewer objects aside the threshold of all labels together is surer."""
 
@@ -143,23 +145,31 @@ def _part(name: str, pairs: Sequence[Pair], measured: Measured, threshold: float
 def choose_thresholds(
     detector: ImageDetector, aside: Sequence[Entry]
 ) -> dict[str, tuple[float, tuple[OperatingPoint, ...]]]:
-    """From pictures kept aside, for each label: (threshold of best F1, operating points from low
-    to high).
+    """From pictures kept aside, for each label: (threshold, operating points from low to high).
 
-    The threshold, rounded to 3 digits, is one of the points. Without pictures that hold no object
-    there is no rate of false boxes to state, so no point. All boxes in such pictures count as
-    false in F1.
+    The threshold is that of best F1, all boxes in pictures without objects counting as false; and
+    where there are such pictures, at least one at which they, and parts of all pictures without
+    any object, get at most MOST_FALSE boxes each. Rounded to 3 digits it is one of the points.
+    Without such pictures there is no rate of false boxes to state, so no point: then parts may
+    well hold what nobody labelled.
     """
-    found = outcomes(detector, aside)
+    found, parts = outcomes(detector, aside), dict[str, list[Outcome]]()
+    if any(not len(entry.boxes) for entry in aside) and detector.shape != PRESENCE:
+        parts = between(detector, [entry for entry in aside if entry.complete])
     every = best_threshold([outcome for judged in found.values() for outcome in judged])
-    return {label: _chosen(judged, every) for label, judged in found.items()}
+    return {label: _chosen(own, parts.get(label, []), every) for label, own in found.items()}
 
 
-def _chosen(found: Sequence[Outcome], otherwise: float) -> tuple[float, tuple[OperatingPoint, ...]]:
+def _chosen(
+    found: Sequence[Outcome], parts: Sequence[Outcome], otherwise: float
+) -> tuple[float, tuple[OperatingPoint, ...]]:
     enough = sum(outcome.true_count for outcome in found) >= FEWEST_BOXES
-    chosen = round(best_threshold(found) if enough else otherwise, 3)
-    false = [o for o in found if o.true_count == 0]
+    chosen = best_threshold(found) if enough else otherwise
+    false = [*(o for o in found if o.true_count == 0), *parts]
     stated = [threshold_for(false, rate) for rate in FALSE_BOXES_PER_PICTURE]
+    if parts:
+        chosen = max(chosen, threshold_for(false, MOST_FALSE))
+    chosen = float(np.ceil(round(chosen * 1000, 6)) / 1000)
     points = tuple(
         OperatingPoint(t, boxes_per_picture(false, t), 1 - recall(found, t))
         for t in sorted({chosen, *(max(t, LOWEST_SCORE) for t in stated)})

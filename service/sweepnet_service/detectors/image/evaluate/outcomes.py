@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -11,15 +12,18 @@ from cnn_core.arrays import Array
 from sweepnet_service.progress import Progress
 from sweepnet_service.progress import Report as Tell
 
-from ..dataset import Entry, corners_of, cut_to, labelled
+from ..augment import free_crop
+from ..dataset import Entry, corners_of, cut_to, labelled, load
 from ..detector import ImageDetector
 from ..figures import Outcome, judge, matches
 from ..layout import POINTS, PRESENCE, TURNED
+from ..pixels import Picture
 from ..results import Box, Detections, DetectOptions
 
 # Boxes below it change no figure that is reported, but would cost time.
 LOWEST_SCORE = 0.02
 POINTS_IOU = 0.5
+PARTS = 4
 
 Pair = tuple[Entry, Outcome]
 
@@ -60,16 +64,33 @@ def outcomes(
     """For each label what the detector finds in each picture, judged."""
     found: dict[str, list[Outcome]] = {label: [] for label in detector.labels}
     for index, entry in enumerate(labelled(entries, detector.labels)):
-        for label, judged in _outcomes(detector, entry).items():
+        for label, judged in _outcomes(detector, entry, entry.path).items():
             found[label].append(judged)
         if index % 50 == 0:
             progress(Progress("measuring", index, len(entries)))
     return found
 
 
-def _outcomes(detector: ImageDetector, entry: Entry) -> dict[str, Outcome]:
+def between(
+    detector: ImageDetector, entries: Sequence[Entry], seed: int = 0
+) -> dict[str, list[Outcome]]:
+    """For each label what the detector finds in parts of the pictures that hold no object: up to
+    PARTS of each, the same every time."""
+    rng = np.random.default_rng(seed)
+    found: dict[str, list[Outcome]] = {label: [] for label in detector.labels}
+    for entry in entries:
+        photo, nothing = load(entry), replace(entry, boxes=entry.boxes[:0], labels=())
+        parts = [free_crop(rng, photo) for _ in range(PARTS)]
+        for pixels in (part.pixels for part in parts if part is not None):
+            picture = Picture(pixels, pixels.shape[1], pixels.shape[0])
+            for label, judged in _outcomes(detector, nothing, picture).items():
+                found[label].append(judged)
+    return found
+
+
+def _outcomes(detector: ImageDetector, entry: Entry, picture: Path | Picture) -> dict[str, Outcome]:
     lowest = dict.fromkeys(detector.labels, LOWEST_SCORE)
-    seen = detector.detect(entry.path, DetectOptions(thresholds=lowest))
+    seen = detector.detect(picture, DetectOptions(thresholds=lowest))
     return {
         label: _judged(detector, seen, label, _of_label(entry, number))
         for number, label in enumerate(detector.labels)
