@@ -34,8 +34,8 @@ from sweepnet_service.detectors.keyword.dataset import (
     says,
 )
 from sweepnet_service.detectors.keyword.evaluate import Decider, hear, hours
+from sweepnet_service.detectors.keyword.evaluate.intervals import clopper_pearson
 from sweepnet_service.detectors.keyword.intake import speech_folder
-from sweepnet_service.detectors.keyword.personal.estimate import clopper_pearson
 from sweepnet_service.detectors.keyword.personal.train import PersonalConfig, train
 
 TRUNK = Path(sweepnet_service.__file__).parent / "models" / "welcome.safetensors"

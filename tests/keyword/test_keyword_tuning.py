@@ -21,6 +21,7 @@ from sweepnet_service.detectors.keyword.detector import FEWEST_HOURS
 from sweepnet_service.detectors.keyword.evaluate import Alarms, Decider, Heard
 from sweepnet_service.detectors.keyword.evaluate.heard import peaks
 from sweepnet_service.detectors.keyword.evaluate.peaks import heard_peaks, log_odds
+from sweepnet_service.detectors.keyword.evaluate.report import report_of
 from sweepnet_service.detectors.keyword.held_out import HeldOut
 from sweepnet_service.detectors.keyword.tuning import (
     RATES,
@@ -289,6 +290,34 @@ def test_a_card_says_whose_words_thresholds_were_chosen_on(detector: KeywordDete
         "0.50 h of validation speech (1 minutes of noise and synthetic speech apart), "
         "1 real and 3 synthetic words"
     )
+
+
+def test_how_sure_misses_are_follows_from_how_many_words_were_tested(
+    detector: KeywordDetector,
+) -> None:
+    """Every card said "about 15 points", whether of 15 words or of 500."""
+    heard = HeldOut()
+    of_all, of_some = (
+        report_of(detector, "welcome", heard_words(detector, found, 20), (), ())
+        for found in (20, 15)
+    )
+    told = card.cautions(of_all, heard)[0]
+    assert "0 to 17 % may be missed (95 %, if each of the 20" in told
+    assert "9 to 49 %" in card.cautions(of_some, heard)[0]
+    retuned = {"cautions": [told, card.FEW_BEFORE, "A note."], "label": "welcome"}
+    anew = card.retuned(retuned, detector, "welcome", of_some, heard)["cautions"]
+    assert [each for each in anew if card.OF_MISSES in each] == [card.cautions(of_some, heard)[0]]
+    assert "A note." in anew
+    assert card.FEW_BEFORE not in anew
+
+
+def heard_words(detector: KeywordDetector, found: int, count: int) -> list[Heard]:
+    """So many recordings of the word, of which so many are found."""
+    scores = np.where(np.arange(count) < found, 0.9, 0.1)
+    return [
+        Heard(recording(f"v{n}", None), 3.0, np.full(9, score, np.float32))
+        for n, score in enumerate(scores)
+    ]
 
 
 def as_synthetic(row: Recording) -> Recording:

@@ -21,6 +21,7 @@ from sweepnet_service.detectors.keyword.assembly import Calibrated
 from sweepnet_service.detectors.keyword.augment import Augment
 from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.evaluate import streamed
+from sweepnet_service.detectors.keyword.evaluate.intervals import clopper_pearson
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings
 from sweepnet_service.detectors.keyword.personal import lessons as personal_lessons
@@ -33,7 +34,6 @@ from sweepnet_service.detectors.keyword.personal.decoded import fitting, spellin
 from sweepnet_service.detectors.keyword.personal.estimate import (
     Judged,
     Told,
-    clopper_pearson,
     mapped,
 )
 from sweepnet_service.detectors.keyword.personal.lessons import divided, lessons, talk_in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -319,3 +320,13 @@ def test_one_command_from_a_word_to_a_model(trunk: Path, tmp_path: Path) -> None
     without = CliRunner().invoke(app, [*words, "--tune-trunk", "--out", str(tmp_path / "x")])
     assert without.exit_code == 1
     assert "phones_only" in without.stderr
+
+
+def test_a_program_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its failure came as a traceback."""
+    broken = tmp_path / "flite"
+    broken.write_text("#!/bin/sh\necho 'no voice' >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(FailedPrecondition, match=r"flite: tells no phones: no voice"):
+        pronounce("welcome")

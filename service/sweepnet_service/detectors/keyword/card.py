@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from cnn_core.tree import count_weights
 from sweepnet_service.detectors.keyword.dataset import OWN, Recording, room_rows
 from sweepnet_service.detectors.keyword.detector import FEWEST_HOURS, KeywordDetector
-from sweepnet_service.detectors.keyword.evaluate import Heard, Report, hours
+from sweepnet_service.detectors.keyword.evaluate import CardFigures, Heard, hours
 from sweepnet_service.detectors.keyword.evaluate.figures import ENOUGH_HOURS
+from sweepnet_service.detectors.keyword.evaluate.intervals import clopper_pearson
 from sweepnet_service.detectors.keyword.held_out import HeldOut
 from sweepnet_service.detectors.keyword.material import Material
 from sweepnet_service.detectors.keyword.rooms import COUNT
@@ -20,11 +21,14 @@ from sweepnet_service.detectors.keyword.rooms import COUNT
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.train import TrainConfig
 
-OF_FIGURES = (
-    "Few recordings of the word were there to test on, so the miss rate is good to about "
-    "15 points either way.",
-    "The speech of the false alarm figures is dense reading; in a quiet room alarms are fewer.",
+OF_SPEECH = (
+    "The speech of the false alarm figures is dense reading; in a quiet room alarms are fewer."
 )
+FEW_BEFORE = (
+    "Few recordings of the word were there to test on, so the miss rate is good to about "
+    "15 points either way."
+)
+OF_MISSES = "Of other recordings by such voices"
 OF_RATES = (
     "Thresholds for rates below one in the hours that they were chosen on are extrapolated from "
     "the tail of the peaks."
@@ -45,14 +49,14 @@ UNMEASURED = (
     "before you rely on it."
 )
 DRAWN = "none (drawn by the program)"
-GENERAL = frozenset({*OF_FIGURES, OF_RATES, OF_RATES_BEFORE, OF_VOICES, UNMEASURED})
+GENERAL = frozenset({OF_SPEECH, FEW_BEFORE, OF_RATES, OF_RATES_BEFORE, OF_VOICES, UNMEASURED})
 
 
 def make(
     config: TrainConfig,
     material: Material,
     detector: KeywordDetector,
-    figures: Report | None,
+    figures: CardFigures | None,
     heard: HeldOut,
 ) -> dict[str, Any]:
     """The card as JSON."""
@@ -104,11 +108,11 @@ def retuned(
     card: dict[str, Any],
     detector: KeywordDetector,
     label: str,
-    figures: Report | None,
+    figures: CardFigures | None,
     heard: HeldOut,
 ) -> dict[str, Any]:
     """The card of a model that was tuned again: what it learnt from, and how, stays."""
-    notes = [each for each in card["cautions"] if each not in GENERAL]
+    notes = [each for each in card["cautions"] if not is_general(each)]
     return {
         **card,
         **tuning(detector, label, figures, heard),
@@ -116,10 +120,15 @@ def retuned(
     }
 
 
+def is_general(caution: str) -> bool:
+    """Whether a caution follows from figures, not from what was learnt."""
+    return caution in GENERAL or caution.startswith(OF_MISSES)
+
+
 def tuning(
     detector: KeywordDetector,
     label: str,
-    figures: Report | None,
+    figures: CardFigures | None,
     heard: HeldOut,
 ) -> dict[str, Any]:
     """The parts of a card that follow from scores, not from training."""
@@ -144,11 +153,23 @@ def chosen_on(heard: HeldOut) -> str:
     )
 
 
-def cautions(figures: Report | None, heard: HeldOut) -> list[str]:
+def cautions(figures: CardFigures | None, heard: HeldOut) -> list[str]:
     """What holds of this training: of its figures, and of how its thresholds were chosen."""
     of_rates = (OF_RATES,) if hours(heard.speech) >= FEWEST_HOURS else ()
     of_voices = (OF_VOICES,) if any(map(is_synthetic, heard.words)) else ()
-    return [*(OF_FIGURES if figures else (UNMEASURED,)), *of_rates, *of_voices]
+    of_test = (*of_misses(figures), OF_SPEECH) if figures else (UNMEASURED,)
+    return [*of_test, *of_rates, *of_voices]
+
+
+def of_misses(figures: CardFigures) -> tuple[str, ...]:
+    """How sure the misses are that the card tells; nothing where no word was heard."""
+    if not figures.words:
+        return ()
+    miss = clopper_pearson(figures.missed, figures.words)
+    return (
+        f"{OF_MISSES} {100 * miss.low:.0f} to {100 * miss.high:.0f} % may be missed (95 %, if each "
+        f"of the {figures.words} were of a voice of its own; there are {figures.voices} voices).",
+    )
 
 
 def is_synthetic(heard: Heard) -> bool:

@@ -41,7 +41,6 @@ class HeadSettings:
     """A head's shape, and how it is trained; `widest` is the dilation of its last convolution."""
 
     channels: int = 48
-    widest: int = 8
     dropout: float = 0.1
     steps: int = 600
     rounds: int = 3
@@ -52,6 +51,7 @@ class HeadSettings:
     batch_weak: int = 8
     hard_pool: int = 3_000
     hard_share: float = 0.5
+    widest: int = 8
     seed: int = 0
 
     @property

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from sweepnet_service.detectors.keyword.speaking import run
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
 PHONES = (
@@ -59,7 +59,7 @@ def pronounce(text: str) -> list[str]:
     """The phones of one sentence, without pauses. Raises FailedPrecondition without a program."""
     flite, espeak = shutil.which("flite"), shutil.which("espeak-ng")
     if flite is not None:
-        spoken = said_by([flite, "-ps", "-t", text.lower() + " .", "none"])
+        spoken = printed([flite, "-ps", "-t", text.lower() + " .", "none"])
         return [phone for phone in spoken.split() if NUMBERS.get(phone, BLANK) != BLANK]
     if espeak is not None:
         return said_by_espeak(espeak, text)
@@ -71,7 +71,7 @@ def pronounce(text: str) -> list[str]:
 def said_by_espeak(program: str, text: str) -> list[str]:
     """The phones that espeak-ng, the program at this path, says for a text."""
     command = [program, "-v", "en-us", "-q", "-x", "--sep=_", "--", text.lower()]
-    return renamed(said_by(command).replace("_", " ").split())
+    return renamed(printed(command).replace("_", " ").split())
 
 
 def renamed(phones: Iterable[str]) -> list[str]:
@@ -80,11 +80,13 @@ def renamed(phones: Iterable[str]) -> list[str]:
     return [part for phone in plain for part in OF_ESPEAK.get(phone, "").split()]
 
 
-def said_by(command: list[str]) -> str:
-    """What a program prints, which gets no input of ours."""
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
-    )
+def printed(command: list[str]) -> str:
+    """What a program prints. Raises FailedPrecondition where it fails."""
+    done = run(command)
+    if done.returncode:
+        raise FailedPrecondition(
+            Path(command[0]).name, f"tells no phones: {done.stderr.strip()[:200]}"
+        )
     return done.stdout
 
 
@@ -149,11 +151,11 @@ def numbers(spelling: str) -> tuple[int, ...]:
 
 def pronounce_all(sentences: Iterable[str], cache: Path) -> dict[str, list[int]]:
     """Phone numbers of each sentence; those in the JSON file `cache` are not asked for again."""
-    known = json.loads(cache.read_text()) if cache.exists() else {}
+    known: dict[str, list[int]] = json.loads(cache.read_text()) if cache.exists() else {}
     missing = sorted(set(sentences) - set(known))
     known |= {text: [NUMBERS[phone] for phone in pronounce(text)] for text in missing}
     if missing:
         partial = cache.with_suffix(".partial")
         partial.write_text(json.dumps(known))
         partial.replace(cache)
-    return {text: known[text] for text in known}
+    return known

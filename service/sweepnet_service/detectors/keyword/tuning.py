@@ -34,7 +34,7 @@ from sweepnet_service.detectors.keyword.evaluate.peaks import (
     heard_peaks,
     log_odds,
 )
-from sweepnet_service.detectors.keyword.evaluate.report import Report, measured_on, report_of
+from sweepnet_service.detectors.keyword.evaluate.report import CardFigures, measured_on, report_of
 from sweepnet_service.detectors.keyword.frontend import FrontEnd
 
 RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -205,7 +205,9 @@ def by_misses(best: Array, high: Array) -> tuple[list[float], float]:
     return cuts, max(float(np.mean(tried[least])), float(np.quantile(best, DEFAULT_MISS)))
 
 
-def tested(detector: KeywordDetector, label: str, data: Path) -> tuple[KeywordDetector, Report]:
+def tested(
+    detector: KeywordDetector, label: str, data: Path
+) -> tuple[KeywordDetector, CardFigures]:
     """The tuned detector with the misses of each operating point and the reliability of its scores
     as they are on the test split of `data`; and all figures of that split.
     """

@@ -35,8 +35,8 @@ from sweepnet_service.detectors.keyword.evaluate.intervals import (
 )
 from sweepnet_service.detectors.keyword.evaluate.pooled import pooled
 from sweepnet_service.detectors.keyword.evaluate.report import (
+    CardFigures,
     Measured,
-    Report,
     measured_in,
     measured_on,
     part_of,
@@ -45,6 +45,7 @@ from sweepnet_service.detectors.keyword.evaluate.report import (
 __all__ = [
     "Alarm",
     "Alarms",
+    "CardFigures",
     "Condition",
     "Decider",
     "Estimate",
@@ -55,7 +56,6 @@ __all__ = [
     "Measured",
     "Missed",
     "Point",
-    "Report",
     "Share",
     "alarms",
     "events",

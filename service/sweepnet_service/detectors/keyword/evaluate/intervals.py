@@ -1,4 +1,4 @@
-"""How sure a figure is: exact Poisson intervals of rates, bootstrap of shares over groups.
+"""How sure a figure is: exact intervals of rates and shares, bootstrap of shares over groups.
 
 Recordings of one speaker or session err together, so groups are drawn, not clips.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy.special import gammaincinv
+from scipy.special import betaincinv, gammaincinv
 
 from cnn_core.arrays import Array
 from sweepnet_service.errors import InvalidInput
@@ -29,6 +29,16 @@ class Estimate:
     value: float
     low: float
     high: float
+
+
+def clopper_pearson(count: int, of: int) -> Estimate:
+    """A share with its exact 95 % interval (Clopper and Pearson 1934); 0 to 1 of none."""
+    if not of:
+        return Estimate(0.0, 0.0, 1.0)
+    tail = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
+    return Estimate(count / of, low, high)
 
 
 def poisson_rate(count: int, of_hours: float) -> Estimate:

@@ -27,7 +27,7 @@ TEST, ALL = "test", "all"
 
 
 @dataclass(frozen=True)
-class Report:
+class CardFigures:
     """The figures of one label on one set of recordings."""
 
     label: str
@@ -151,7 +151,7 @@ def report_of(
     words: Sequence[Heard],
     speech: Sequence[Heard],
     noise: Sequence[Heard],
-) -> Report:
+) -> CardFigures:
     """The figures of what was heard, at the shipped threshold and at each operating point."""
     decider = Decider(detector, label, detector.default_thresholds[label])
     missed = [h.recording for h in words if not decider.found(h)]
@@ -162,7 +162,7 @@ def report_of(
         lost = sum(not at.found(h) for h in words) / max(1, len(words))
         wrong = at.alarms(speech) / max(1e-9, hours(speech))
         points.append(OperatingPoint(point.threshold, wrong, lost))
-    return Report(
+    return CardFigures(
         label=label,
         threshold=detector.default_thresholds[label],
         words=len(words),

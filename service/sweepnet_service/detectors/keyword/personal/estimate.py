@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from scipy.special import betaincinv, expit, logit
+from scipy.special import expit, logit
 
 from sweepnet_service.detectors.keyword.assembly import Calibrated
 from sweepnet_service.detectors.keyword.detector import KeywordDetector, OperatingPoint
@@ -23,7 +23,7 @@ from sweepnet_service.detectors.keyword.evaluate import (
     hours,
     poisson_rate,
 )
-from sweepnet_service.detectors.keyword.evaluate.intervals import CONFIDENCE
+from sweepnet_service.detectors.keyword.evaluate.intervals import clopper_pearson
 from sweepnet_service.detectors.keyword.tuning import (
     DEFAULT_RATE,
     FEWEST_ALARMS,
@@ -125,16 +125,6 @@ def alarms_told(judged: Judged) -> str:
         f"{judged.alarms / judged.spotters:.1f} false alarms in {judged.hours:.2f} h of other "
         f"sound, {rate.low:.1f} to {rate.high:.1f} an hour."
     )
-
-
-def clopper_pearson(count: int, of: int) -> Estimate:
-    """A share with its exact 95 % interval (Clopper and Pearson 1934); 0 to 1 of none."""
-    if not of:
-        return Estimate(0.0, 0.0, 1.0)
-    tail = (1 - CONFIDENCE) / 2
-    low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
-    high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
-    return Estimate(count / of, low, high)
 
 
 def judged(detector: KeywordDetector, parts: Sequence[Part]) -> Judged:

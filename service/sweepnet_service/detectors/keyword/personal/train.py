@@ -47,7 +47,8 @@ from sweepnet_service.detectors.keyword.tuning import DEFAULT_RATE, placement, t
 from sweepnet_service.progress import Progress, Report, paced, timed
 
 __all__ = ["PersonalConfig", "train"]
-PARTS = 5
+TIMES = 5
+"""How often some recordings are left out."""
 ALL, LEFT, HALF = "all", "left", "half"
 OF_VOICES = (
     "The estimate is of those whose recordings were given: of other voices a spotter of so few may "
@@ -95,10 +96,10 @@ def versions(speakers: Sequence[str]) -> list[Version]:
     of fewer; and as many that hear half of what those hear, where that is anything.
     """
     names = sorted(set(speakers))
-    part = np.array([names.index(name) % PARTS for name in speakers])
+    part = np.array([names.index(name) % TIMES for name in speakers])
     everything = np.arange(len(speakers))
     found = [Version(ALL, everything, everything[:0])]
-    for number in range(min(PARTS, len(names)) if len(names) > 1 else 0):
+    for number in range(min(TIMES, len(names)) if len(names) > 1 else 0):
         kept, left = np.flatnonzero(part != number), np.flatnonzero(part == number)
         found.append(Version(f"{LEFT}-{number}", kept, left))
         if len(kept) > 1:
