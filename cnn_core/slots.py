@@ -8,6 +8,7 @@ from weakref import finalize
 
 import numpy as np
 
+from cnn_core.arrays import Array
 from cnn_core.layers import Layer, Tails
 from cnn_core.tree import arrays, tree_map
 
@@ -28,7 +29,7 @@ class Slots:
     def __init__(self, net: Layer, channels: int, dtype: np.dtype[Any]) -> None:
         self.channels, self.dtype = channels, dtype
         self._fresh = net.tails((1, 0, channels), dtype)
-        self._tails = self._fresh
+        self._tails = net.tails((1, 0, channels), dtype)
         self._room = 1
         self._free = [0]
 
@@ -46,22 +47,18 @@ class Slots:
         return other
 
     def take(self, rows: Sequence[Row]) -> Tails:
-        """The tails of several streams, one beside the other along the first axis."""
-        if self._is_all(rows):
-            return self._tails
+        """The tails of several streams, one beside the other along the first axis; a view where
+        their rows follow each other.
+        """
         numbers = _index(rows)
-        return tree_map(lambda tail: tail[numbers], self._tails)
+        if isinstance(numbers, slice):
+            return tree_map(lambda tail: tail[numbers], self._tails)
+        return tree_map(lambda tail: tail.take(numbers, axis=0), self._tails)
 
     def put(self, rows: Sequence[Row], tails: Tails) -> None:
-        """Keeps what a step has made of them."""
-        if self._is_all(rows):
-            self._tails = tails
-        else:
-            numbers = _index(rows)
-            self._tails = tree_map(lambda kept, new: _set(kept, numbers, new), self._tails, tails)
-
-    def _is_all(self, rows: Sequence[Row]) -> bool:
-        return len(rows) == self._room and [row.number for row in rows] == list(range(self._room))
+        """Keeps a copy of what a step has made of them."""
+        numbers = _index(rows)
+        tree_map(lambda kept, new: _set(kept, numbers, new), self._tails, tails)
 
     def _row(self) -> Row:
         if not self._free:
@@ -85,6 +82,7 @@ def _index(rows: Sequence[Row]) -> Any:
     return np.array([row.number for row in rows])
 
 
-def _set(tails: Any, rows: Any, new: Any) -> Any:
-    tails[rows] = new
+def _set(tails: Array, rows: Any, new: Array) -> Array:
+    if tails.size:
+        tails[rows] = new
     return tails

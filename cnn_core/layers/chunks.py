@@ -89,17 +89,20 @@ def cut(seen: Array, offset: Count, length: int) -> Array:
         offset = _same(offset)
     if isinstance(offset, int):
         return seen[:, offset : offset + length]
-    places = offset[:, None] + np.arange(length)
-    own: Array = seen[np.arange(len(seen))[:, None], np.minimum(places, seen.shape[1] - 1)]
+    streams, room, channels = seen.shape
+    places = (offset[:, None] + np.arange(length)).clip(0, max(0, room - 1))
+    places += room * np.arange(streams)[:, None]
+    # Many times as fast as an index of two arrays.
+    own: Array = seen.reshape(streams * room, channels).take(places, axis=0)
     return own
 
 
 def kept(seen: Array, read: Count, length: int) -> Array:
     """The tail that goes on: the last `length` places after `read` new ones.
 
-    A copy: a view would keep the whole chunk alive as long as the stream.
+    A view if all agree: who keeps it copies it, or the whole chunk stays alive as long.
     """
-    return cut(seen, read, length).copy()
+    return cut(seen, read, length)
 
 
 def _same(offset: Integers) -> Count:
