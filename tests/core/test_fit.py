@@ -1,4 +1,4 @@
-"""The training loop: it learns, resumes to the bit, shares a batch among threads, and refuses."""
+"""The training loop: it learns, resumes to the bit, shares a batch among threads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,73 +16,32 @@ from hypothesis import strategies as st
 
 from cnn_core import checkpoint, recipes
 from cnn_core.batches import Arrays
-from cnn_core.errors import ModelFileError, ShapeError, TrainingError
-from cnn_core.fit import Fitted, Task, advance, batch_gradient, begin, fit
+from cnn_core.errors import TrainingError
+from cnn_core.fit import Task, advance, batch_gradient, begin, fit
 from cnn_core.layers import (
-    BatchNorm,
     Conv2d,
     Dense,
-    Dropout,
     Flatten,
-    MaxPool,
     Relu,
     Sequential,
-    Tanh,
 )
 from cnn_core.losses import Head, MultiTask, cross_entropy, ctc_loss, squared_error
 from cnn_core.measure import error_rate, mean_loss, predict
-from cnn_core.optim import Adam, AdamW, Sgd, average
+from cnn_core.optim import Adam, Sgd, average
 from cnn_core.recipes import Recipe
 from cnn_core.schedules import Constant, Cosine, ReduceOnPlateau
 from cnn_core.tree import leaves, tree_map
-
-STEPS = 9
-"""Of the small training below: three epochs of three."""
-
-
-def bars(rng, count):
-    """Pictures (N, 8, 8, 1) of a bar anywhere, along the one axis or the other, and which."""
-    x, t = np.zeros((count, 8, 8, 1), np.float32), rng.integers(0, 2, count)
-    for picture, upright in zip(x, t, strict=True):
-        i, j = rng.integers(0, 8), rng.integers(0, 5)
-        (picture if upright else picture.swapaxes(0, 1))[j : j + 4, i] = 1
-    return x + 0.1 * rng.standard_normal(x.shape).astype(np.float32), t
-
-
-def small_net(seed=0):
-    rng = np.random.default_rng(seed)
-    return Sequential((
-        Conv2d.create(rng, 1, 4, 3, padding="same"), BatchNorm.create(4), Relu(),
-        MaxPool.create(8, axes=2), Flatten(), Dropout(0.2), Dense.create(rng, 4, 2),
-    ))  # fmt: skip
-
-
-def noisy(inputs, rng):
-    return inputs + 0.1 * rng.standard_normal(inputs.shape).astype(inputs.dtype)
-
-
-def everything():
-    """Arguments of a training in which everything that carries over from step to step is used."""
-    x, t = bars(np.random.default_rng(1), 26)
-    recipe = Recipe(8, 3, AdamW(weight_decay=0.1), ReduceOnPlateau(0.02, patience=0), 1.0, 0.9)
-    # The error of the last epoch cannot fall below 0.6 and so makes a plateau.
-    return Arrays(x, t, noisy), recipe, {"validation": lambda net: max(0.6, error_rate(x, t)(net))}
-
-
-def bits(fitted):
-    return [array.tobytes() for _, array in leaves(fitted.net)], fitted.history
-
-
-class Killed(BaseException):
-    """Nothing that a training could expect."""
-
-
-def stop_after(step):
-    def stop(progress):
-        if progress.step == step:
-            raise Killed
-
-    return stop
+from tests.core.fitting import (
+    STEPS,
+    Killed,
+    bars,
+    bits,
+    everything,
+    noisy,
+    small_net,
+    stop_after,
+    task_of,
+)
 
 
 def test_it_learns_where_nothing_but_shape_tells():
@@ -121,7 +79,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_fit import everything, fit, small_net
+from fitting import everything, small_net
+from cnn_core.fit import fit
 train, recipe, settings = everything()
 settings |= {"checkpoint": Path(sys.argv[2]), "checkpoint_every_s": 0.0}
 fit(small_net(), train, recipe, progress=lambda p: print(p.step, flush=True), **settings)
@@ -162,54 +121,6 @@ def test_the_seed_decides_everything():
     assert bits(first) != bits(other)
 
 
-def test_a_checkpoint_of_other_settings_is_refused_and_left_alone(tmp_path):
-    path = tmp_path / "c.safetensors"
-    train, recipe, settings = everything()
-    fit(small_net(), train, replace(recipe, epochs=1), checkpoint=path, **settings)
-    before = path.read_bytes()
-    with pytest.raises(TrainingError, match=r"settings \(data, epochs, seed\); choose another"):
-        fit(small_net(), train, recipe, checkpoint=path, seed=1, **settings)
-    plain = replace(recipe, epochs=1, optimiser=Sgd())
-    with pytest.raises(TrainingError, match=r"other settings \(optimiser\); choose another"):
-        fit(small_net(), train, plain, checkpoint=path, **settings)
-    assert path.read_bytes() == before
-
-
-def stronger(loss=cross_entropy):
-    return lambda y, t: loss(y, t)
-
-
-def with_layer(index, layer):
-    layers = list(small_net().layers)
-    layers[index] = layer
-    return Sequential(tuple(layers))
-
-
-OTHERS = {
-    # All of these were taken up as if they were the same, where the numbers of tensors agreed.
-    "another activation": ("network", {"net": with_layer(2, Tanh())}),
-    "another dropout": ("network", {"net": with_layer(5, Dropout(0.5))}),
-    "another type": ("network", {"net": tree_map(lambda w: w.astype(np.float64), small_net())}),
-    "another loss": ("loss", {"loss": partial(cross_entropy, label_smoothing=0.1)}),
-    "another function": ("loss", {"loss": stronger()}),
-    "validation": ("validation", {"validation": lambda net: 1.0}),
-    "other labels": (
-        "data",
-        {"train": Arrays(bars(np.random.default_rng(1), 26)[0], np.zeros(26, int))},
-    ),
-    "augmented": ("data", {"train": Arrays(*bars(np.random.default_rng(1), 26), noisy)}),
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_checkpoint_of_another_network_loss_or_data_is_refused(tmp_path, name):
-    path, (part, change) = tmp_path / "c.safetensors", OTHERS[name]
-    given = {"net": small_net(), "train": task_of().train, "loss": cross_entropy}
-    fit(recipe=task_of().recipe, checkpoint=path, **given)
-    with pytest.raises(TrainingError, match=rf"other settings \({part}\); choose another"):
-        fit(recipe=task_of().recipe, checkpoint=path, **given | change)
-
-
 @pytest.mark.parametrize("schedule", [Constant(0.02), ReduceOnPlateau(0.02, patience=0)])
 def test_more_epochs_go_on_as_if_they_had_been_planned(tmp_path, schedule):
     path = str(tmp_path / "c.safetensors")
@@ -218,47 +129,6 @@ def test_more_epochs_go_on_as_if_they_had_been_planned(tmp_path, schedule):
     fit(small_net(), train, replace(recipe, epochs=1), checkpoint=path, **settings)
     longer = fit(small_net(), train, recipe, checkpoint=path, **settings)
     assert bits(longer) == bits(fit(small_net(), train, recipe, **settings))
-
-
-def test_more_epochs_are_refused_where_every_rate_depends_on_their_number(tmp_path):
-    """The message tells how to train on: from the weights, which it says how to reach."""
-    path = tmp_path / "c.safetensors"
-    task = task_of(epochs=1)
-    recipe = replace(task.recipe, schedule=Cosine(0.1))
-    fitted = fit(small_net(), task.train, recipe, checkpoint=path)
-    for epochs in (2, 3):
-        with pytest.raises(TrainingError, match=r"\(epochs: .* others\); .*checkpoint\.load"):
-            fit(small_net(), task.train, replace(recipe, epochs=epochs), checkpoint=path)
-    net = checkpoint.load(path, {"net": small_net()})[0]["net"]
-    assert bits(Fitted(net, fitted.history)) == bits(fitted)
-
-
-def test_fewer_epochs_than_were_trained_are_refused(tmp_path):
-    path, task = tmp_path / "c.safetensors", task_of(epochs=2)
-    fit(small_net(), task.train, task.recipe, checkpoint=path)
-    with pytest.raises(TrainingError, match=r"other settings \(epochs: "):
-        fit(small_net(), task.train, replace(task.recipe, epochs=1), checkpoint=path)
-
-
-@pytest.mark.parametrize(
-    ("part", "value"),
-    [("step", None), ("schedule", {"rate": 1}), ("history", [1]), ("loss_sum", "")],
-)
-def test_a_checkpoint_with_a_damaged_record_is_refused(tmp_path, part, value):
-    path = tmp_path / "c.safetensors"
-    task = task_of(epochs=1)
-    fit(small_net(), task.train, task.recipe, checkpoint=path)
-    state = begin(task, small_net())
-    trees = {"net": state.net, "optimiser": state.optimiser}
-    checkpoint.save(path, trees, checkpoint.record(path) | {part: value})
-    with pytest.raises(ModelFileError, match=r"c\.safetensors: not a checkpoint of fit"):
-        fit(small_net(), task.train, task.recipe, checkpoint=path)
-
-
-def task_of(count=26, batch=8, shards=1, epochs=3):
-    x, t = bars(np.random.default_rng(1), count)
-    recipe = Recipe(batch, epochs, Sgd(), Constant(0.1))
-    return Task(Arrays(x, t), recipe, shards=shards)
 
 
 @given(count=st.integers(1, 40), batch=st.integers(1, 12), shards=st.integers(1, 4))
@@ -445,72 +315,3 @@ def test_the_lectures_recipes_have_the_lectures_figures():
         for _ in range(2 + schedule.patience):
             state = schedule.step(state, 1.0)
         assert schedule.rate(state, 0, 1) == pytest.approx(rate / 10)
-
-
-BAD = {
-    "no examples": (
-        lambda: task_of(count=0),
-        TrainingError,
-        "fit: got no examples; expected at least one",
-    ),
-    "a negative seed": (
-        lambda: replace(task_of(), seed=-1),
-        TrainingError,
-        "fit: got seed -1; expected 0 or more",
-    ),
-    "no shard": (lambda: task_of(shards=0), TrainingError, "got shards 0; expected 1 or more"),
-    "no batch": (lambda: task_of(batch=0), TrainingError, "Recipe: got batch 0; expected 1"),
-    "half an example": (
-        lambda: task_of(batch=16.5),
-        TrainingError,
-        "Recipe: got batch 16.5; expected 1 or more, a whole number",
-    ),
-    "no epoch": (lambda: task_of(epochs=0), TrainingError, "Recipe: got epochs 0; expected 1"),
-    "a norm of 0": (
-        lambda: replace(recipes.resnet(), clip=0),
-        TrainingError,
-        "Recipe: got clip 0; expected a norm above 0, or None",
-    ),
-    "an average of 1": (
-        lambda: replace(recipes.resnet(), average=1.0),
-        TrainingError,
-        "Recipe: got average 1.0; expected",
-    ),
-    "targets missing": (
-        lambda: Arrays(np.zeros((3, 2)), np.zeros(2)),
-        ShapeError,
-        "Arrays: got 3 inputs and 2 targets; expected one target for each input",
-    ),
-    "targets in a list": (
-        lambda: Arrays(np.zeros((2, 2)), [0, 1]),
-        ShapeError,
-        "Arrays: got targets as a list; expected an array, a row for each example",
-    ),
-    "classes in a column": (
-        lambda: error_rate(np.zeros((3, 8, 8, 1)), np.zeros((3, 1), int))(small_net()),
-        ShapeError,
-        r"error_rate: got classes of shape \(3, 1\); expected \(3,\)",
-    ),
-    "a class too few": (
-        lambda: error_rate(np.zeros((3, 8, 8, 1)), np.zeros(2, int))(small_net()),
-        ShapeError,
-        r"error_rate: got classes of shape \(2,\)",
-    ),
-    "no batch to predict with": (
-        lambda: predict(small_net(), np.zeros((3, 8, 8, 1)), batch=0),
-        ShapeError,
-        "predict: got batch 0; expected 1 or more",
-    ),
-    "nothing to predict": (
-        lambda: predict(small_net(), np.zeros((0, 8, 8, 1))),
-        ShapeError,
-        r"predict: got inputs of shape \(0, 8, 8, 1\); expected at least one",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_what_no_training_can_use_is_refused_by_name(name):
-    call, error, message = BAD[name]
-    with pytest.raises(error, match=message):
-        call()
