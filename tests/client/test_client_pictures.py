@@ -24,6 +24,7 @@ from sweepnet import (
     ServerFault,
     TimedOut,
     _pictures,
+    _sources,
 )
 
 REGION = Area(20, 10, 90, 70)
@@ -199,6 +200,21 @@ def test_wrong_moves_are_told(client: Client, folder: Path) -> None:
 
     with pytest.raises(TimedOut):
         list(client.detect_stream(slow(), timeout_s=0.2))
+
+
+def test_a_picture_without_end_is_not_read_for_ever(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It filled the memory; a file of 3 GB was read whole, and no message holds it."""
+    monkeypatch.setattr(_sources, "LARGEST_PICTURE_BYTES", 1_000_000)
+    with open("/dev/zero", "rb") as endless:
+        with pytest.raises(
+            LimitExceeded, match=r"/dev/zero: got more than 1000000 bytes; expected"
+        ):
+            client.detect(endless)
+        assert endless.tell() < 2_000_000
+        (scored,) = client.detect_batch([endless])
+    assert "fits into one message" in scored.error
 
 
 def test_a_server_that_leaves_pictures_out_is_told_of(folder: Path) -> None:

@@ -75,6 +75,8 @@ def test_a_wrong_setting_is_named_with_its_flag_and_variable(
         load_settings({"config": file})
     with pytest.raises(InvalidInput, match="config: no file named"):
         load_settings({"config": tmp_path / "missing.toml"})
+    with pytest.raises(InvalidInput, match=r"got 2147483648; .* less than 2147483648"):
+        load_settings({"max_message_bytes": 1 << 31})
 
 
 @given(st.lists(st.integers(-32768, 32767), max_size=50))

@@ -11,11 +11,13 @@ from typing import BinaryIO, Literal, cast
 
 from sweepnet import _arrays
 from sweepnet._arrays import Array
-from sweepnet.errors import InvalidInput, NotFound
+from sweepnet.errors import InvalidInput, LimitExceeded, NotFound
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Array
 SourceKind = Literal["audio", "picture"]
 CHUNK_BYTES = 1 << 17
+LARGEST_PICTURE_BYTES = (1 << 31) - (1 << 20)
+"""No message may have 2 GiB, whatever the server takes."""
 WIDEST_SAMPLE_BYTES = 4
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 PICTURE_SUFFIXES = {
@@ -71,11 +73,22 @@ def chunks(file: BinaryIO, channel_count: int = 1) -> Iterator[bytes]:
 
 
 def picture_bytes(source: Source) -> bytes:
-    """The bytes of a picture file; pixels of an array become one."""
+    """The bytes of a picture file; pixels of an array become one. LimitExceeded beyond all
+    messages, before more is read.
+    """
     if _arrays.is_array(source):
         return _arrays.png(source)
     with opened(source) as file:
-        return file.read()
+        pieces, size = [], 0
+        for piece in chunks(file):
+            size += len(piece)
+            if size > LARGEST_PICTURE_BYTES:
+                raise LimitExceeded(
+                    f"{name_of(source)}: got more than {LARGEST_PICTURE_BYTES} bytes; expected a "
+                    "picture that fits into one message: scale it down, or cut it"
+                )
+            pieces.append(piece)
+    return b"".join(pieces)
 
 
 def name_of(source: Source) -> str:

@@ -115,7 +115,9 @@ class Settings(BaseSettings):
         le=256,
         description="Threads for numeric work.",
     )
-    max_message_bytes: int = Field(32 * MIB, ge=1024, description="Largest message taken.")
+    max_message_bytes: int = Field(
+        32 * MIB, ge=1024, lt=2048 * MIB, description="Largest message taken."
+    )
     max_upload_bytes: int = Field(1024 * MIB, ge=1, description="Largest audio file taken.")
     max_spool_bytes: int = Field(
         4096 * MIB,
