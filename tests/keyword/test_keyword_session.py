@@ -21,7 +21,7 @@ from sweepnet_service.detectors.keyword import (
     SpotSession,
     SpotUpdate,
 )
-from sweepnet_service.detectors.keyword.batch import nearest, spans
+from sweepnet_service.detectors.keyword.batch import MOST_PUT_OFF, nearest, spans
 from sweepnet_service.errors import FailedPrecondition, InvalidInput
 
 
@@ -75,6 +75,26 @@ def test_chunking_changes_no_score_and_no_event(
             [theirs.maximum, theirs.mean, theirs.softmax],
             atol=1e-4,
         )
+
+
+@pytest.mark.parametrize("horizon_s", [None, 0.3])
+def test_who_is_told_of_events_only_misses_nothing(
+    detector: KeywordDetector, murmur: Array, horizon_s: float | None
+) -> None:
+    """Windows are counted; events, and the end, come with the aggregates of that moment."""
+    cuts = list(range(0, 30_000, 400))
+    assert len(cuts) > 2 * MOST_PUT_OFF
+    known = scores(run(detector, murmur[:30_000]))
+    threshold = float(np.median(known) + np.max(known)) / 2
+    options = SpotOptions({"welcome": threshold}, aggregate_over_s=horizon_s)
+    full = run(detector, murmur[:30_000], cuts, options=options)
+    few = run(detector, murmur[:30_000], cuts, options=replace(options, events_only=True))
+    assert not any(update.windows for update in few)
+    assert [u.window_count for u in few] == [len(u.windows) for u in full]
+    assert [u.events for u in few] == [u.events for u in full]
+    telling = [place for place, update in enumerate(few) if update.events] + [-1]
+    assert len(telling) > 1
+    assert [few[n].aggregates for n in telling] == [full[n].aggregates for n in telling]
 
 
 def test_scores_are_those_of_a_scan_of_the_padded_signal(

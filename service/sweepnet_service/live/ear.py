@@ -40,11 +40,12 @@ class Ear:
         skip: int = 0,
     ) -> None:
         self.detector, self.batch, self._rate_hz = detector, batch, stream.rate_hz
-        self.session = open_session(detector, stream, batch)
+        events_only = stream.density == "events" and beside is None
+        self.session = open_session(detector, stream, batch, events_only)
         self.zero, self._beside = zero, beside
         self.hop_samples = detector.features.hop_s * stream.rate_hz
         self._step_samples = detector.hop_s * stream.rate_hz
-        self._frames, self._skip, self._last = 0, skip, zero
+        self._frames, self._skip = 0, skip
 
     @property
     def past(self) -> int:
@@ -63,8 +64,13 @@ class Ear:
 
     def level_with(self, other: Ear) -> bool:
         """Whether both have told of the same windows, so that one can go on for the other."""
-        apart = abs(self._last - other._last)
+        apart = abs(self._last_start - other._last_start)
         return self._step_samples != other._step_samples or 2 * apart < self._step_samples
+
+    @property
+    def _last_start(self) -> int:
+        """Where the last window that was told of begins."""
+        return self.zero + self.session.last_start
 
     def piece(self, samples: Array) -> Piece:
         """The next float32 (n,) samples."""
@@ -84,14 +90,14 @@ class Ear:
             self._beside.told(update, last, aloud)
         start = self.zero + self._frames * self.hop_samples
         self._frames += 0 if update.features is None else len(update.features)
-        moved = only(shifted(update, self.zero), self.detector.labels, tuple(wanted))
-        if moved.windows:
-            self._last = moved.windows[-1].start
-        return moved, start
+        return only(shifted(update, self.zero), self.detector.labels, tuple(wanted)), start
 
 
 def open_session(
-    detector: KeywordDetector, stream: SpotRequest, batch: SpotBatch | None = None
+    detector: KeywordDetector,
+    stream: SpotRequest,
+    batch: SpotBatch | None = None,
+    events_only: bool = False,
 ) -> SpotSession:
     """A session of a detector with the settings of a stream."""
     from sweepnet_service.detectors.keyword import SpotOptions, SpotSession
@@ -104,5 +110,6 @@ def open_session(
         softmax_temperature=stream.softmax_temperature,
         features=stream.features,
         explanations=stream.explanations,
+        events_only=events_only,
     )
     return SpotSession(detector, stream.rate_hz, options, batch)

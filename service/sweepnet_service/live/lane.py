@@ -141,11 +141,13 @@ class Lane:
     def _go_over(self) -> None:
         """Let the newer version hear along, or take over."""
         newer, heir = self._due(), self._heir
-        if heir is None or newer is not heir.detector:
+        if newer is None:
+            self._heir = None
+        elif heir is None or newer is not heir.detector:
             # On the windows' grid, so that they lie where the old ones would have.
             skip = self._ear.until_next_window()
             zero = self._ear.past + skip
-            self._heir = None if newer is None else self._heard_by(newer, zero, skip)
+            self._heir = self._heard_by(newer, zero, skip)
         elif heir.warm and heir.level_with(self._ear) and not self._undecided(heir):
             self._take_over(heir)
             self._heir = None
@@ -190,9 +192,9 @@ class Lane:
         moved, start = self._ear.told(update, self._wanted, last)
         self._aggregates = moved.aggregates or self._aggregates
         self._events.extend(moved.events)
-        self._window_count += len(moved.windows)
-        if moved.windows:
-            self._windows_metric.inc(len(moved.windows))
+        self._window_count += moved.window_count
+        if moved.window_count:
+            self._windows_metric.inc(moved.window_count)
         if moved.events:
             self._events_metric.inc(len(moved.events))
         self._explained += len(moved.explanations)

@@ -81,5 +81,6 @@ def joined(first: ChannelNews, second: ChannelNews) -> ChannelNews:
         events=early.events + late.events,
         explanations=early.explanations + late.explanations,
         features=features,
+        window_count=early.window_count + late.window_count,
     )
     return replace(first, update=update, went_over=second.went_over or first.went_over)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword.session import SpotSession
 
 Told: TypeAlias = "SpotUpdate | Exception"
+MOST_PUT_OFF = 32
+"""Pieces whose scores wait to be aggregated, where nobody is told of that."""
 NO_NUMBERS = (
     "scores: the network gives NaN or infinite ones for this audio; expected finite numbers. "
     "Its weights are damaged or far too large: train the detector again"
@@ -154,8 +156,9 @@ class SpotBatch:
         """Gives each its update: those with as many scores and the same aggregates at once."""
         alike: dict[object, list[Due]] = {}
         for each in due:
-            totals = tuple(total.shape for total in each.session.totals)
-            key = (len(each.scores), each.session.aggregates, totals)
+            session = each.session
+            # With a horizon totals are the windows within it, which at the beginning are fewer.
+            key = (len(each.scores), session.kind, len(session.totals[0]))
             alike.setdefault(key, []).append(each)
         for group in alike.values():
             self._tell_alike(group)
@@ -170,8 +173,11 @@ class SpotBatch:
             if not due:
                 return
         sessions = [each.session for each in due]
-        windows = self._windows(sessions, scores)
-        aggregates = self._aggregated(sessions, scores)
+        if sessions[0].options.events_only:
+            windows, aggregates = self._counted(due)
+        else:
+            windows = self._windows(sessions, scores)
+            aggregates = self._aggregated(sessions, scores)
         above = np.greater_equal(scores, np.stack([s.thresholds for s in sessions])[:, None])
         loud = above.reshape(len(due), -1).any(axis=1).tolist()
         for each, own, values, heard in zip(due, windows, aggregates, loud, strict=True):
@@ -179,6 +185,22 @@ class SpotBatch:
                 each.told = each.session.update(own, values, each, heard)
             except Exception as error:  # what is told of one stream is no matter of the others
                 each.told = error
+
+    def _counted(
+        self, due: Sequence[Due]
+    ) -> tuple[list[tuple[WindowScore, ...]], list[tuple[Aggregate, ...]]]:
+        """No windows, and the aggregates as they were: scores join them many at a time."""
+        for each in due:
+            session = each.session
+            session.put_off.append(each.scores)
+            if len(session.put_off) >= MOST_PUT_OFF:
+                session.values = self.caught_up(session)
+        return [()] * len(due), [each.session.values for each in due]
+
+    def caught_up(self, session: SpotSession) -> tuple[Aggregate, ...]:
+        """A session's aggregates with the scores that were put off."""
+        scores, session.put_off = np.concatenate(session.put_off), []
+        return self._aggregated([session], scores[None])[0]
 
     def _windows(
         self, sessions: Sequence[SpotSession], scores: Array

@@ -47,6 +47,7 @@ class SpotOptions:
     """What a caller may choose; `aggregate_over_s` None means over the whole stream.
 
     Labels without a threshold of their own get one for `false_alarms_per_hour`, None the model's.
+    With `events_only` windows are not listed, and aggregates are told with events and at the end.
     """
 
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class SpotOptions:
     softmax_temperature: float = 1.0
     features: bool = False
     explanations: bool = False
+    events_only: bool = False
 
 
 class SpotSession:
@@ -83,6 +85,11 @@ class SpotSession:
         self.aggregates = aggregates(detector, options)
         self.totals = [aggregate.init(len(detector.labels)) for aggregate in self.aggregates]
         self.values: tuple[Aggregate, ...] = ()
+        self.put_off: list[Array] = []
+        """Scores that are not in the aggregates yet, where those are told with events only."""
+        horizon, temperature = self.aggregates[0].horizon, options.softmax_temperature
+        self.kind = (options.events_only, horizon, temperature)
+        """Sessions with the same are told of the same."""
         self.read = self.windows = self._frames_seen = 0
         self._finished = False
 
@@ -107,6 +114,13 @@ class SpotSession:
     def undecided(self) -> bool:
         """Whether a score is above its threshold, or was just now: an event is not told yet."""
         return any(state.open for state in self._decided)
+
+    @property
+    def last_start(self) -> int:
+        """Where the last window begins in the source; 0 while there is none."""
+        if not self.windows:
+            return 0
+        return self._source(Fraction(self.detector.window.span(self.windows - 1)[0]))
 
     def replay(self, label: str, scores: Array, samples: int) -> list[KeywordEvent]:
         """The events of a finished stream of so many samples from one label's scores (t,)."""
@@ -144,11 +158,15 @@ class SpotSession:
         """
         self.values = values
         peaks = self._decide(due.scores, loud)
-        self.windows += len(windows)
+        self.windows += len(due.scores)
+        if self.put_off and (peaks or self._finished):
+            self.values = self.batch.caught_up(self)
         events = tuple(self._event(label, peak) for label, peak in peaks)
         explanations = self._explained(due.frames, due.scores, peaks)
         features = self._real(due.frames)
-        return SpotUpdate(windows, values, events, self.read, features, explanations)
+        return SpotUpdate(
+            windows, self.values, events, self.read, features, explanations, len(due.scores)
+        )
 
     def _alone(self, piece: Piece) -> SpotUpdate:
         (told,) = self.batch.step([piece])

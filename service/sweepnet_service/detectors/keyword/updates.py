@@ -40,9 +40,10 @@ class KeywordEvent:
 
 @dataclass(frozen=True)
 class SpotUpdate:
-    """What new samples brought; `features` are new frames (t, bands) if asked for.
+    """What new samples brought: `window_count` windows, be they listed or not.
 
-    So are `explanations`: of events, and at the end of the highest window where a label had none.
+    Told if asked for: new `features` (t, bands), and `explanations`, of events, and at the end of
+    the highest window where a label had none.
     """
 
     windows: tuple[WindowScore, ...] = ()
@@ -51,3 +52,4 @@ class SpotUpdate:
     read_until: int = 0
     features: Array | None = None
     explanations: tuple[SpotExplanation, ...] = ()
+    window_count: int = 0
