@@ -35,7 +35,7 @@ from cnn_core import modelfile
 from cnn_core.fold import fold as folded
 from cnn_core.layers import Sequential
 from sweepnet_service.commands.meter import metered
-from sweepnet_service.detectors.keyword.assembly import Pieces, assemble
+from sweepnet_service.detectors.keyword.assembly import Pieces, assemble, path_steps
 from sweepnet_service.detectors.keyword.dataset import read_samples, says
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
 from sweepnet_service.detectors.keyword.evaluate import (
@@ -76,7 +76,9 @@ def detector_for(
     if not path.exists():
         trunk, weight = trunk_of(material, fold, options.epochs), options.path_weight
         heads = heads_for(material, voices, trunk, options)
-        pieces = Pieces(trunk.body, trunk.phones, heads, SPELLINGS if weight else (), weight)
+        spellings = SPELLINGS if weight else ()
+        steps = path_steps(spellings, heads)
+        pieces = Pieces(trunk.body, trunk.phones, heads, spellings, weight, steps)
         detector_of(assemble(pieces), (WORD,)).save(path)
     return KeywordDetector.load(path)
 
@@ -103,7 +105,7 @@ def heads_for(
     for seed in range(options.heads):
         path = stem.with_name(f"{stem.name}-{options.steps}-{seed}.safetensors")
         if not path.exists():
-            settings = replace(HEAD, steps=options.steps, seed=seed)
+            settings = replace(HEAD, steps=options.steps, widest=options.widest, seed=seed)
             halfway = path.with_suffix(".partial")
             head = train_head(examples(), settings, material.report, halfway)
             modelfile.save(path, folded(head), {"fold": trunk.fold})
@@ -175,6 +177,7 @@ class Options(argparse.Namespace):
     epochs: int
     steps: int
     heads: int
+    widest: int
     path_weight: float
     splices: bool
     without_recordings: bool
@@ -184,7 +187,8 @@ class Options(argparse.Namespace):
     def learnt(self) -> str:
         """What heads learn from, as a name."""
         kinds = ("synthetic" if self.without_recordings else "left-out") + "-welcome"
-        return kinds if self.splices else f"{kinds}-unspliced"
+        narrow = "" if self.widest == HEAD.widest else f"-within-{self.widest}"
+        return kinds + ("" if self.splices else "-unspliced") + narrow
 
     @property
     def name(self) -> str:
@@ -200,6 +204,8 @@ def options_given() -> Options:
     parser.add_argument("--epochs", type=int, choices=EPOCHS, default=EPOCHS[0], help="of trunks")
     parser.add_argument("--steps", type=int, default=HEAD.steps, help="of each of three rounds")
     parser.add_argument("--heads", type=int, default=2, help="of which the mean counts")
+    told = "last dilation of a head; 6 makes windows of 1.49 s"
+    parser.add_argument("--widest", type=int, default=HEAD.widest, help=told)
     parser.add_argument("--path-weight", type=float, default=6.0, help="of the word's phones")
     parser.add_argument("--no-splices", dest="splices", action="store_false")
     parser.add_argument("--without-recordings", action="store_true", help="synthetic words alone")

@@ -19,6 +19,7 @@ from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.evaluate import (
+    Estimate,
     Figures,
     FoldHeard,
     Heard,
@@ -31,7 +32,11 @@ from sweepnet_service.detectors.keyword.evaluate.page.chart import (
     STRIP,
     WIDTH,
     Axes,
+    Line,
+    Mark,
     binned,
+    det,
+    histogram,
 )
 from sweepnet_service.detectors.keyword.evaluate.page.sound import LONGEST_S, data_uri
 from sweepnet_service.detectors.keyword.evaluate.page.words import lines
@@ -192,3 +197,31 @@ def test_a_recording_that_is_gone_is_told(detector: KeywordDetector, tmp_path: P
 def test_one_voice_has_no_interval(detector: KeywordDetector) -> None:
     found = figures(detector, [0.9, 0.1], [0.1])
     assert "too few voices for an interval" in lines(found)[1]
+
+
+def test_a_histogram_tells_counts_and_all_of_its_edges() -> None:
+    """The first and the last edge were cut off, and bars of unknown height stood for words."""
+    drawn = histogram("delays", [0.56, 0.71, 0.72, 0.93])
+    texts = re.findall(r'<text [^>]*x="([\d.]+)"[^>]*>([^<]*)<', drawn)
+    assert [words for _, words in texts if words.isdigit()] == ["1", "2", "1"]
+    edges = {words: float(x) for x, words in texts if "." in words}
+    assert (min(edges), max(edges)) == ("0.55", "0.95")
+    assert min(edges.values()) >= 24
+    assert max(edges.values()) <= WIDTH - 24
+    assert drawn.count('class="bar"') == 3
+
+
+def test_marks_at_one_place_are_all_seen() -> None:
+    """Where noise costs nothing its mark covered that of clean recordings."""
+    same = [Mark(place, Estimate(1, 0.5, 2), Estimate(0.2, 0.1, 0.5)) for place in range(3)]
+    drawn = det("both", [Line(name, [(1, 0.2)]) for name in "abc"], same)
+    radii = [float(radius) for radius in re.findall(r'r="([\d.]+)"', drawn)]
+    assert radii == sorted(radii, reverse=True)
+    assert len(set(radii)) == 3
+    upright = {
+        x
+        for group in drawn.split('class="mark')[1:]
+        for x, to_x in re.findall(r'x1="([\d.]+)"[^>]* x2="([\d.]+)"', group)
+        if x == to_x
+    }
+    assert len(upright) == 3

@@ -14,14 +14,16 @@ from scipy.special import ndtri
 
 from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.evaluate.intervals import Estimate
-from sweepnet_service.detectors.page import Markup, tag
+from sweepnet_service.detectors.page import Markup, joined, tag
 
 WIDTH, HEIGHT = 560, 440
 LEFT, RIGHT, TOP, BOTTOM = 66, 14, 34, 54
 STRIP, FLOOR = 60, 38
 """Width and height of the strips for none."""
-TALL = 120
-"""Height of a histogram without its axis."""
+TALL, SIDE = 120, 28
+"""Height of a histogram without its axis, and what its outer labels need beside it."""
+RADIUS, RING, ASIDE = 4.0, 1.5, 3.0
+"""Marks at one place are rings, their intervals side by side."""
 RATES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 MISSES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9)
 DASHES = ("none", "7 4", "2 4", "10 3 2 3", "4 2")
@@ -73,7 +75,7 @@ def det(name: str, lines: Sequence[Line], marks: Sequence[Mark] = ()) -> Markup:
     """A DET curve; `name` says what it shows to those who do not see it."""
     axes = Axes()
     drawn = [curve(axes, place, line) for place, line in enumerate(lines)]
-    drawn += [mark(axes, each) for each in marks]
+    drawn += [mark(axes, each, len(marks) - 1 - place) for place, each in enumerate(marks)]
     return tag(
         "svg",
         tag("title", name),
@@ -112,16 +114,17 @@ def curve(axes: Axes, place: int, line: Line) -> Markup:
     return tag("polyline", points=steps, class_=f"curve c{kind}", **dashed(kind))
 
 
-def mark(axes: Axes, each: Mark) -> Markup:
-    """A point, its intervals as lines across it."""
+def mark(axes: Axes, each: Mark, above: int = 0) -> Markup:
+    """A point, its intervals as lines across it; so many others may lie `above` it."""
     x, y = axes.x(each.rate.value), axes.y(each.miss.value)
+    beside = x - ASIDE * above
     low, high = axes.x(each.rate.low), axes.x(each.rate.high)
     best, worst = axes.y(each.miss.low), axes.y(each.miss.high)
     return tag(
         "g",
         line(low, y, high, y, "interval"),
-        line(x, best, x, worst, "interval"),
-        tag("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=5),
+        line(beside, best, beside, worst, "interval"),
+        tag("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=f"{RADIUS + RING * above:g}"),
         class_=f"mark c{each.line % len(DASHES)}",
     )
 
@@ -154,25 +157,28 @@ def dashed(kind: int) -> dict[str, str]:
 def histogram(name: str, values: Sequence[float], bin_s: float = 0.05) -> Markup:
     """How many values, in seconds, fall into each bin."""
     edges, counts = binned(values, bin_s)
-    step = (WIDTH - 24) / len(counts)
-    bars = [bar(12 + place * step, step, count / max(counts)) for place, count in enumerate(counts)]
+    step = (WIDTH - 2 * SIDE) / len(counts)
+    bars = [bar(SIDE + place * step, step, each, max(counts)) for place, each in enumerate(counts)]
     every = max(1, len(edges) // 8)
     ticks = [
-        text(12 + place * step, TALL + 18, f"{edge:.2f}")
+        text(SIDE + place * step, TALL + 18, f"{edge:.2f}")
         for place, edge in enumerate(edges)
         if place % every == 0
     ]
-    floor = line(12, TALL, WIDTH - 12, TALL, "floor")
+    floor = line(SIDE, TALL, WIDTH - SIDE, TALL, "floor")
     label = text(WIDTH / 2, TALL + 40, "seconds after the word's end", kind="name")
     size = f"0 0 {WIDTH} {TALL + 46}"
     return tag("svg", tag("title", name), *bars, floor, *ticks, label, viewBox=size, role="img")
 
 
-def bar(x: float, step: float, share: float) -> Markup:
-    """One bar of the histogram, `share` of the full height."""
-    height = 0.9 * TALL * share
+def bar(x: float, step: float, count: int, most: int) -> Markup:
+    """One bar of the histogram with its count, none of nothing; `most` fill the height."""
+    if not count:
+        return Markup("")
+    height = 0.8 * TALL * count / most
     place = {"x": f"{x + 1:.1f}", "y": f"{TALL - height:.1f}"}
-    return tag("rect", class_="bar", width=f"{step - 2:.1f}", height=f"{height:.1f}", **place)
+    drawn = tag("rect", class_="bar", width=f"{step - 2:.1f}", height=f"{height:.1f}", **place)
+    return joined(drawn, text(x + step / 2, TALL - height - 5, str(count)))
 
 
 def binned(values: Sequence[float], bin_s: float) -> tuple[list[float], list[int]]:

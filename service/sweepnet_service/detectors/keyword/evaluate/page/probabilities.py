@@ -74,9 +74,9 @@ def grid() -> list[Markup]:
     for fifth in range(6):
         at = fifth / 5
         drawn.append(line(x_of(at), TOP, x_of(at), floor, "grid"))
-        drawn.append(text(x_of(at), floor + 18, f"{at:g}"))
+        drawn.append(text(x_of(at), floor + 28, f"{at:g}"))
         drawn.append(line(LEFT, y_of(at), right, y_of(at), "grid"))
-        drawn.append(text(LEFT - 8, y_of(at) + 4, f"{100 * at:.0f} %", "end"))
+        drawn.append(text(LEFT - LARGEST - 6, y_of(at) + 4, f"{100 * at:.0f} %", "end"))
     return drawn
 
 
