@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cnn_core.arrays import Array
 from sweepnet_service.commands.meter import metered
-from sweepnet_service.commands.train import app, with_words
+from sweepnet_service.commands.train import app, with_words, work_beside
 from sweepnet_service.detectors.keyword.claim import claim
 from sweepnet_service.detectors.keyword.prepare import stage_of
 from sweepnet_service.errors import InvalidInput
@@ -46,6 +46,14 @@ def test_no_word_and_two_data_sets_are_told() -> None:
         with_words({"synthesize": "30"})
     with pytest.raises(InvalidInput, match="give one of them"):
         with_words({"keyword": ["a"], "dataset": Path("d"), "data": Path("e")})
+
+
+def test_words_added_to_one_file_keep_their_state_apart() -> None:
+    """The second word was refused, as the folder belonged to the training of the first."""
+    out = Path("models/hall.safetensors")
+    assert work_beside(out) == Path("models/.hall-training")
+    assert work_beside(out, "good day") == Path("models/.hall-good-day-training")
+    assert len({work_beside(out, word) for word in ("", "good day", "turn left")}) == 3
 
 
 @pytest.fixture

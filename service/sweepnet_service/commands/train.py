@@ -188,7 +188,7 @@ def _train(kind: str, values: dict[str, Any]) -> None:
     values = with_words(values) if kind == "keyword" else with_pictures(values)
     places = {name: value for name, value in values.items() if isinstance(value, Path)}
     out = places[OUT]
-    places.setdefault(WORK, out.with_name(f".{out.stem}-training"))
+    places.setdefault(WORK, work_beside(out, values[KEYWORD] if ADD_TO in places else ""))
     phases, more = values.pop(PHASES, None), values.pop(MORE, ())
     settings = {name: value for name, value in values.items() if name not in places}
     config = configured(kind, with_models(kind, places), settings)
@@ -213,6 +213,14 @@ def _train(kind: str, values: dict[str, Any]) -> None:
         error.filename = error.filename or str(places[WORK])
         raise
     print(made)
+
+
+def work_beside(out: Path, added: str = "") -> Path:
+    """The folder beside a model file in which its training keeps its state; words that are added
+    to a file one after the other have one each.
+    """
+    name = "-".join(filter(None, (out.stem, re.sub(r"\W+", "-", added))))
+    return out.with_name(f".{name}-training")
 
 
 def with_words(values: dict[str, Any]) -> dict[str, Any]:
