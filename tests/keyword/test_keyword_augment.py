@@ -137,6 +137,16 @@ def test_noise_comes_in_at_the_distance_asked_for() -> None:
     assert 10 * np.log10(ratio) == pytest.approx(10, abs=1.0)
 
 
+@pytest.mark.parametrize("frames", [299, 300, 301, 1_000])
+def test_rows_may_be_longer_than_the_noise(frames: int) -> None:
+    """A sentence of more than three minutes ended the training of a trunk with a ValueError."""
+    spectral = Spectral(NOISE[:300], noise_share=1.0, signal_to_noise_db=(10.0, 10.0))
+    energy = np.ones((2, frames, 40), np.float32)
+    added = spectral.background(energy, np.random.default_rng(3))
+    assert added.shape == energy.shape
+    assert (added.sum(axis=2) > 0).all()
+
+
 def test_patches_are_runs_within_bounds() -> None:
     hidden = patches(50, 100, 16, np.random.default_rng(0))
     assert hidden.sum(axis=1).max() < 16

@@ -73,8 +73,12 @@ class Spectral:
     def background(self, energy: Array, rng: np.random.Generator) -> Array:
         """Noise at the drawn distance below each row's louder frames, (N, T, bands)."""
         count, frames, _ = energy.shape
-        starts = rng.integers(0, len(self.noise) - frames, count)
-        added = expand(np.stack([self.noise[start : start + frames] for start in starts]))
+        # Of noise that is shorter than the rows all is heard, again and again.
+        noise = self.noise
+        if len(noise) <= frames:
+            noise = np.resize(noise, (frames + len(noise), noise.shape[1]))
+        starts = rng.integers(0, len(noise) - frames, count)
+        added = expand(np.stack([noise[start : start + frames] for start in starts]))
         loudness = np.sum(energy, axis=2)
         loud = np.quantile(loudness, 0.8, axis=1) / np.maximum(
             np.quantile(np.sum(added, axis=2), 0.8, axis=1), 1e-9
