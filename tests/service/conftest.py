@@ -7,19 +7,29 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
 
 from cnn_core.layers import Conv1d, Relu, Sequential, Sigmoid
+from sweepnet_protos.v1 import keyword_spotter_pb2_grpc
 from sweepnet_service.detectors.image import ImageDetector
 from sweepnet_service.detectors.image.network import flower_net, without_species
 from sweepnet_service.detectors.keyword import KeywordDetector, OperatingPoint, Placement
 from sweepnet_service.detectors.keyword.features import LogMel
+from sweepnet_service.progress import Progress
+from sweepnet_service.training import worker
+from sweepnet_service.training.keeping import Keeping
+from sweepnet_service.training.order import Order, Problem
+from sweepnet_service.training.process import Budget, Done, Found, Told
+from sweepnet_service.training.worker import Workplace
+
+from .labour import Child
 
 LABELS = ("one", "two")
 
@@ -126,3 +136,41 @@ def server(
     process.terminate()
     assert process.wait(15) == 0
     process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def spotter(server: str) -> Iterator[Any]:
+    with grpc.insecure_channel(server) as channel:
+        yield keyword_spotter_pb2_grpc.KeywordSpotterServiceStub(channel)
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[Keeping]:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    kept = Keeping(folder)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def workplace(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """A worker that looks often."""
+    monkeypatch.setattr(worker, "BEAT_S", 0.01)
+    assert keeping.models is not None
+    return Workplace(keeping.models, keeping.database)
+
+
+@pytest.fixture
+def made(tiny_models: Path) -> Child:
+    """A training that ends at once with a model."""
+
+    async def child(order: Order, place: Path, *_: Any) -> AsyncGenerator[Told, None]:
+        path = place / "made.safetensors"
+        shutil.copy(tiny_models / "tiny.safetensors", path)
+        yield Progress("steps", 1, 1)
+        yield Found((Problem("a.wav", "too short"),))
+        yield Budget(7)
+        yield Done(str(path), "0" * 64)
+
+    return child

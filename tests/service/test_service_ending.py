@@ -19,7 +19,19 @@ from sweepnet_protos.v1 import audio_pb2
 from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
 from sweepnet_protos.v1 import keyword_spotter_pb2_grpc as pb2_grpc
 from sweepnet_service.server import app
+from sweepnet_service.server.app import Running
 from sweepnet_service.server.settings import Settings
+
+from .scenes import (
+    SECOND,
+    audio,
+    call_of,
+    failing,
+    opening,
+    play,
+    rest_of,
+    retry_after_s,
+)
 
 
 def endless() -> Iterator[pb2.StreamingSpotRequest]:
@@ -97,3 +109,40 @@ def test_draining_never_ends_calls_of_a_freed_server(
             return stops
 
     assert asyncio.run(scene()).together == [None]
+
+
+def test_a_draining_server_ends_what_runs_and_takes_nothing_new(tiny_models: Path) -> None:
+    """A stream that ends within the grace period gets its summary."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        call = call_of(channel)
+        await call.write(opening())
+        await call.write(audio(SECOND))
+        await call.read()
+        draining = asyncio.create_task(app.drain(5.0))
+        await asyncio.sleep(0.1)
+        late = call_of(channel)
+        assert (await failing(late)).code() is grpc.StatusCode.UNAVAILABLE
+        await call.write(audio(SECOND))
+        await call.done_writing()
+        assert (await rest_of(call))[-1].summary.sample_count == 32_000
+        await draining
+
+    play(scene, tiny_models)
+
+
+def test_a_drained_server_does_not_wait_for_ever(tiny_models: Path) -> None:
+    """What does not end within the grace period is ended."""
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        call = call_of(channel)
+        await call.write(opening())
+        await call.read()
+        async with asyncio.timeout(3):
+            await app.drain(0.2)
+        error = await failing(call)
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert "it ends now; try another" in str(error.details())
+        assert retry_after_s(error) == 1
+
+    play(scene, tiny_models)

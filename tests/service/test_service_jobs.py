@@ -4,156 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
-import os
-import shutil
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sweepnet_protos.v1 import trainer_pb2
 from sweepnet_service.detectors.keyword import KeywordDetector
-from sweepnet_service.errors import FailedPrecondition, InvalidInput
+from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress
 from sweepnet_service.records.jobs import JobRecords
-from sweepnet_service.server import convert_jobs, trainer
 from sweepnet_service.store import LIVE, Library, publishing
 from sweepnet_service.store.version import sha256_of
-from sweepnet_service.training import process, worker
+from sweepnet_service.training import worker
 from sweepnet_service.training.completing import completed
-from sweepnet_service.training.jobs import Jobs
-from sweepnet_service.training.keeping import Keeping
 from sweepnet_service.training.order import Job, Order, Problem
-from sweepnet_service.training.process import Budget, Died, Done, Found, Told
+from sweepnet_service.training.process import Died, Done, Found, Told
 from sweepnet_service.training.worker import Workplace, locked
 
-NAME = "detectors/a"
+from .labour import NAME, Child, order, worked
+
 WORSE = {
     **{"label": "one", "figure": "miss_rate", "candidate": 0.5, "baseline": 0.1},
     **{"difference_low": 0.2, "difference_high": 0.6, "worse": True},
 }
-
-
-def test_lines_that_mean_nothing_are_passed_over() -> None:
-    """A library's remark, half a line, a field too many: none of them ends a training."""
-    whole = {"event": "progress", "stage": "a", "done": 1, "total": 2}
-    whole |= {"seconds_left": 0.5, "message": "m"}
-    for line in (
-        b"Fontconfig warning\n",
-        b"\xff\xfe\n",
-        process.TOO_LONG,
-        b"[]\n",
-        b"7\n",
-        b'{"event": "done"}\n',
-        b'{"event": "done", "path": "p", "wings": 2}\n',
-        b'{"event": "problems", "problems": [7]}\n',
-        b'{"event": "budget", "steps": "many"}\n',
-        b'{"event": "progress"}\n',
-        json.dumps({**whole, "done": "many"}).encode(),
-        b'{"event": "alive"}\n',
-    ):
-        assert process._told(line) is None
-    assert process._told(json.dumps({**whole, "more": 1}).encode()) == Progress("a", 1, 2, 0.5, "m")
-    unknown = json.dumps({**whole, "seconds_left": None}).encode()
-    assert process._told(unknown) == Progress("a", 1, 2, None, "m")
-    problem = {"file": "a.wav", "reason": "too short", "refused": False}
-    found = json.dumps({"event": "problems", "problems": [problem]}).encode()
-    assert process._told(found) == Found((Problem("a.wav", "too short"),))
-    assert process._told(b'{"event": "budget", "steps": 7}') == Budget(7)
-    assert process._told(b'{"event": "done", "path": "p"}') == Done("p")
-    with pytest.raises(FailedPrecondition, match="training: it failed"):
-        process._told(b'{"event": "error"}\n')
-
-
-def test_what_a_library_prints_is_no_line_of_the_process() -> None:
-    """Not even where it writes to the file descriptor itself, or starts a program that does."""
-    script = (
-        "import os, subprocess, sys;"
-        "from sweepnet_service.training.child import own_stdout, Voice;"
-        "voice = Voice(own_stdout()); print('a'); os.write(1, b'b\\n');"
-        "subprocess.run([sys.executable, '-c', 'print(7)']); voice.say('done', path='/x')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout == '{"event": "done", "path": "/x"}\n'
-    assert sorted(done.stderr.split()) == ["7", "a", "b"]
-
-
-def test_a_line_without_an_end_is_passed_over() -> None:
-    """Longer than any that the process writes."""
-    script = "import sys; sys.stdout.write('x' * 3_000_000 + '\\n{\"event\": \"alive\"}\\n')"
-
-    async def run() -> list[bytes]:
-        started = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, limit=1 << 20
-        )
-        lines = []
-        while line := await process._line(started):
-            lines.append(line)
-        await started.wait()
-        return lines
-
-    lines = asyncio.run(run())
-    assert lines[-1] == b'{"event": "alive"}\n'
-    assert process.TOO_LONG in lines
-
-
-Child = Callable[..., AsyncGenerator[Told, None]]
-
-
-@pytest.fixture
-def keeping(tmp_path: Path) -> Iterator[Keeping]:
-    folder = tmp_path / "models"
-    folder.mkdir()
-    kept = Keeping(folder)
-    yield kept
-    kept.close()
-
-
-@pytest.fixture
-def workplace(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    """A worker that looks often."""
-    monkeypatch.setattr(worker, "BEAT_S", 0.01)
-    assert keeping.models is not None
-    return Workplace(keeping.models, keeping.database)
-
-
-@pytest.fixture
-def made(tiny_models: Path) -> Child:
-    """A training that ends at once with a model."""
-
-    async def child(order: Order, place: Path, *_: Any) -> AsyncGenerator[Told, None]:
-        path = place / "made.safetensors"
-        shutil.copy(tiny_models / "tiny.safetensors", path)
-        yield Progress("steps", 1, 1)
-        yield Found((Problem("a.wav", "too short"),))
-        yield Budget(7)
-        yield Done(str(path), "0" * 64)
-
-    return child
-
-
-def order(**more: Any) -> Order:
-    return Order("keyword", NAME, Path("/data"), data_set="data", **more)
-
-
-def worked(
-    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, child: Child, told: Order | None = None
-) -> Job:
-    """A job as a worker with this training process leaves it."""
-    monkeypatch.setattr(worker, "run_child", child)
-    records = JobRecords(workplace.database)
-    job = records.add(told or order())
-    asyncio.run(worker.work(workplace, asyncio.Event(), once=True))
-    return records.get(job.id)
 
 
 def test_a_job_ends_as_a_live_version(
@@ -488,78 +364,3 @@ def test_a_comparison_is_remembered(
 
     against = ComparisonRecords(workplace.database).objection(*versions[::-1])
     assert against.startswith("miss_rate of one 0.5, there 0.1")
-
-
-def test_what_nobody_needs_is_removed(
-    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of jobs that are forgotten or ended long ago; work to go on from is kept."""
-    records = JobRecords(workplace.database)
-    job = records.add(order())
-    records.cancel(job.id)
-    for identity in (job.id, "forgotten"):
-        place = workplace.place(identity)
-        place.mkdir(parents=True)
-        (place / worker.LOCK).touch()
-    worker.tidy(workplace)
-    assert workplace.place(job.id).exists()
-    assert workplace.place("forgotten").exists()
-    os.utime(workplace.place("forgotten"), (0, 0))
-    with locked(workplace.place("forgotten") / worker.LOCK):
-        worker.tidy(workplace)
-        assert workplace.place("forgotten").exists()
-    worker.tidy(workplace)
-    assert not workplace.place("forgotten").exists()
-    monkeypatch.setattr(worker, "KEPT_S", -1.0)
-    worker.tidy(workplace)
-    assert not workplace.place(job.id).exists()
-
-
-def test_a_result_stays_what_it_was(
-    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child, tmp_path: Path
-) -> None:
-    """Another training of the same name changes nothing of it."""
-    first, second = (worked(workplace, monkeypatch, made) for _ in range(2))
-    assert first.result is not None
-    assert second.result is not None
-    told = [job.result["version"] for job in (first, second) if job.result]
-    assert told == ["detectors/a/versions/1", "detectors/a/versions/2"]
-    from sweepnet_service.records.comparisons import ComparisonRecords
-
-    library, comparisons = Library(workplace.models), ComparisonRecords(workplace.database)
-    again = completed(first, Done("gone.safetensors"), library, comparisons)
-    assert again["version"] == told[0]
-    record = publishing.versions_of(library).get(NAME, 2).folder / "version.json"
-    record.write_bytes(b"{")
-    told = convert_jobs.operation(library, second)
-    result = trainer_pb2.TrainingResult()
-    assert told.response.Unpack(result)
-    assert "its record version.json is damaged" in result.model.error
-
-
-def test_a_list_of_jobs_loads_no_model(
-    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, made: Child
-) -> None:
-    """However many have made one, and whatever was wrong with their data."""
-    job = worked(workplace, monkeypatch, made)
-    library = Library(workplace.models)
-    monkeypatch.setattr("sweepnet_service.store.library.load_detector", None)
-    (told,) = convert_jobs.listed(library, [job])
-    result, metadata = trainer_pb2.TrainingResult(), trainer_pb2.TrainingMetadata()
-    assert told.response.Unpack(result)
-    assert told.metadata.Unpack(metadata)
-    assert result.model.version.name == f"{NAME}/versions/1"
-    assert (result.model.error, len(result.model.labels)) == ("", 0)
-    assert (metadata.problem_count, len(metadata.problems)) == (1, 0)
-
-
-def test_nobody_waits_for_a_model_that_an_operation_tells_of(
-    keeping: Keeping, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is loaded beside the loop that serves."""
-    found: list[int] = []
-    monkeypatch.setattr(convert_jobs, "operation", lambda *_: found.append(threading.get_ident()))
-    jobs = Jobs(Library(keeping.models), (), keeping)
-    asyncio.run(trainer._told(jobs, Job("7", order(), 0.0, 0.0)))
-    assert found != [threading.get_ident()]
-    assert len(found) == 1

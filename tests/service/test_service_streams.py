@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +17,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnn_core.scan import scan
-from sweepnet_protos.v1 import audio_pb2, keyword_spotter_pb2_grpc
+from sweepnet_protos.v1 import audio_pb2
 from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
 from sweepnet_service.detectors.keyword import KeywordDetector
 
+from .speech import FLOAT32, LINEAR16, config, spoken
+
 TOLERANCE = 1e-4
+
 BITS = 1e-6
-LINEAR16 = audio_pb2.AUDIO_ENCODING_LINEAR16
-FLOAT32 = audio_pb2.AUDIO_ENCODING_FLOAT32
+
 Rows = dict[tuple[int, str], list[Any]]
-
-
-@pytest.fixture(scope="module")
-def spotter(server: str) -> Iterator[Any]:
-    with grpc.insecure_channel(server) as channel:
-        yield keyword_spotter_pb2_grpc.KeywordSpotterServiceStub(channel)
-
-
-def config(rate_hz: int, channel_count: int, encoding: Any = FLOAT32, **more: Any) -> Any:
-    shape = audio_pb2.AudioFormat(
-        encoding=encoding, sample_rate_hz=rate_hz, channel_count=channel_count
-    )
-    return pb2.SpotConfig(**{"detectors": ["detectors/tiny"], "audio_format": shape, **more})
-
-
-def spoken(spotter: Any, opening: Any, chunks: list[bytes]) -> list[Any]:
-    """All replies to a stream."""
-    first = pb2.StreamingSpotRequest(config=opening)
-    rest = [pb2.StreamingSpotRequest(audio=chunk) for chunk in chunks]
-    return list(spotter.StreamingSpot(iter([first, *rest])))
 
 
 def windows(replies: list[Any]) -> Rows:
@@ -248,29 +229,6 @@ def test_a_stream_may_ask_for_everything_at_once(spotter: Any, noise: Any) -> No
         assert since == (event.start_sample - 160) * 1_000_000_000 // 16_000
 
 
-@pytest.mark.parametrize(
-    ("told_why", "message"),
-    [
-        ("chunks.channel: got 2; expected 0..1", audio_pb2.ChannelChunk(channel=2, audio=b"")),
-        ("chunks.content: got an empty chunk", audio_pb2.ChannelChunk(channel=1)),
-        (
-            "gap.sample_count: got -5",
-            audio_pb2.ChannelChunk(channel=0, gap=audio_pb2.AudioGap(sample_count=-5)),
-        ),
-        ("expected a multiple of 4", audio_pb2.ChannelChunk(channel=0, audio=b"abc")),
-    ],
-)
-def test_chunks_that_cannot_be_are_refused(spotter: Any, told_why: str, message: Any) -> None:
-    chunks = audio_pb2.ChannelChunks(chunks=[message])
-    requests = [
-        pb2.StreamingSpotRequest(config=config(16_000, 2)),
-        pb2.StreamingSpotRequest(chunks=chunks),
-    ]
-    with pytest.raises(grpc.RpcError) as caught:
-        list(spotter.StreamingSpot(iter(requests)))
-    assert told_why in caught.value.details()  # type: ignore[attr-defined]
-
-
 def test_a_stream_of_very_many_channels_is_scored_by_itself(spotter: Any, noise: Any) -> None:
     """64 channels under two detectors: the scores are the same, others do not wait for them."""
     wide = np.repeat(noise[:3_200, :1], 64, axis=1)
@@ -282,16 +240,6 @@ def test_a_stream_of_very_many_channels_is_scored_by_itself(spotter: Any, noise:
     for channel in (0, 63):
         np.testing.assert_allclose(scores(rows[channel, "detectors/tiny"]), expected, atol=BITS)
     assert len(rows) == 128
-
-
-def test_a_file_has_no_chunks(spotter: Any) -> None:
-    shape = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_CONTAINER)
-    requests = [
-        pb2.StreamingSpotRequest(config=pb2.SpotConfig(audio_format=shape)),
-        pb2.StreamingSpotRequest(chunks=audio_pb2.ChannelChunks()),
-    ]
-    with pytest.raises(grpc.RpcError, match="an audio file has neither gaps nor channels"):
-        list(spotter.StreamingSpot(iter(requests)))
 
 
 def test_gaps_do_not_buy_more_explanations(spotter: Any, noise: Any) -> None:
@@ -385,15 +333,6 @@ def test_thresholds_are_chosen_by_false_alarms_an_hour(spotter: Any) -> None:
     assert 0.6 < used["one"] < 0.8
 
 
-def test_a_gap_beyond_all_time_is_refused(spotter: Any) -> None:
-    requests = [
-        pb2.StreamingSpotRequest(config=config(16_000, 1, start_sample=5)),
-        pb2.StreamingSpotRequest(gap=audio_pb2.AudioGap(sample_count=2**63 - 1)),
-    ]
-    with pytest.raises(grpc.RpcError, match=r"gap\.sample_count: got 9223372036854775807"):
-        list(spotter.StreamingSpot(iter(requests)))
-
-
 def test_many_channels_are_scored_in_shorter_steps(spotter: Any) -> None:
     """A step's work stays the same."""
     data = np.zeros((20_000, 8), np.float32).tobytes()
@@ -428,65 +367,3 @@ def test_the_unary_call_gives_the_same_summary(spotter: Any, noise: Any) -> None
     streamed = spoken(spotter, config(16_000, 2), [noise.tobytes()])
     assert told(whole.summary) == told(streamed[-1].summary)
     assert whole.opened == streamed[0].opened
-
-
-WRONG_OPENINGS = {
-    "audio_format.encoding: got 0; expected one of": config(16_000, 1, 0),
-    "rate_hz: got 5; expected 4000 to 384000": config(5, 1),
-    "audio_format.channel_count: got 65; expected 1..64": config(16_000, 65),
-    "channels: got [2]; expected different numbers from 0 to 1": config(16_000, 2, channels=[2]),
-    "no label named 'three'; labels: one, two": config(16_000, 1, thresholds={"three": 0.5}),
-    "thresholds['one']: got 2.0; expected": config(16_000, 1, thresholds={"one": 2.0}),
-    "no model named 'detectors/nope'; there are: ": config(16_000, 1, detectors=["detectors/nope"]),
-    "got 'tiny'; expected a name such as 'detectors/welcome'": config(
-        16_000, 1, detectors=["tiny"]
-    ),
-    "detectors/blobs finds another kind; keyword detectors here: ": config(
-        16_000, 1, detectors=["detectors/blobs"]
-    ),
-    "labels: no label named 'three'; labels: one, two": config(16_000, 1, labels=["three"]),
-    "reply_interval_s: got -1.0; expected 0..60": config(16_000, 1, reply_interval_s=-1),
-    "reply_interval_s: got nan; expected 0..60": config(16_000, 1, reply_interval_s=float("nan")),
-    "capture_time: got 300000000000 s and 0 ns; expected": config(
-        16_000, 1, capture_time=Timestamp(seconds=300_000_000_000)
-    ),
-    "start_sample: got -1; expected 0..2^62 - 1": config(16_000, 1, start_sample=-1),
-    "start_sample: got 9223372036854775798; expected": config(16_000, 1, start_sample=2**63 - 10),
-    "got 0.05 for 'one'; its model measured 0.1 to 0.5 false alarms an hour": config(
-        16_000, 1, false_alarms_per_hour=0.05
-    ),
-    "false_alarms_per_hour: got -1.0; expected > 0": config(16_000, 1, false_alarms_per_hour=-1),
-    "false_alarms_per_hour: got nan; expected > 0": config(
-        16_000, 1, false_alarms_per_hour=float("nan")
-    ),
-    f"no label named '{'x' * 76}...; labels: one, two": config(
-        16_000, 1, thresholds={"x" * 10_000: 0.5}
-    ),
-    f"got '{'ü' * 76}...; expected a name such as": config(16_000, 1, detectors=["ü" * 10_000]),
-}
-
-
-@pytest.mark.parametrize("words", WRONG_OPENINGS)
-def test_a_wrong_opening_is_told_what_was_wrong(spotter: Any, words: str) -> None:
-    """Where, what came, what was expected."""
-    with pytest.raises(grpc.RpcError) as caught:
-        spoken(spotter, WRONG_OPENINGS[words], [b""])
-
-    assert words in caught.value.details()
-    assert caught.value.code() in (
-        grpc.StatusCode.INVALID_ARGUMENT,
-        grpc.StatusCode.NOT_FOUND,
-    )
-
-
-def test_a_stream_must_open_with_its_configuration(spotter: Any) -> None:
-    """Audio first, or nothing at all, is refused in words."""
-    for requests in ([], [pb2.StreamingSpotRequest(audio=b"")], [pb2.StreamingSpotRequest()]):
-        with pytest.raises(grpc.RpcError, match="expected the configuration"):
-            list(spotter.StreamingSpot(iter(requests)))
-
-
-def test_a_cut_sample_is_refused(spotter: Any) -> None:
-    """Three bytes are no 16-bit samples."""
-    with pytest.raises(grpc.RpcError, match=r"got 3 bytes; expected a multiple of 2"):
-        spoken(spotter, config(16_000, 1, LINEAR16), [b"abc"])
