@@ -128,22 +128,27 @@ class BestPath:
 def best_score(costs: Array, word: tuple[int, ...], size: int) -> Array:
     """The score of `BestPath` alone, from costs (phones, N, T): -> (N, windows).
 
-    States come first, so that a move to another state is a shift of whole rows; two rows that
-    nothing reaches stand in front, so that every state has two before it.
+    Phones and the blanks between them lie apart: a blank is reached from itself and from the phone
+    before it, a phone from itself and from what reaches the blank before it, the first one from
+    nothing.
     """
-    spelt = spell(word)
-    costs, skips = costs[spelt], may_skip(spelt)[:, None, None]
+    phones, blanks = costs[list(word)], costs[0]
+    # From a phone to its like the way leads over the blank.
+    doubled = [place for place in range(1, len(word)) if word[place] == word[place - 1]]
     count = max(0, costs.shape[2] - size + 1)
-    reached = np.full((len(spelt) + 2, costs.shape[1], count), NEVER)
-    skipped = np.empty_like(reached[2:])
-    best = np.full(reached.shape[1:], -np.inf)
+    at_phone = np.full((len(word), costs.shape[1], count), NEVER)
+    at_blank = at_phone[1:].copy()
+    onward, before = at_blank.copy(), np.zeros_like(at_phone)
+    best = np.full(at_phone.shape[1:], -np.inf)
     for step in range(size):
-        np.add(reached[:-2], skips, out=skipped)
-        np.maximum(skipped, reached[1:-1], out=skipped)
-        np.maximum(reached[2:], skipped, out=reached[2:])
-        np.maximum(reached[2], 0.0, out=reached[2])
-        reached[2:] += costs[:, :, step : step + count]
-        np.maximum(best, reached[-1], out=best)
+        np.maximum(at_blank, at_phone[:-1], out=before[1:])
+        np.add(before[1:], blanks[:, step : step + count], out=onward)
+        for place in doubled:
+            before[place] = at_blank[place - 1]
+        at_blank, onward = onward, at_blank
+        np.maximum(at_phone, before, out=at_phone)
+        at_phone += phones[:, :, step : step + count]
+        np.maximum(best, at_phone[-1], out=best)
     return best / len(word)
 
 
