@@ -214,7 +214,7 @@ def room_rows(data: Path) -> list[dict[str, str]]:
 
 
 def room_files(data: Path) -> list[Path]:
-    """Their files."""
+    """The files of the room responses for training."""
     return [inside(data / "noise", row["file"]) for row in room_rows(data)]
 
 

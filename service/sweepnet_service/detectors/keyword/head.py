@@ -123,8 +123,8 @@ def read_head(path: Path, told: Mapping[str, object]) -> Sequential | None:
         kept = modelfile.load(path)
     except CoreError:
         return None
-    same = kept.description == told and isinstance(kept.net, Sequential)
-    return kept.net if same and isinstance(kept.net, Sequential) else None
+    net = kept.net
+    return net if kept.description == told and isinstance(net, Sequential) else None
 
 
 def train_head(
