@@ -280,8 +280,8 @@ def test_not_too_many_are_kept(captures: Captures) -> None:
     assert len(captures.all()) == 1
 
 
-def test_a_disk_that_fails_ends_nothing(tmp_path: Path) -> None:
-    """What could not be kept is let go; what comes later is kept."""
+def test_a_disk_that_fails_ends_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What could not be kept is let go, and logged with its reason; what comes later is kept."""
     (tmp_path / "kept").write_bytes(b"a file where the folder should be")
     keeper = Keeper(Captures(tmp_path / "kept"), margin=1.0, pause_s=0.0)
     keeper.offer(HEARD, lambda: b"sound")
@@ -292,3 +292,6 @@ def test_a_disk_that_fails_ends_nothing(tmp_path: Path) -> None:
     keeper.offer(HEARD, lambda: b"sound")
     keeper.close()
     assert len(Captures(tmp_path / "kept").all()) >= 1
+    logged = "".join(capfd.readouterr())
+    assert "File exists" in logged
+    assert str(tmp_path) not in logged

@@ -88,4 +88,6 @@ class Keeper:
             work()
         except Exception as error:
             with suppress(OSError, ValueError):
-                log.warning("captures cannot be kept", kind=type(error).__name__)
+                # Not the error's own words, which may hold the name of a file.
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                log.warning("captures cannot be kept", reason=reason, setting="--captures")
