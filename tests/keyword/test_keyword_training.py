@@ -176,7 +176,7 @@ def test_two_words_get_a_head_each_and_a_rerun_trains_none(
     def trained_again(*_: object) -> None:
         raise AssertionError("a head was trained again")
 
-    monkeypatch.setattr("sweepnet_service.detectors.keyword.train.train_head", trained_again)
+    monkeypatch.setattr("sweepnet_service.detectors.keyword.head.train_head", trained_again)
     again = KeywordDetector.load(train(several, silent))
     assert_same_weights(again.net, made.net)
     samples = tone(np.random.default_rng(3), 500, 1500)
