@@ -58,7 +58,8 @@ class WordPath(Layer):
 
     def forward(self, x: Array) -> Array:
         self.output_shape(x.shape)
-        costs = np.moveaxis(x - x.max(axis=-1, keepdims=True), -1, 0).astype(np.float64)
+        phones_first = np.ascontiguousarray(np.moveaxis(x, -1, 0))
+        costs = (phones_first - phones_first.max(axis=0)).astype(np.float64)
         y: Array = np.max([best_score(costs, word, self.size) for word in self.spellings], axis=0)
         return np.maximum(y, self.floor)[:, :, None].astype(x.dtype)
 
