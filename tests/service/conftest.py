@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
@@ -29,7 +29,8 @@ from sweepnet_service.training.order import Order, Problem
 from sweepnet_service.training.process import Budget, Done, Found, Told
 from sweepnet_service.training.worker import Workplace
 
-from .labour import Child
+if TYPE_CHECKING:
+    from .labour import Child
 
 LABELS = ("one", "two")
 
