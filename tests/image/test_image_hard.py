@@ -152,6 +152,8 @@ def test_without_a_teacher_nothing_is_hard(config: TrainConfig) -> None:
         check(replace(config, hard_share=0.5))
 
 
-def test_turned_boxes_have_no_close_crops(config: TrainConfig) -> None:
-    with pytest.raises(InvalidInput, match=r"settings\.close_share: got 0\.2, and turned boxes"):
-        check(replace(config, close_share=0.2, shape="turned"))
+@pytest.mark.parametrize("shape", ["turned", "presence"])
+def test_only_upright_boxes_have_close_crops(config: TrainConfig, shape: str) -> None:
+    told = rf"settings\.close_share: got 0\.2, and the shape '{shape}'; expected 0"
+    with pytest.raises(InvalidInput, match=told):
+        check(replace(config, close_share=0.2, shape=shape))

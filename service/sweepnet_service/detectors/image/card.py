@@ -35,7 +35,7 @@ def card_of(detector: ImageDetector, config: TrainConfig, report: Report | None)
         "presence": _presence(detector),
         "parameters": count_weights(detector.net),
         "threshold": detector.default_thresholds[one] if one else detector.default_thresholds,
-        "threshold_chosen": _chosen(used.aside),
+        "threshold_chosen": _chosen(used.aside, detector.shape),
         "operating_points": [
             ({} if one else {"label": label}) | vars(point)
             for label in detector.labels
@@ -64,16 +64,14 @@ def _presence(detector: ImageDetector) -> str:
     return how + (", the mean over these sizes" if detector.more_sizes_px else "")
 
 
-def _chosen(aside: Sequence[Entry]) -> str:
+def _chosen(aside: Sequence[Entry], shape: str) -> str:
     objects = [entry for entry in aside if len(entry.boxes)]
-    boxes = sum(len(entry.boxes) for entry in objects)
-    empty = len(aside) - len(objects)
-    most = f", and at most {MOST_FALSE} boxes in each of these and of parts without any" * bool(
-        empty
-    )
+    boxes, empty = sum(len(entry.boxes) for entry in objects), len(aside) - len(objects)
+    few = f", and at most {MOST_FALSE} boxes in each of these and of parts without any"
     return (
         f"best F1 on training pictures kept aside by a hash of their names, {len(objects)} with "
-        f"{boxes} boxes, {empty} without{most}; not on the validation pictures"
+        f"{boxes} boxes, {empty} without{few if empty and shape != PRESENCE else ''}; not on the "
+        "validation pictures"
     )
 
 
@@ -240,10 +238,16 @@ def _training(training: Mapping[str, Any]) -> str:
             *_runs(training),
             "",
             "On the project's own NumPy core: AdamW with a cosine schedule; varifocal score, "
-            "generalised IoU and (in training only) species losses.",
+            f"generalised IoU{_of_points(training)} and (in training only) species losses.",
             "All settings are in the model file's description under `card.training`.",
         )
     )
+
+
+def _of_points(training: Mapping[str, Any]) -> str:
+    """The losses of what is told besides the box."""
+    shape = training.get("layout", {}).get("shape")
+    return {TURNED: ", probabilistic IoU, corners", POINTS: ", points"}.get(shape, "")
 
 
 def _runs(training: Mapping[str, Any]) -> list[str]:

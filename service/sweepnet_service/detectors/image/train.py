@@ -20,7 +20,7 @@ from .dataset import is_listed
 from .detector import ImageDetector
 from .evaluate import choose_thresholds, evaluate
 from .fit import fit
-from .layout import PLAIN, SHAPES, TURNED
+from .layout import PLAIN, PRESENCE, SHAPES, TURNED
 from .network import TOTAL_STRIDE_PX, without_species
 
 __all__ = ["TrainConfig", "train"]
@@ -99,10 +99,10 @@ def check(config: TrainConfig) -> None:
             "teacher", f"labels upright boxes of one kind; got {len(used.labels)} labels and the "
             f"shape {used.layout.shape!r}"
         )  # fmt: skip
-    if config.close_share and used.layout.shape == TURNED:
+    if config.close_share and used.layout.shape in (TURNED, PRESENCE):
         raise InvalidInput(
-            "settings.close_share", f"got {config.close_share}, and turned boxes; expected 0: a "
-            "part of a turned box is none"
+            "settings.close_share", f"got {config.close_share}, and the shape "
+            f"{used.layout.shape!r}; expected 0: only upright boxes can be cut"
         )  # fmt: skip
     if len(used.labels) > MOST_LABELS:
         raise InvalidInput(

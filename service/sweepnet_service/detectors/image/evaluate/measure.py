@@ -157,17 +157,17 @@ def choose_thresholds(
     if any(not len(entry.boxes) for entry in aside) and detector.shape != PRESENCE:
         parts = between(detector, [entry for entry in aside if entry.complete])
     every = best_threshold([outcome for judged in found.values() for outcome in judged])
-    return {label: _chosen(own, parts.get(label, []), every) for label, own in found.items()}
+    return {label: _chosen(own, parts.get(label), every) for label, own in found.items()}
 
 
 def _chosen(
-    found: Sequence[Outcome], parts: Sequence[Outcome], otherwise: float
+    found: Sequence[Outcome], parts: Sequence[Outcome] | None, otherwise: float
 ) -> tuple[float, tuple[OperatingPoint, ...]]:
     enough = sum(outcome.true_count for outcome in found) >= FEWEST_BOXES
     chosen = best_threshold(found) if enough else otherwise
-    false = [*(o for o in found if o.true_count == 0), *parts]
+    false = [*(o for o in found if o.true_count == 0), *(parts or ())]
     stated = [threshold_for(false, rate) for rate in FALSE_BOXES_PER_PICTURE]
-    if parts:
+    if parts is not None:
         chosen = max(chosen, threshold_for(false, MOST_FALSE))
     chosen = float(np.ceil(round(chosen * 1000, 6)) / 1000)
     points = tuple(
