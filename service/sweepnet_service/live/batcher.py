@@ -33,7 +33,7 @@ BUSY = 16
 """Sessions heard within a second from which on pieces are let gather."""
 INTERVAL_S, LONGEST_INTERVAL_S, SESSION_S = 0.03, 0.045, 0.0004
 """Then steps begin at least so far apart: so much a session, between two bounds. Every step has a
-price of its own, and a piece of 100 is a quarter cheaper than one of 32."""
+price of its own: a piece among 100 takes a quarter less than one among 32."""
 MOST_HEARD_S = 24.0
 """Audio of one step, all sessions together: the rest waits for the next, so that steps stay short.
 Not a time: what a second of audio takes falls with the number of streams, and a slow machine that
