@@ -46,7 +46,7 @@ class Branches(Layer, abstract=True):
         """What each branch has to answer for, by the channels of their outputs."""
         raise NotImplementedError
 
-    @property
+    @cached_property
     def windows(self) -> Windows:
         by_axis = self._by_axis()
         drops = zip(*self.offsets(len(by_axis)), strict=True)

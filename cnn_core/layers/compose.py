@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -36,7 +36,7 @@ class Sequential(Layer):
         yield cls((first, Relu(), second)), (2, 12, 2)
         yield cls((Conv2d.create(rng, 2, 3, 3), Relu())), (1, 5, 6, 2)
 
-    @property
+    @cached_property
     def windows(self) -> Windows:
         return compose(layer.windows for layer in self.layers)
 
