@@ -14,6 +14,8 @@ OF_CORNERS = 12
 """A box's own variance is that of its four corners' by 3, and theirs is their sum by 4."""
 THIN = 1e-4
 """Added to both variances, as a share of the true one: a box without width still has a slope."""
+DIGITS = 1e-9
+"""The true variance counts as no less of the predicted one: their digits would not hold both."""
 SMALLEST = 1e-12
 """Variance that even a true box of no size has."""
 SOFT = 1e-3
@@ -33,7 +35,8 @@ def probabilistic_iou(predicted: Array, true: Array) -> tuple[Array, Array]:
         )
     mean, away, variance = _gaussian(predicted)
     true_mean, _, true_variance = _gaussian(true)
-    size = np.maximum(np.trace(true_variance, axis1=1, axis2=2), SMALLEST)
+    size, own = (np.trace(each, axis1=1, axis2=2) for each in (true_variance, variance))
+    size = np.maximum(size, np.maximum(DIGITS * own, SMALLEST))
     width = THIN * size[:, None, None] * np.eye(2)
     variance, true_variance = variance + width, true_variance + width
     both = (variance + true_variance) / 2

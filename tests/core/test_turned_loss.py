@@ -87,6 +87,20 @@ def test_boxes_without_area_have_a_finite_slope(size: float) -> None:
         assert np.isfinite(gradient).all()
 
 
+@given(SEEDS, st.floats(-3, 8), st.floats(-9, 2))
+@settings(deadline=None, max_examples=50)
+def test_a_line_far_longer_than_the_box_is_finite(seed: int, long: float, small: float) -> None:
+    """Its variance has no inverse, but for what is added to it."""
+    rng = np.random.default_rng(seed)
+    turn, along = rng.uniform(0, 7, (5, 1)), 10**long * rng.uniform(-1, 1, (5, 4))
+    line = np.stack((np.cos(turn) * along, np.sin(turn) * along), -1)
+
+    overlap, gradient = probabilistic_iou(line, 10**small * some(rng, 5))
+
+    assert ((overlap >= -1e-9) & (overlap < 1)).all()
+    assert np.isfinite(gradient).all()
+
+
 def test_the_type_stays_and_nothing_overlaps_nothing() -> None:
     none = np.zeros((0, 4, 2), np.float32)
 
