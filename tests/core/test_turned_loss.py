@@ -19,7 +19,8 @@ def some(rng: np.random.Generator, count: int, spread: float = 20.0) -> np.ndarr
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * halves
     cos, sin = np.cos(turn := rng.uniform(0, 7, count)), np.sin(turn)
     matrix = np.stack((np.stack((cos, sin), -1), np.stack((-sin, cos), -1)), -2)
-    return corners @ matrix + rng.uniform(0, spread, (count, 1, 2))
+    boxes: np.ndarray = corners @ matrix + rng.uniform(0, spread, (count, 1, 2))
+    return boxes
 
 
 @given(SEEDS)

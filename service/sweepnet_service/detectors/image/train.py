@@ -93,6 +93,11 @@ def check(config: TrainConfig) -> None:
             "start_from", f"there is no {config.start_from}; expected a model, by its name or its "
             "file, or the work folder of an earlier training"
         )  # fmt: skip
+    _check_used(config)
+
+
+def _check_used(config: TrainConfig) -> None:
+    """That the settings can be had with the objects that the listing holds."""
     used = material(config)
     if config.teacher is not None and used.layout != PLAIN:
         raise InvalidInput(
