@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 from typer.testing import CliRunner
 
 from cnn_core.arrays import Array
@@ -20,7 +21,7 @@ from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.detectors.keyword.assembly import Calibrated
 from sweepnet_service.detectors.keyword.augment import Augment
 from sweepnet_service.detectors.keyword.dataset import Recording
-from sweepnet_service.detectors.keyword.evaluate import streamed
+from sweepnet_service.detectors.keyword.evaluate import Decider, Heard, streamed
 from sweepnet_service.detectors.keyword.evaluate.intervals import clopper_pearson
 from sweepnet_service.detectors.keyword.features import LogMel
 from sweepnet_service.detectors.keyword.head import HeadSettings
@@ -32,9 +33,12 @@ from sweepnet_service.detectors.keyword.personal.config import (
 )
 from sweepnet_service.detectors.keyword.personal.decoded import fitting, spellings_in
 from sweepnet_service.detectors.keyword.personal.estimate import (
+    FEWEST_TOLD,
     Judged,
+    Part,
     Told,
     mapped,
+    threshold_of,
 )
 from sweepnet_service.detectors.keyword.personal.lessons import divided, lessons, talk_in
 from sweepnet_service.detectors.keyword.personal.train import PersonalConfig, train, versions
@@ -106,7 +110,7 @@ def test_a_few_recordings_become_a_spotter_that_tells_how_good_it_is(model: Path
     assert told["half"]["recordings"] == 4
     (point,) = made.operating_points["rise"]
     assert made.default_thresholds["rise"] == point.threshold
-    assert (point.false_alarms_per_hour, point.extrapolated) == (1.0, True)
+    assert point.false_alarms_per_hour == FEWEST_TOLD / point.measured_hours
     assert point.miss_rate == told["whole"]["missed"] / 4
     text = model.with_suffix(".md").read_text()
     assert "## Estimate" in text
@@ -180,6 +184,26 @@ def test_a_threshold_is_mapped_as_the_scores_are(detector: KeywordDetector, murm
     for place in (0, 40, 90):
         found = mapped(float(before[place]), detector, other)
         assert found == pytest.approx(after[place], abs=1e-4)
+
+
+@given(
+    clips=st.integers(200, 400),
+    least=st.floats(-8.0, 0.0),
+    spread=st.floats(0.2, 1.5),
+)
+def test_a_threshold_is_not_read_beyond_the_sound_that_it_is_chosen_on(
+    detector: KeywordDetector, clips: int, least: float, spread: float
+) -> None:
+    """Some minutes of near words, whose peaks have an exponential tail: for one alarm an hour the
+    threshold lay above the recordings that the spotter had learnt from.
+    """
+    peaks = expit(least - spread * np.log((np.arange(clips) + 0.5) / clips))
+    quiet = np.zeros(50)
+    row = Recording(Path("x.wav"), 0.0, None, "train", "", "own", "", "")
+    sound = [Heard(row, 1.0, np.r_[quiet, peak, quiet].astype(np.float32)) for peak in peaks]
+    (label,) = detector.labels
+    threshold = threshold_of(detector, Part(label, (), sound, ()))
+    assert 1 <= Decider(detector, label, threshold).alarms(sound) <= 3
 
 
 def test_what_more_recordings_bring_is_told_with_care() -> None:

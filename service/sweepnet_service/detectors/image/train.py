@@ -20,7 +20,7 @@ from .dataset import is_listed
 from .detector import ImageDetector
 from .evaluate import choose_thresholds, evaluate
 from .fit import fit
-from .layout import PLAIN, PRESENCE, SHAPES, TURNED
+from .layout import BOX, PLAIN, SHAPES
 from .network import TOTAL_STRIDE_PX, without_species
 
 __all__ = ["TrainConfig", "train"]
@@ -104,10 +104,10 @@ def _check_used(config: TrainConfig) -> None:
             "teacher", f"labels upright boxes of one kind; got {len(used.labels)} labels and the "
             f"shape {used.layout.shape!r}"
         )  # fmt: skip
-    if config.close_share and used.layout.shape in (TURNED, PRESENCE):
+    if config.close_share and used.layout.shape != BOX:
         raise InvalidInput(
             "settings.close_share", f"got {config.close_share}, and the shape "
-            f"{used.layout.shape!r}; expected 0: only upright boxes can be cut"
+            f"{used.layout.shape!r}; expected 0: upright boxes alone can be cut"
         )  # fmt: skip
     if len(used.labels) > MOST_LABELS:
         raise InvalidInput(

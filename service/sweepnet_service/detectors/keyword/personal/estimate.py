@@ -32,6 +32,11 @@ from sweepnet_service.detectors.keyword.tuning import (
     tail,
 )
 
+FEWEST_TOLD = 2.0
+"""Alarms in the sound that a threshold is chosen on, at least. Some minutes of near words hold more
+of what sounds like the word than days of talk: a threshold for fewer lies above the word's scores.
+"""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -146,10 +151,10 @@ def judged(detector: KeywordDetector, parts: Sequence[Part]) -> Judged:
 def told_at(
     detector: KeywordDetector, label: str, threshold: float, of_hours: float, told: Told
 ) -> KeywordDetector:
-    """The detector with this threshold for one false alarm an hour, by the same rule that its
-    estimate rests on, where too little sound was there to choose it as usual.
+    """The detector with this threshold for `chosen_rate`, by the same rule that its estimate rests
+    on, where too little sound was there to choose it as usual.
     """
-    point = OperatingPoint(threshold, DEFAULT_RATE, told.whole.miss.value, of_hours)
+    point = OperatingPoint(threshold, chosen_rate(of_hours), told.whole.miss.value, of_hours)
     return replace(
         detector,
         operating_points={**detector.operating_points, label: (point,)},
@@ -164,12 +169,20 @@ def mapped(threshold: float, before: KeywordDetector, after: KeywordDetector) ->
     return float(expit(new.scale[0] * odds + new.offset[0]))
 
 
+def chosen_rate(of_hours: float) -> float:
+    """False alarms an hour that a threshold is chosen for on so much sound: one, or as many as
+    FEWEST_TOLD in all of it are.
+    """
+    return max(DEFAULT_RATE, FEWEST_TOLD / of_hours)
+
+
 def threshold_of(detector: KeywordDetector, part: Part) -> float:
-    """The threshold for one false alarm an hour, on the tail of those in the sound that it is
-    chosen on; half way to certainty where that brings too few to tell.
+    """The threshold for `chosen_rate`, on the tail of the alarms in the sound that it is chosen on;
+    half way to certainty where that brings too few to tell.
     """
     found = Alarms(detector, part.label, part.choose)
-    highest = alarm_odds(found, DEFAULT_RATE)[: TAIL + 1]
+    rate = chosen_rate(found.hours)
+    highest = alarm_odds(found, rate)[: TAIL + 1]
     if len(highest) < FEWEST_ALARMS:
         return 0.5
-    return float(expit(tail(highest, DEFAULT_RATE * found.hours)))
+    return float(expit(tail(highest, rate * found.hours)))
