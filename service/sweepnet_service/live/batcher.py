@@ -29,11 +29,10 @@ from sweepnet_service.live.stream import SpotStream, Step
 if TYPE_CHECKING:
     from sweepnet_service.detectors.keyword import KeywordDetector, SpotBatch
 
+INTERVAL_S = 0.03
+"""Steps of a busy server begin at least so far apart, so that pieces gather."""
 BUSY = 16
-"""Sessions heard within a second from which on pieces are let gather."""
-INTERVAL_S, LONGEST_INTERVAL_S, SESSION_S = 0.03, 0.045, 0.0004
-"""Then steps begin at least so far apart: so much a session, between two bounds. Every step has a
-price of its own: a piece among 100 takes a quarter less than one among 32."""
+"""Streams heard within a second from which on a server is busy."""
 MOST_HEARD_S = 24.0
 """Audio of one step, all sessions together: the rest waits for the next, so that steps stay short.
 Not a time: what a second of audio takes falls with the number of streams, and a slow machine that
@@ -132,8 +131,9 @@ class Batcher:
         with self._wake:
             while not (self._waiting or self._closed):
                 self._wake.wait()
-        if len(self._waiting) < self.load.active / 2:
-            time.sleep(max(0.0, begun + apart_s(self.load.sessions) - time.monotonic()))
+        active = self.load.active
+        if active >= BUSY and len(self._waiting) < active / 2:
+            time.sleep(max(0.0, begun + INTERVAL_S - time.monotonic()))
         works: list[Work] = []
         with self._wake:
             room = MOST_HEARD_S
@@ -156,13 +156,6 @@ class Batcher:
         metrics.STEP_PIECES.observe(len(works))
         for work in works:
             metrics.QUEUE_S.observe(begun - work.since)
-
-
-def apart_s(sessions: int) -> float:
-    """How long after the one before a step begins at the earliest."""
-    if sessions < BUSY:
-        return 0.0
-    return min(max(INTERVAL_S, SESSION_S * sessions), LONGEST_INTERVAL_S)
 
 
 def _ended() -> Unavailable:

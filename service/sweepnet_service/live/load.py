@@ -111,13 +111,6 @@ class Load:
             self._turn()
             return self._active
 
-    @property
-    def sessions(self) -> int:
-        """Of the streams heard within a span, all added up."""
-        with self._lock:
-            self._turn()
-            return self._sessions
-
     def admit(self, stream: Hashable, sessions: int = 1) -> None:
         """Counts one more stream; raises Overloaded where those there are would suffer from it."""
         with self._lock:
