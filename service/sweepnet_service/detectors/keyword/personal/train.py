@@ -55,8 +55,9 @@ OF_VOICES = (
     "miss far more."
 )
 ON_SYNTHETIC = (
-    "False alarms were counted in synthetic speech; in talk of people there may be more: give some "
-    "that is without the word (--other) and they are counted there too."
+    "False alarms were counted in synthetic speech, full of words that sound alike; talk of people "
+    "brings others, mostly fewer: give some without the word (--other) and they are counted there "
+    "too."
 )
 
 
