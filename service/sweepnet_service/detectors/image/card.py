@@ -209,9 +209,7 @@ def _points(points: Sequence[Mapping[str, Any]]) -> str:
     if "label" in points[0]:
         head = ["label", *head]
         rows = [[point["label"], *row] for point, row in zip(points, rows, strict=True)]
-    return "## Operating points, on the pictures kept aside and parts of them\n\n" + _table(
-        head, rows
-    )
+    return "## Operating points, on the pictures kept aside\n\n" + _table(head, rows)
 
 
 def _learned(data: Mapping[str, Any]) -> str:
