@@ -30,10 +30,10 @@ class Member:
     words: TuneSettings
 
 
-MEMBERS = (Member(12, TuneSettings(steps=2400)),)
-"""As measured. A second one of 26 epochs was tried on one fold: docs/benchmarks.md."""
+MEMBERS = (Member(12, TuneSettings(steps=2400)), Member(26, TuneSettings(steps=1600, seed=1)))
+"""Of other lengths of training, for such err apart (docs/benchmarks.md)."""
 EPOCHS = (12, 26)
-"""Of trunks that are kept: the second for words from text."""
+"""Of trunks that are kept: the last for words from text too."""
 TRUNK = TrunkSettings(epochs=EPOCHS[-1])
 SHARES = {"speech": 0.68, "talk": 0.08, "other words": 0.12, "noise": 0.06, "spoken": 0.06}
 """How often a piece without a word comes from where."""
