@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from sweepnet_service.detectors.image.config import Phase, Shares, TrainConfig
+from sweepnet_service.detectors.image.train import train
+from sweepnet_service.progress import Progress
 
 SIDE_PX = 96
 
@@ -87,3 +89,10 @@ def config(squares: Path, tmp_path: Path) -> TrainConfig:
 def square_config(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     """The one training that is run to its end."""
     return tiny_config(squares, tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="session")
+def trained(square_config: TrainConfig) -> tuple[Path, list[Progress]]:
+    """Its model file, and what it told on the way."""
+    told: list[Progress] = []
+    return train(square_config, told.append), told

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweepnet_service.detectors.image.dataset import (
-    read_listing,
-)
+from sweepnet_service.detectors.image.dataset import read_listing
 from sweepnet_service.errors import InvalidInput
 from tests.image.listings import (
     coco_at,

@@ -13,9 +13,7 @@ import grpc
 import pytest
 
 from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
-from sweepnet_protos.v1 import (
-    keyword_spotter_pb2_grpc,
-)
+from sweepnet_protos.v1 import keyword_spotter_pb2_grpc
 from sweepnet_service.engine import Engine
 from sweepnet_service.live import stream as session
 from sweepnet_service.server.app import Running
