@@ -6,18 +6,23 @@ import ctypes
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 
 import pvporcupine
 
 from cnn_core.arrays import Array
-from sweepnet_service.detectors.keyword.bench import Detection, frames, pcm16
+from sweepnet_service.detectors.keyword.bench import Detection, down_to_silence, frames, pcm16
 
 OPEN_FILES = "/proc/self/fd"
 
 
 class Porcupine:
-    """The built-in words, swept over sensitivities; all words are heard in one pass."""
+    """The built-in words, swept over sensitivities; all words are heard in one pass.
+
+    Below a sensitivity that tells nothing none is asked: none told what a higher one did not
+    (README.md).
+    """
 
     name = f"Porcupine {version('pvporcupine')}"
     rate_hz = 16_000
@@ -27,7 +32,7 @@ class Porcupine:
         self.words = [word for word in words if word in pvporcupine.KEYWORDS]
 
     def hear(self, samples: Array, settings: Sequence[float]) -> list[list[Detection]]:
-        return [self._hear(pcm16(samples), setting) for setting in settings]
+        return down_to_silence(partial(self._hear, pcm16(samples)), settings)
 
     def _hear(self, pcm: Array, sensitivity: float) -> list[Detection]:
         # A new instance (0.6 ms) has no past; silence alone does not quite clear an old one.

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword import KeywordDetector
 from sweepnet_service.detectors.keyword.bench import (
+    Detection,
     Figures,
     OwnDetector,
     Row,
     crossings,
+    down_to_silence,
     frames,
     load_engine,
     pcm16,
@@ -50,6 +52,23 @@ def test_rows_survive_their_file(
     assert row.pooled_miss_rate(["bang"], "clean") == sum(clips.values()) / len(clips)
     rate = row.words["bang"].rate()
     assert rate.low <= rate.value <= rate.high
+
+
+@given(st.lists(st.integers(0, 10), unique=True), st.integers(0, 11))
+def test_an_engine_is_asked_down_to_silence(settings_: list[int], least: int) -> None:
+    """The answers are those of asking at every setting; below the first silence none is asked."""
+    asked: list[float] = []
+
+    def hear(setting: float) -> list[Detection]:
+        asked.append(setting)
+        return [Detection("word", setting)] * (setting >= least)
+
+    told = down_to_silence(hear, settings_)
+
+    assert told == [hear(setting) for setting in settings_]
+    first = asked[: len(asked) - len(settings_)]
+    assert first == sorted(settings_, reverse=True)[: len(first)]
+    assert sum(setting < least for setting in first) <= 1
 
 
 def test_our_detector_hears_what_is_deployed(detector: KeywordDetector, murmur: Array) -> None:

@@ -121,3 +121,17 @@ def crossings(scores: Iterable[float], threshold: float, refractory: int) -> lis
         if score >= threshold and (not found or place - found[-1] >= refractory):
             found.append(place)
     return found
+
+
+def down_to_silence(
+    hear: Callable[[float], list[Detection]], settings: Sequence[float]
+) -> list[list[Detection]]:
+    """What `hear` tells at each of `settings`, asked from the highest down until it tells nothing:
+    for engines that tell nothing at a setting where they told nothing at a higher one.
+    """
+    told: dict[float, list[Detection]] = {}
+    for setting in sorted(settings, reverse=True):
+        told[setting] = hear(setting)
+        if not told[setting]:
+            break
+    return [told.get(setting, []) for setting in settings]
