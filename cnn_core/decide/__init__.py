@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cnn_core.decide.boxes import box_iou, non_maximum_suppression, soft_suppression
+from cnn_core.decide.fusion import agreeing
 from cnn_core.decide.peaks import EachLabel, Hysteresis, HysteresisState, Peak
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Hysteresis",
     "HysteresisState",
     "Peak",
+    "agreeing",
     "box_iou",
     "non_maximum_suppression",
     "soft_suppression",

@@ -123,6 +123,18 @@ IMAGE_SPECIAL = (
         list[int],
         "Further side in pixels at which the finished detector looks at a picture, again for each.",
     ),
+    Flag(
+        "detect_mirrored",
+        bool,
+        "The finished detector looks at a picture in a mirror too, for twice the time, and answers "
+        "with the mean.",
+    ),
+    Flag(
+        "detect_fused",
+        bool,
+        "Of an object found at several sizes the finished detector tells the mean of the boxes in "
+        "place of the best one.",
+    ),
 )
 
 app = typer.Typer(

@@ -45,13 +45,13 @@ class Marks:
     def mirrored(self) -> tuple[int, ...]:
         """Where each key point stands in a mirror: left ones become right ones, by their names
         unless the data says it."""
-        if self.flips:
-            return self.flips
-        swapped = [_swapped(name) for name in self.point_names]
-        return tuple(
-            self.point_names.index(name) if name in self.point_names else at
-            for at, name in enumerate(swapped)
-        )
+        return self.flips or in_mirror(self.point_names)
+
+
+def in_mirror(names: Sequence[str]) -> tuple[int, ...]:
+    """Where each of these key points stands once left and right are exchanged, by their names."""
+    swapped = [_swapped(name) for name in names]
+    return tuple(names.index(name) if name in names else at for at, name in enumerate(swapped))
 
 
 def _swapped(name: str) -> str:

@@ -66,12 +66,14 @@ class Pool:
 
 @dataclass(frozen=True)
 class Material:
-    """The entries to learn from, and those kept aside to choose thresholds on; what is learnt."""
+    """The entries to learn from, and those kept aside to choose thresholds on; what is learnt, and
+    where each key point stands in a mirror, if the data says it."""
 
     learn: tuple[Entry, ...]
     aside: tuple[Entry, ...]
     labels: tuple[str, ...]
     layout: Layout
+    flips: tuple[int, ...] = ()
 
 
 def material(config: TrainConfig) -> Material:
@@ -92,7 +94,9 @@ def material(config: TrainConfig) -> Material:
     complete = [entry for entry in entries if entry.complete]
     learn, aside = set_aside(complete, config.aside_share)
     learn += tuple(entry for entry in entries if not entry.complete)
-    return Material(learn, aside, labels, _layout(config, entries, len(labels)))
+    layout = _layout(config, entries, len(labels))
+    flips = next((e.marks.flips for e in entries if e.marks.flips and layout.point_names), ())
+    return Material(learn, aside, labels, layout, flips)
 
 
 def _layout(config: TrainConfig, entries: Sequence[Entry], labels: int) -> Layout:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,6 +81,12 @@ class Letterbox:
         return cls(size, width_px, height_px, (x0, y0, x0 + wide, y0 + high))
 
     @property
+    def mirrored(self) -> Letterbox:
+        """The same of the mirror image of the whole square."""
+        x0, y0, x1, y1 = self.inner
+        return replace(self, inner=(self.size - x1, y0, self.size - x0, y1))
+
+    @property
     def scale(self) -> tuple[float, float]:
         """Input pixels per picture pixel: (x, y)."""
         x0, y0, x1, y1 = self.inner
@@ -88,9 +94,12 @@ class Letterbox:
 
     def to_picture(self, boxes: Array) -> Array:
         """Boxes (n, 4) of the network input -> of the picture, clipped to it."""
-        moved = self.points_to_picture(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+        return self.clipped(self.points_to_picture(boxes.reshape(-1, 2, 2)).reshape(-1, 4))
+
+    def clipped(self, boxes: Array) -> Array:
+        """Boxes (n, 4) in the picture's pixels without what lies beside it."""
         limit = np.array([self.width_px, self.height_px, self.width_px, self.height_px])
-        return np.asarray(np.clip(moved, 0, limit))
+        return np.asarray(np.clip(boxes, 0, limit))
 
     def points_to_picture(self, points: Array) -> Array:
         """Points (..., 2) of the network input -> of the picture."""

@@ -51,7 +51,9 @@ class TrainConfig:
     `teacher`, an image detector's file, looks for objects without a box in the incomplete photos:
     what it scores `sure` becomes a box, what it scores `doubtful` is ignored, the rest is
     background; without one everything outside the boxes of those photos is ignored.
-    The finished detector looks at a picture at `detect_size_px` and at each of `detect_more_px`.
+    The finished detector looks at a picture at `detect_size_px` and at each of `detect_more_px`;
+    with `detect_mirrored` in a mirror too, and with `detect_fused` the boxes of several sizes are
+    merged by their mean.
     Each batch is cut into `shards` for as many threads; the weights depend on their number.
     """
 
@@ -93,6 +95,8 @@ class TrainConfig:
     checkpoint_every: int = 100
     detect_size_px: int = 256
     detect_more_px: tuple[int, ...] = ()
+    detect_mirrored: bool = False
+    detect_fused: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnn_core import modelfile
+from cnn_core.arrays import Array
 from cnn_core.errors import CoreError
 from cnn_core.layers import Layer
 from sweepnet_service.errors import InvalidInput, ModelUnreadable
 
+from .annotations import in_mirror
 from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, STRIDE_PX
 from .explanation import MOST_EXPLAINED, PictureExplanation, explained
 from .inputs import GREY, PIXEL_MEAN, PIXEL_SCALE, normalise
 from .layout import BOX, MOST_POINTS, POINTS, SHAPES, TURNED, Layout
+from .looks import FAINT, fused, joined
+from .mirror import Mirror
 from .network import TOTAL_STRIDE_PX
 from .pixels import DEFAULT_LIMITS, Picture, PictureLimits, letterboxed, read_picture
 from .results import Detections, DetectOptions, OperatingPoint
-from .sweep import Found, Sweep, apart, swept
+from .sweep import Found, Sweep, swept
 
 KIND = "image"
 PIXELS_VERSION = 1
@@ -35,7 +40,13 @@ DEFAULTS = DetectOptions()
 
 @dataclass(frozen=True, eq=False)
 class ImageDetector:
-    """A network with everything that turns its answers into boxes in a picture's own pixels."""
+    """A network with everything that turns its answers into boxes in a picture's own pixels.
+
+    It looks at a picture at `size_px` and at each of `more_sizes_px`; `mirrored`, at each size in
+    a mirror too, the answers being the mean of both, for twice the time. Of an object that several
+    sizes tell the best box stays; `fused`, the mean of them, weighted by their scores. `flips` says
+    which key point stands in the place of each in a mirror, where their names do not.
+    """
 
     net: Layer
     labels: tuple[str, ...]
@@ -47,6 +58,9 @@ class ImageDetector:
     more_sizes_px: tuple[int, ...] = ()
     shape: str = BOX
     point_names: tuple[str, ...] = ()
+    mirrored: bool = False
+    fused: bool = False
+    flips: tuple[int, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> ImageDetector:
@@ -80,6 +94,9 @@ class ImageDetector:
             **({"more_sizes_px": self.more_sizes_px} if self.more_sizes_px else {}),
             **({"shape": self.shape} if self.shape != BOX else {}),
             **({"point_names": self.point_names} if self.point_names else {}),
+            **({"mirrored": True} if self.mirrored else {}),
+            **({"fused": True} if self.fused else {}),
+            **({"flips": self.flips} if self.flips else {}),
             "default_thresholds": self.default_thresholds,
             "operating_points": {
                 label: [vars(point) for point in points]
@@ -115,19 +132,30 @@ class ImageDetector:
             else read_picture(picture, self.limits, enough_px=enough_px)
         )
         looks = [self.sweep(decoded, size) for size in self.looks(decoded, options.tile)]
-        first, finer = looks[0], looks[1:]
-        found = [first.found(thresholds, options)]
-        # What a finer look shows larger than any input did is a part of something, if anything.
-        found += [each.found(thresholds, options, longest_px=self.size_px) for each in finer]
-        merged = joined(found, options, self.shape == TURNED)
+        found = self._found(looks, thresholds, options)
+        first = looks[0]
         return Detections(
             width_px=decoded.width_px,
             height_px=decoded.height_px,
             scores=dict(zip(self.labels, self.presence(looks), strict=True)),
-            boxes=merged.named(self.labels, self.layout),
+            boxes=found.named(self.labels, self.layout),
             score_map=first.picture_map() if options.score_map else None,
-            explanations=self._explained(decoded, first, found[0]) if options.explanations else (),
+            explanations=self._explained(decoded, first, first.found(thresholds, options))
+            if options.explanations
+            else (),
         )
+
+    def _found(self, looks: Sequence[Sweep], thresholds: Array, options: DetectOptions) -> Found:
+        """What the looks found together; finer ones than the detector's own have no mean."""
+        # What a finer look shows larger than any input did is a part of something, if anything.
+        pairs = list(zip(looks, [np.inf, *[self.size_px] * (len(looks) - 1)], strict=True))
+        own, turned = pairs[: len(self.sizes_px) if self.fused else 0], self.shape == TURNED
+        found = [look.found(thresholds, options, most) for look, most in pairs[len(own) :]]
+        if own:
+            every = replace(options, max_boxes=sys.maxsize)
+            faint = [look.found(FAINT, every, most) for look, most in own]
+            found.insert(0, fused(faint, thresholds, options, looks[0].letterbox, turned))
+        return joined(found, options, turned)
 
     @property
     def sizes_px(self) -> tuple[int, ...]:
@@ -167,13 +195,22 @@ class ImageDetector:
                 (label, self.labels[label]),
                 (row, column),
                 float(swept.scores[row, column, label]),
+                self.mirrored,
             )
             for (row, column), label in zip(cells.tolist(), labels.tolist(), strict=True)
         )
 
     def sweep(self, picture: Picture, size_px: int | None = None) -> Sweep:
-        """The network over the letterboxed picture: every position's score and box."""
-        return swept(self.net, picture, size_px or self.size_px, self.layout)
+        """The network over the letterboxed picture, and its mirror image where the detector looks
+        into one: every position's score and box."""
+        mirror = Mirror(self.layout, self.flips or in_mirror(self.point_names))
+        return swept(
+            self.net,
+            picture,
+            size_px or self.size_px,
+            self.layout,
+            mirror if self.mirrored else None,
+        )
 
     def _thresholds(self, options: DetectOptions) -> dict[str, float]:
         unknown = sorted(set(options.thresholds) - set(self.labels))
@@ -193,16 +230,6 @@ class ImageDetector:
 def _whole_strides(side_px: int) -> int:
     """The side, a little larger so that the network's strides divide it."""
     return -(-side_px // TOTAL_STRIDE_PX) * TOTAL_STRIDE_PX
-
-
-def joined(found: Sequence[Found], options: DetectOptions, turned: bool = False) -> Found:
-    """What several looks found as one list without doubles; cells are those of each look."""
-    if len(found) == 1:
-        return found[0]
-    every = Found(
-        *(np.concatenate([getattr(each, part.name) for each in found]) for part in fields(Found))
-    )
-    return apart(every, options, turned)
 
 
 def input_settings(size_px: int) -> dict[str, Any]:
@@ -234,6 +261,7 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
         more = tuple(map(int, description.get("more_sizes_px", ())))
         shape = str(description.get("shape", BOX))
         names = tuple(map(str, description.get("point_names", ())))
+        flips = tuple(map(int, description.get("flips", ())))
         settings, card = description["input"], description["card"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelUnreadable(where, f"its description lacks something: {error!r}") from error
@@ -246,6 +274,10 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
             where, f"got shape {shape!r} with points {names}; expected one of {SHAPES}, and names "
             f"of at most {MOST_POINTS} points for {POINTS!r} alone"
         )  # fmt: skip
+    if flips and sorted(flips) != list(range(len(names))):
+        raise ModelUnreadable(
+            where, f"got flips {list(flips)}; expected each of its {len(names)} points once"
+        )
     if settings != input_settings(size):
         raise ModelUnreadable(where, f"got pixels {settings}; expected {input_settings(size)}")
     for side in (size, *more):
@@ -259,6 +291,9 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
         "more_sizes_px": more,
         "shape": shape,
         "point_names": names,
+        "mirrored": bool(description.get("mirrored", False)),
+        "fused": bool(description.get("fused", False)),
+        "flips": flips,
         "operating_points": points,
         "default_thresholds": thresholds,
         "card": dict(card),

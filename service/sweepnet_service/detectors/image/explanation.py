@@ -14,7 +14,7 @@ from cnn_core.arrays import Array
 from cnn_core.explain import gradient_map, shortest
 from cnn_core.layers import Layer
 
-from .boxes import Letterbox
+from .boxes import STRIDE_PX, Letterbox
 
 CELL_PX = 4
 SHARE = 0.9
@@ -51,15 +51,16 @@ def explained(
     label: tuple[int, str],
     cell: tuple[int, int],
     score: float,
+    mirrored: bool = False,
 ) -> PictureExplanation:
-    """The explanation of a label's score (number and name) at a cell (row, column) of the map."""
+    """The explanation of a label's score (number and name) at a cell (row, column) of the map,
+    which is that of the frame or, `mirrored`, the mean of it and of its mirror image."""
     channel, name = label
-    slopes = gradient_map(net, inputs[None], channel, cell)[0]
+    slopes, seen = (_in_both if mirrored else _looked_at)(net, inputs, channel, cell)
     energy = on_picture(np.square(slopes, dtype=np.float64).sum(axis=-1), letterbox)
-    (top, bottom), (left, right) = (w.span(i) for w, i in zip(net.windows, cell, strict=True))
     y0, y1 = shortest(energy.sum(axis=1), SHARE)
     x0, x1 = shortest(energy.sum(axis=0), SHARE)
-    edges = letterbox.to_picture(np.array([[left, top, right, bottom], [x0, y0, x1, y1]], float))
+    edges = letterbox.to_picture(np.array([seen, [x0, y0, x1, y1]], float))
     field, effective = (tuple(map(float, row)) for row in edges)
     relevance, first = gathered(energy, letterbox)
     sx, sy = letterbox.scale
@@ -76,6 +77,26 @@ def explained(
             ((first[1] + 0.5) * CELL_PX - in_x) / sx,
         ),
     )
+
+
+def _looked_at(
+    net: Layer, inputs: Array, channel: int, cell: tuple[int, int]
+) -> tuple[Array, Array]:
+    """How each input moves the score, and its receptive field (left, top, right, bottom)."""
+    (top, bottom), (left, right) = (w.span(i) for w, i in zip(net.windows, cell, strict=True))
+    slopes = gradient_map(net, inputs[None], channel, cell)[0]
+    return slopes, np.array([left, top, right, bottom], float)
+
+
+def _in_both(net: Layer, inputs: Array, channel: int, cell: tuple[int, int]) -> tuple[Array, Array]:
+    """The same of the mean of two scores, of the frame and of its mirror image."""
+    slopes, field = _looked_at(net, inputs, channel, cell)
+    width = inputs.shape[1]
+    there = cell[0], width // STRIDE_PX - 1 - cell[1]
+    others, (left, top, right, bottom) = _looked_at(net, inputs[:, ::-1], channel, there)
+    both = np.stack((field, (width - right, top, width - left, bottom)))
+    low, high = both[:, :2].min(axis=0), both[:, 2:].max(axis=0)
+    return (slopes + others[:, ::-1]) / 2, np.concatenate((low, high))
 
 
 def on_picture(energy: Array, letterbox: Letterbox) -> Array:

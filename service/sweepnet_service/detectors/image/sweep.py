@@ -19,6 +19,7 @@ from .annotations import clockwise
 from .boxes import STRIDE_PX, Letterbox, boxes_of, points_in
 from .inputs import GREY, normalise
 from .layout import PLAIN, POINTS, PRESENCE, TURNED, Layout
+from .mirror import Mirror
 from .pixels import Picture, Pixels, letterboxed
 from .presence import gathered
 from .results import Box, DetectOptions, KeyPoint, PictureScoreMap
@@ -93,8 +94,7 @@ class Sweep:
         there = self.letterbox.points_to_picture(points)
         if self.layout.shape != TURNED or not len(boxes):
             return self.letterbox.to_picture(boxes), there
-        held, limit = hulls(there), [self.letterbox.width_px, self.letterbox.height_px] * 2
-        return np.clip(held, 0, np.array(limit)), clockwise(there)
+        return self.letterbox.clipped(hulls(there)), clockwise(there)
 
     def picture_map(self) -> PictureScoreMap:
         """The positions on the picture, placed in its pixels."""
@@ -125,7 +125,7 @@ class Found:
         none = np.zeros(0, np.intp)
         return cls(none.reshape(0, 2), np.zeros(0), np.zeros((0, 4)), none, np.zeros((0, 0, 2)))
 
-    def __getitem__(self, which: Integers | Flags) -> Found:
+    def __getitem__(self, which: Integers | Flags | slice) -> Found:
         return Found(
             self.cells[which],
             self.scores[which],
@@ -178,16 +178,27 @@ def _suppressed(found: Found, options: DetectOptions, turned: bool) -> Integers:
     return non_maximum_suppression(found.boxes, found.scores, *limits)
 
 
-def swept(net: Layer, picture: Picture, size_px: int, layout: Layout = PLAIN) -> Sweep:
-    """The network over the picture letterboxed to a square of `size_px`."""
+def swept(
+    net: Layer,
+    picture: Picture,
+    size_px: int,
+    layout: Layout = PLAIN,
+    mirror: Mirror | None = None,
+) -> Sweep:
+    """The network over the picture letterboxed to a square of `size_px`; with a `mirror` its
+    answers are the mean of those for the square and for its mirror image."""
     box = Letterbox.of(picture.width_px, picture.height_px, size_px)
     frame = letterboxed(picture, box, GREY)
-    answers = (
-        scan(net, normalise(frame)[None]).scores[0]
-        if size_px <= TILE_PX
-        else _tiled(net, frame, box, layout)
-    )
+    answers = _answers(net, frame, box, layout)
+    if mirror is not None:
+        answers = mirror.mean(answers, _answers(net, frame[:, ::-1], box.mirrored, layout))
     return Sweep.of(answers, box, layout)
+
+
+def _answers(net: Layer, frame: Pixels, box: Letterbox, layout: Layout) -> Array:
+    if box.size > TILE_PX:
+        return _tiled(net, frame, box, layout)
+    return np.asarray(scan(net, normalise(frame)[None]).scores[0])
 
 
 def _tiled(net: Layer, frame: Pixels, box: Letterbox, layout: Layout) -> Array:

@@ -18,7 +18,8 @@ from cnn_core.arrays import Array, Flags
 from .boxes import area
 from .config import TrainConfig
 from .dataset import Photo
-from .detector import ImageDetector, joined
+from .detector import ImageDetector
+from .looks import joined
 from .network import TOTAL_STRIDE_PX
 from .objects import Objects
 from .pixels import Picture

@@ -61,6 +61,9 @@ def learnt(
         card={},
         shape=used.layout.shape,
         point_names=used.layout.point_names,
+        mirrored=config.detect_mirrored,
+        fused=config.detect_fused,
+        flips=used.flips,
     )
 
 

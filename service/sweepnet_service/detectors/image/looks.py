@@ -1,0 +1,86 @@
+"""What several looks at one picture found, as one list of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+
+from cnn_core.arrays import Array, Integers
+from cnn_core.decide import agreeing, box_iou
+from cnn_core.decide.polygons import hulls, polygon_iou
+
+from .annotations import clockwise
+from .boxes import Letterbox
+from .mirror import nearest_order
+from .results import DetectOptions
+from .sweep import Found, apart
+
+FAINT = 0.02
+"""Boxes that a look scores lower take no part in a mean, whatever the threshold: a box then has the
+same score at each."""
+UNSEEN = 0.8
+"""What a look that found nothing at a place counts there, as a share of what the others found: a
+small object is seen at one size alone. On photos of flowers 1 and 0.5 (of 0 to 1) did worse."""
+
+
+def joined(found: Sequence[Found], options: DetectOptions, turned: bool = False) -> Found:
+    """What several looks found without doubles, of which the best stays."""
+    return found[0] if len(found) == 1 else apart(_together(found), options, turned)
+
+
+def fused(
+    looks: Sequence[Found],
+    thresholds: Array,
+    options: DetectOptions,
+    letterbox: Letterbox,
+    turned: bool = False,
+) -> Found:
+    """Objects as the mean of what the looks told of each down to FAINT, weighted by score (weighted
+    boxes fusion, Solovyev et al. 2021): those at or above the threshold of their label."""
+    every = _together(looks)
+    by = np.repeat(np.arange(len(looks)), [len(found.scores) for found in looks])
+    means = [
+        _mean(every[group], len(looks), letterbox, turned)
+        for label in np.unique(every.labels)
+        for group in _groups(every, by, np.flatnonzero(every.labels == label), options, turned)
+        # No mean is above the best of its group, so the others need not be reckoned.
+        if every.scores[group[0]] >= thresholds[label]
+    ]
+    found = _together(means or [every[:0]])
+    return apart(found[found.scores >= thresholds[found.labels]], options, turned)
+
+
+def _groups(
+    every: Found, by: Integers, own: Integers, options: DetectOptions, turned: bool
+) -> list[Integers]:
+    """The indices of what belongs together, of those of one label (`own`)."""
+    overlaps = (
+        polygon_iou(every.points[own], every.points[own])
+        if turned
+        else box_iou(every.boxes[own], every.boxes[own])
+    )
+    return [
+        own[group] for group in agreeing(overlaps, every.scores[own], by[own], options.overlap_iou)
+    ]
+
+
+def _mean(found: Found, looks: int, letterbox: Letterbox, turned: bool) -> Found:
+    """One object of what some of the `looks` told of it, best first."""
+    share, seen = found.scores / found.scores.sum(), len(found.scores)
+    points = nearest_order(found.points, found.points[:1]) if turned else found.points
+    points = np.tensordot(share, points, 1)[None]
+    return replace(
+        found[:1],
+        scores=found.scores.mean(keepdims=True) * (seen + UNSEEN * (looks - seen)) / looks,
+        boxes=letterbox.clipped(hulls(points)) if turned else (share @ found.boxes)[None],
+        points=clockwise(points) if turned else points,
+    )
+
+
+def _together(found: Sequence[Found]) -> Found:
+    """One list after the other; cells are those of each look."""
+    return Found(
+        *(np.concatenate([getattr(each, part.name) for each in found]) for part in fields(Found))
+    )
