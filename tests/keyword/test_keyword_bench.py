@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -154,6 +155,20 @@ def test_a_stopped_run_goes_on(data: Path, tmp_path: Path) -> None:
     assert rest.calls == 1
     assert answers == whole
     assert read_answers(path, part.sounds()) == whole
+
+
+def test_a_copy_of_the_data_is_the_same_data(data: Path, tmp_path: Path) -> None:
+    """A checkout, or a copy, has other times of change."""
+    rows = whole_files(data / "positive")
+    part = Part("clean", rows, read_samples)
+    hear_part(Interrupted(99), part, (0.5,), tmp_path, unheard)
+    for row in rows:
+        os.utime(row.path, (1, 1))
+    again = Interrupted(99)
+
+    hear_part(again, part, (0.5,), tmp_path, unheard)
+
+    assert again.calls == 0
 
 
 def test_a_recording_that_changed_is_heard_again(data: Path, tmp_path: Path) -> None:

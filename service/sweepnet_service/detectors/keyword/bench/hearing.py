@@ -5,6 +5,7 @@ An answer holds for the file and the noise that were heard: where either changed
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
@@ -19,7 +20,6 @@ import soxr
 from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.bench.engine import Detection, Engine
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording, Spoken
-from sweepnet_service.detectors.keyword.measures import key_of
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report
 
@@ -41,11 +41,11 @@ class Part:
     noise: str = ""
 
     def sounds(self) -> dict[str, str]:
-        """What is heard under each recording's name: its file's size and time of change, the
-        noise.
-        """
+        """What is heard under each recording's name: a digest of its file, and the noise."""
+        # Not the time of change, by which a copy of the data would be other data.
+        files = {path: file_digest(path) for path in {row.path for row in self.recordings}}
         return {
-            name_of(row): " ".join(filter(None, (*key_of(row)[3:], self.noise)))
+            name_of(row): " ".join(filter(None, (files[row.path], self.noise)))
             for row in self.recordings
         }
 
@@ -71,6 +71,12 @@ class Answer:
 NOTHING = Answer(0.0, {})
 Answers = dict[str, Answer]
 """By the recording's name."""
+
+
+def file_digest(path: Path) -> str:
+    """16 characters that tell a file's content from others."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def name_of(recording: Recording) -> str:
