@@ -99,6 +99,23 @@ SPECIAL = (
         "recordings where the trunk's file tells how such words do.",
     ),
     Flag("features", str, "What a trunk is trained on: log-mel (the default) or pcen."),
+    Flag(
+        "near_words", list[str], "What sounds like the word, in place of what its spelling tells."
+    ),
+    Flag(
+        "pronunciations",
+        list[str],
+        'The word\'s phones, as "w eh l k ah m"; several: the best counts. Default: the speech '
+        "programs'.",
+    ),
+    Flag("path_weight", float, "Weight of the word's phones beside heads. Default: by the trunk."),
+    Flag("splice", int, "How many words are put together from readers' sentences. Default 0."),
+    Flag("heads", int, "How many heads the mean is taken of. Default 2."),
+    Flag(
+        "head_settings.widest",
+        int,
+        "Dilation of a head's last convolution: 8 makes windows of 1.60 s, 6 of 1.49 s. Default 8.",
+    ),
     Flag(CHECK, bool, "Tell which recordings can be learnt from, and end."),
 )
 
