@@ -27,7 +27,7 @@ from sweepnet_service.detectors.keyword.bench import (
     write_rows,
 )
 from sweepnet_service.detectors.keyword.bench.hearing import name_of, slug
-from sweepnet_service.detectors.keyword.bench.picture import telling_rates
+from sweepnet_service.detectors.keyword.bench.picture import root, square, telling_rates
 from sweepnet_service.detectors.keyword.bench.table import alarms_cell
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording
 from sweepnet_service.detectors.keyword.evaluate import events, hear_samples
@@ -147,3 +147,12 @@ def test_no_rate_is_told_of_less_than_an_hour() -> None:
     assert alarms_cell(replace(long, false_alarms=0)) == "0 (0-3.7)"
     rows = [Row("short", 0.5, {"a": short, "b": long}), Row("shorter", 0.5, {"a": short})]
     assert telling_rates(rows) == [Row("short", 0.5, {"b": long})]
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1))
+def test_the_axis_of_misses_is_read_back(values: list[float]) -> None:
+    """Order stays, 0 too, and below it there is room."""
+    shown = root(np.sort(values))
+    assert np.all(np.diff(shown) >= 0)
+    assert square(shown) == pytest.approx(np.sort(values), abs=1e-9)
+    assert root(np.zeros(1)) == 0

@@ -1,6 +1,7 @@
 """Misses against false alarms an hour: a panel for each word and condition, a line for each engine.
 
-The picture is a PNG. Rates stand on a logarithmic axis, at whose left end is none.
+The picture is a PNG. Rates stand on a logarithmic axis, at whose left end is none; misses on that
+of their square roots, which shows few of them apart and has a place for none.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from cnn_core.arrays import Array
 from sweepnet_service.detectors.keyword.bench.rows import Row
 from sweepnet_service.detectors.keyword.evaluate.figures import ENOUGH_HOURS
 
 COLOURS = ("#3b4cc0", "#e4572e", "#00a087", "#8e5ea2", "#c08a00", "#1b1f2a")
 TICKS = tuple(step * 10.0**power for power in range(-3, 3) for step in (1, 2, 5))
-MOST_MISSED, MOST_ALARMS = 50.0, 100.0
+MISSED = (0, 1, 2, 5, 10, 20, 40)
+BELOW_NONE = -0.1
+MOST_MISSED, MOST_ALARMS = 60.0, 100.0
 """Where the axes end at the latest, in % and false alarms an hour."""
 
 
@@ -99,14 +104,29 @@ def panel(axes: Axes, rows: Sequence[Row], word: str, condition: str, none_at: f
             axes.plot(
                 *zip(*points, strict=True),
                 color=COLOURS[place % len(COLOURS)],
+                linewidth=1.3,
                 marker="o",
-                markersize=4,
+                markersize=3.5,
                 label=engine,
             )
     axes.set_title(f"{word}, {condition}", loc="left", weight="bold", fontsize=10)
-    axes.set_ylim(-1, MOST_MISSED)
+    axes.set_yscale("function", functions=(root, square))
+    axes.yaxis.set_major_locator(FixedLocator(MISSED))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(BELOW_NONE, MOST_MISSED)
+    axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def root(values: Array) -> Array:
+    """Square roots with the sign of the values, so that marks at 0 are drawn whole."""
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def square(values: Array) -> Array:
+    """Back from `root`."""
+    return np.sign(values) * np.square(values)
 
 
 def points_of(
