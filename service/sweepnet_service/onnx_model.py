@@ -45,6 +45,11 @@ IMAGE_POINTS = (
     " Then x and y of each of the points, in half sides of that box from its middle: corners of a "
     "turned box, or the key points of point_names."
 )
+IMAGE_LOOKS = (
+    "The detector looks at each of sizes_px. Mirrored: at the mirror image of each square too; its "
+    "answers turned back (columns, left and right, x of points), the mean of both counts. Of boxes "
+    "of several sizes that overlap the best stays; fused: their mean, weighted by score."
+)
 PRESENCE_OUTPUT = (
     "Float32 (batch, rows / stride_px, columns / stride_px, labels): logits by place. A picture's "
     "logit is their mean over it, weighted by exp(logit)."
@@ -103,6 +108,12 @@ def _(detector: ImageDetector) -> dict[str, Any]:
     return {
         "kind": "image",
         "input": {"about": IMAGE_INPUT, "total_stride_px": TOTAL_STRIDE_PX, **before},
+        "looks": {
+            "about": IMAGE_LOOKS,
+            "sizes_px": detector.sizes_px,
+            "mirrored": detector.mirrored,
+            "fused": detector.fused,
+        },
         "output": {
             "about": _about(detector.layout),
             "shape": detector.shape,

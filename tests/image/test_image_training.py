@@ -331,6 +331,10 @@ def test_a_training_that_fails_keeps_its_last_step(config: TrainConfig) -> None:
             r"settings\.detect_size_px: got 96 and \[100\]; expected mult",
         ),
         (
+            {"detect_size_px": 4096},
+            r"got 4096 and \[\]; expected multiples of 32 pixels, up to 2048",
+        ),
+        (
             {"augmentation": Augmentation(outline="round")},
             r"settings\.augmentation\.outline: got 'round'; expected one of",
         ),

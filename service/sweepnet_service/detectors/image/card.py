@@ -24,27 +24,44 @@ from .layout import POINTS, PRESENCE, TURNED
 def card_of(detector: ImageDetector, config: TrainConfig, report: Report | None) -> dict[str, Any]:
     """The card as JSON data."""
     used = material(config)
-    one = detector.labels[0] if len(detector.labels) == 1 else None
-    points = detector.operating_points
     return {
         "label": ", ".join(detector.labels),
         "task": _task(detector),
-        "input": "RGB, letterboxed to "
-        + ", then to ".join(f"{side} x {side} px" for side in detector.sizes_px)
-        + " on grey",
-        "presence": _presence(detector),
         "parameters": count_weights(detector.net),
+        **looking(detector, used.aside, report),
+        "data": _data(used, config),
+        "training": settings(config, used.layout) | {"steps": config.steps},
+    }
+
+
+def looking(
+    detector: ImageDetector, aside: Sequence[Entry], report: Report | None
+) -> dict[str, Any]:
+    """What of the card hangs on how the detector looks and decides, not on its weights alone."""
+    one = detector.labels[0] if len(detector.labels) == 1 else None
+    return {
+        "input": _input(detector),
+        "presence": _presence(detector),
         "threshold": detector.default_thresholds[one] if one else detector.default_thresholds,
-        "threshold_chosen": _chosen(used.aside, detector.shape),
+        "threshold_chosen": _chosen(aside, detector.shape),
         "operating_points": [
             ({} if one else {"label": label}) | vars(point)
             for label in detector.labels
-            for point in points[label]
+            for point in detector.operating_points[label]
         ],
-        "data": _data(used, config),
-        "training": settings(config, used.layout) | {"steps": config.steps},
         "figures": None if report is None else _finite(report.to_dict()),
     }
+
+
+def _input(detector: ImageDetector) -> str:
+    sizes = ", then to ".join(f"{side} x {side} px" for side in detector.sizes_px)
+    told = f"RGB, letterboxed to {sizes} on grey"
+    if detector.mirrored:
+        told += "; each in a mirror too, of which the answers are the mean"
+    if detector.fused and detector.more_sizes_px:
+        told += "; the boxes of both sizes" if len(detector.sizes_px) == 2 else "; boxes of all"
+        told += " are merged by their mean, weighted by score"
+    return told
 
 
 def _task(detector: ImageDetector) -> str:

@@ -18,11 +18,8 @@ from .results import DetectOptions
 from .sweep import Found, apart
 
 FAINT = 0.02
-"""Boxes that a look scores lower take no part in a mean, whatever the threshold: a box then has the
+"""Boxes that a look scores lower count as 0 in a mean, whatever the threshold: a box then has the
 same score at each."""
-UNSEEN = 0.8
-"""What a look that found nothing at a place counts there, as a share of what the others found: a
-small object is seen at one size alone. On photos of flowers 1 and 0.5 (of 0 to 1) did worse."""
 
 
 def joined(found: Sequence[Found], options: DetectOptions, turned: bool = False) -> Found:
@@ -37,8 +34,9 @@ def fused(
     letterbox: Letterbox,
     turned: bool = False,
 ) -> Found:
-    """Objects as the mean of what the looks told of each down to FAINT, weighted by score (weighted
-    boxes fusion, Solovyev et al. 2021): those at or above the threshold of their label."""
+    """Objects as the mean of what the looks told of each, weighted by score (weighted boxes fusion,
+    Solovyev et al. 2021), with their mean score: those at or above the threshold of their label.
+    `looks` hold all boxes down to FAINT."""
     every = _together(looks)
     by = np.repeat(np.arange(len(looks)), [len(found.scores) for found in looks])
     means = [
@@ -68,12 +66,12 @@ def _groups(
 
 def _mean(found: Found, looks: int, letterbox: Letterbox, turned: bool) -> Found:
     """One object of what some of the `looks` told of it, best first."""
-    share, seen = found.scores / found.scores.sum(), len(found.scores)
+    share = found.scores / found.scores.sum()
     points = nearest_order(found.points, found.points[:1]) if turned else found.points
     points = np.tensordot(share, points, 1)[None]
     return replace(
         found[:1],
-        scores=found.scores.mean(keepdims=True) * (seen + UNSEEN * (looks - seen)) / looks,
+        scores=found.scores.sum(keepdims=True) / looks,
         boxes=letterbox.clipped(hulls(points)) if turned else (share @ found.boxes)[None],
         points=clockwise(points) if turned else points,
     )

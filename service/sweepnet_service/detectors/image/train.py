@@ -7,18 +7,18 @@ from dataclasses import astuple, replace
 from pathlib import Path
 
 from cnn_core.fold import fold
-from cnn_core.modelfile import write_whole
 from sweepnet_service.detectors.numbers import check_numbers
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report
 
 from .augment.settings import OUTLINES
 from .batches import material
-from .card import card_of, markdown
+from .card import card_of
 from .config import TrainConfig
 from .dataset import is_listed
 from .detector import ImageDetector
-from .evaluate import choose_thresholds, evaluate
+from .evaluate import evaluate
+from .finishing import check_sides, decided, written
 from .fit import fit
 from .layout import BOX, PLAIN, SHAPES
 from .network import TOTAL_STRIDE_PX, without_species
@@ -37,12 +37,11 @@ def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lamb
     pictures kept aside; the validation pictures, where there are any, are only measured.
     """
     bare = learnt(config, progress, stop)
-    detector = _with_card(_with_thresholds(bare, config, progress), config, progress)
-    detector.save(config.out)
-    text = markdown(config.out.stem, detector.card)
-    write_whole(config.out.with_suffix(".md"), text.encode())
-    progress(Progress("done", config.steps, config.steps, 0.0, str(config.out)))
-    return config.out
+    progress(Progress("choosing thresholds", config.steps, config.steps))
+    detector = _with_card(decided(bare, material(config).aside), config, progress)
+    made = written(detector, config.out)
+    progress(Progress("done", config.steps, config.steps, 0.0, str(made)))
+    return made
 
 
 def learnt(
@@ -122,12 +121,7 @@ def _check_used(config: TrainConfig) -> None:
 def _check_phases(config: TrainConfig) -> None:
     """Sides that the strides of the network divide, each phase after the one before."""
     untils = [phase.until for phase in config.phases]
-    if any(size % TOTAL_STRIDE_PX for size in (config.detect_size_px, *config.detect_more_px)):
-        raise InvalidInput(
-            "settings.detect_size_px",
-            f"got {config.detect_size_px} and {list(config.detect_more_px)}; expected multiples of "
-            f"{TOTAL_STRIDE_PX} pixels",
-        )
+    check_sides(config.detect_size_px, config.detect_more_px)
     if any(phase.size_px % TOTAL_STRIDE_PX for phase in config.phases) or not untils:
         raise InvalidInput(
             "settings.phases",
@@ -138,18 +132,6 @@ def _check_phases(config: TrainConfig) -> None:
         raise InvalidInput(
             "settings.phases", f"got shares {untils}; expected rising ones, the last 1"
         )
-
-
-def _with_thresholds(
-    detector: ImageDetector, config: TrainConfig, progress: Report
-) -> ImageDetector:
-    progress(Progress("choosing thresholds", config.steps, config.steps))
-    chosen = choose_thresholds(detector, material(config).aside)
-    return replace(
-        detector,
-        operating_points={label: points for label, (_, points) in chosen.items()},
-        default_thresholds={label: threshold for label, (threshold, _) in chosen.items()},
-    )
 
 
 def _with_card(detector: ImageDetector, config: TrainConfig, progress: Report) -> ImageDetector:

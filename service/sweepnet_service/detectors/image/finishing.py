@@ -1,0 +1,44 @@
+"""From a network that has learnt to a model file: sizes that can be, thresholds, the card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cnn_core.modelfile import write_whole
+from sweepnet_service.errors import InvalidInput
+
+from .card import markdown
+from .dataset import Entry
+from .detector import LARGEST_INPUT_PX, ImageDetector
+from .evaluate import choose_thresholds
+from .network import TOTAL_STRIDE_PX
+
+
+def check_sides(size_px: int, more_px: Sequence[int] = ()) -> None:
+    """Raises InvalidInput for sides of the input at which no detector can look."""
+    sides = (size_px, *more_px)
+    if any(not 0 < side <= LARGEST_INPUT_PX or side % TOTAL_STRIDE_PX for side in sides):
+        raise InvalidInput(
+            "settings.detect_size_px",
+            f"got {size_px} and {list(more_px)}; expected multiples of {TOTAL_STRIDE_PX} pixels, "
+            f"up to {LARGEST_INPUT_PX}",
+        )
+
+
+def decided(detector: ImageDetector, aside: Sequence[Entry]) -> ImageDetector:
+    """The detector with the thresholds that pictures kept aside tell."""
+    chosen = choose_thresholds(detector, aside)
+    return replace(
+        detector,
+        operating_points={label: points for label, (_, points) in chosen.items()},
+        default_thresholds={label: threshold for label, (threshold, _) in chosen.items()},
+    )
+
+
+def written(detector: ImageDetector, out: Path) -> Path:
+    """The path of the model file; its card lies beside it as Markdown."""
+    detector.save(out)
+    write_whole(out.with_suffix(".md"), markdown(out.stem, detector.card).encode())
+    return out

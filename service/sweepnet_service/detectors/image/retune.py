@@ -1,0 +1,104 @@
+"""A trained model that looks at pictures otherwise, its thresholds chosen anew: -> a model file.
+
+The network's weights stay bit by bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sweepnet_service.errors import InvalidInput
+from sweepnet_service.progress import Progress, Report
+
+from .batches import material
+from .card import looking
+from .config import TrainConfig
+from .dataset import Entry, is_listed
+from .detector import ImageDetector
+from .evaluate import evaluate
+from .finishing import check_sides, decided, written
+
+SETTINGS = ("objects", "negatives", "aside_share", "leave_out_sources", "leave_out_species")
+"""What of a training says which of its pictures it kept aside."""
+
+
+@dataclass(frozen=True)
+class RetuneConfig:
+    """Which model, and how it is to look at pictures (see `ImageDetector`): what is None stays.
+    Thresholds are chosen on those training pictures of `data` that the training kept aside."""
+
+    model: Path
+    out: Path
+    data: Path
+    size_px: int | None = None
+    more_px: tuple[int, ...] | None = None
+    mirrored: bool | None = None
+    fused: bool | None = None
+
+
+def retune(config: RetuneConfig, progress: Report) -> Path:
+    """Writes the model to `out`, its card beside it, and returns the path. Raises InvalidInput."""
+    kept = ImageDetector.load(config.model)
+    detector = looking_anew(kept, config)
+    trained = trained_as(kept, config)
+    aside = aside_of(detector, trained)
+    progress(Progress("choosing thresholds", 0, 2))
+    detector = decided(detector, aside)
+    report = None
+    if is_listed(config.data, trained.objects, "val"):
+        report = evaluate(
+            detector,
+            config.data,
+            objects=trained.objects,
+            negatives=trained.negatives,
+            progress=progress,
+        )
+    card = {**kept.card, **looking(detector, aside, report)}
+    progress(Progress("done", 2, 2, 0.0, str(config.out)))
+    return written(replace(detector, card=card), config.out)
+
+
+def looking_anew(detector: ImageDetector, config: RetuneConfig) -> ImageDetector:
+    """The detector with the looks that are asked for. Raises InvalidInput for none that can be."""
+    asked = {
+        "size_px": config.size_px,
+        "more_sizes_px": config.more_px,
+        "mirrored": config.mirrored,
+        "fused": config.fused,
+    }
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    made = replace(detector, **given)
+    check_sides(made.size_px, made.more_sizes_px)
+    return made
+
+
+def trained_as(detector: ImageDetector, config: RetuneConfig) -> TrainConfig:
+    """What the detector's card says of its training, for the pictures of `data`."""
+    told = detector.card.get("training") or {}
+    known: dict[str, Any] = {
+        name: tuple(told[name]) if isinstance(told[name], list) else told[name]
+        for name in SETTINGS
+        if name in told
+    }
+    bare = TrainConfig(config.data, config.out.parent, config.out, shape=detector.shape)
+    one = detector.labels[0] if len(detector.labels) == 1 else ""
+    return replace(bare, label=one, **known)
+
+
+def aside_of(detector: ImageDetector, trained: TrainConfig) -> Sequence[Entry]:
+    """The pictures kept aside. Raises InvalidInput where they hold nothing to choose by."""
+    used = material(trained)
+    if used.labels != detector.labels:
+        raise InvalidInput(
+            "data", f"has objects named {', '.join(used.labels)}; expected those of the model: "
+            f"{', '.join(detector.labels)}"
+        )  # fmt: skip
+    if not any(len(entry.boxes) for entry in used.aside):
+        raise InvalidInput(
+            "data", f"has {len(used.learn)} training pictures, of which the training kept none "
+            "with an object aside; expected some, to choose thresholds on"
+        )  # fmt: skip
+    return used.aside
