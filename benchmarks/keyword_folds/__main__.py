@@ -1,8 +1,9 @@
 """The spotter on voices it never heard: five detectors, each measured on its own fold of speakers.
 
-Trains a trunk and heads for each fold (hours; kept and resumed in --work), hears test clips clean
-and in noise and all continuous speech, and tells misses and false alarms at thresholds that come
-from the other folds. A page for each word lies in --work; the last line is JSON.
+Trains the networks of each fold (hours; kept and resumed in --work), hears test clips clean and in
+noise and all continuous speech, and tells misses and false alarms of their mean, and of each
+network alone, at thresholds that come from the other folds. Pages, and rows for `sweepnet bench
+--also`, lie in --work; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby, product
 from pathlib import Path
 
 import learning
 import on_trunk
-from hearing import Scores, detector_of, hear, heard, placed
-from learning import TRUNK, recorded_words
-from material import WORDS, Material, of_other_collection
+from hearing import Scores, detector_of, hear, heard, mean_scores, placed
+from learning import MEMBERS, TRUNK, recorded_words
+from material import WAKE_WORDS, WORDS, Material, of_other_collection
 from on_trunk import LABELS, words_on_trunk
 from rich.console import Console
-from telling import beside, page, row, table
+from telling import alike, beside, page, row, table, tellable
 
 from cnn_core.arrays import Array
+from cnn_core.layers import Sequential
 from sweepnet_service.commands.meter import metered
 from sweepnet_service.detectors.keyword.bench.rows import Row, write_rows
 from sweepnet_service.detectors.keyword.conditions import CLEAN, POWERS, in_condition, test_noise
@@ -36,8 +40,9 @@ from sweepnet_service.detectors.keyword.dataset import (
     says,
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.evaluate import FoldHeard, Heard, pooled
+from sweepnet_service.detectors.keyword.evaluate import Figures, FoldHeard, Heard, pooled
 from sweepnet_service.detectors.keyword.evaluate.page.sound import Sound, clean
+from sweepnet_service.detectors.keyword.evaluate.pooled import POINTS
 from sweepnet_service.detectors.keyword.folds import FOLDS
 
 OTHER = "other collection"
@@ -47,11 +52,39 @@ RATES = (0.3, 0.5, 2.0)
 """False alarms an hour for which thresholds are chosen. 0.3 is three in all of the speech: so many
 are asked for where no more than 0.5 an hour, five, may come.
 """
+CURVE = (0.15, 0.2, *RATES, 0.7, 1.0, 1.4, 3.0, 5.0, 10.0, 20.0)
+"""Those of the rows, which draw a curve."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """One of the networks of a fold's detector: what makes it, and the settings that decide it.
+
+    Those of a kind differ by seed alone.
+    """
+
+    make: Callable[[Material, int], Sequential]
+    recipe: tuple[object, ...]
+    kind: str = ""
+    seed: int = 0
+
+
 LEARNT = {
-    "recorded": (WORDS, recorded_words, learning.RECIPE),
-    "text": (LABELS, words_on_trunk, (TRUNK, *on_trunk.RECIPE)),
+    "recorded": (
+        WORDS,
+        [
+            Network(
+                partial(recorded_words, member),
+                (member, *learning.RECIPE),
+                member.kind,
+                member.words.seed,
+            )
+            for member in MEMBERS
+        ],
+    ),
+    "text": (LABELS, [Network(words_on_trunk, (TRUNK, *on_trunk.RECIPE))]),
 }
-"""Labels, what makes the network of a fold, and its settings, by what words are learnt from: many
+"""Labels, and the networks of which the mean is measured, by what words are learnt from: many
 recordings; their text alone, and few.
 """
 HEARD_IN = {"recorded": (CLEAN, *NOISY), "text": (CLEAN,)}
@@ -70,19 +103,21 @@ class HeardByFold:
     clips: Mapping[str, Scores]
 
 
-def detector_for(material: Material, fold: int, learnt: str) -> tuple[KeywordDetector, str]:
-    """The detector of a fold with all words, and a name that its file and its recipe decide."""
-    *_, recipe = LEARNT[learnt]
-    path = material.work / f"{learnt}-{fold}-{digest(repr(recipe).encode())}.safetensors"
+def detector_for(
+    material: Material, fold: int, learnt: str, network: Network
+) -> tuple[KeywordDetector, str]:
+    """A network of a fold with all words, and a name that its file and its recipe decide."""
+    recipe = digest(repr(network.recipe).encode())
+    path = material.work / f"{learnt}-{fold}-{recipe}.safetensors"
     if not path.exists():
-        learn(material, fold, learnt).save(path)
+        learn(material, fold, learnt, network).save(path)
     return KeywordDetector.load(path), f"{learnt}-{fold}-{digest(path.read_bytes())}"
 
 
-def learn(material: Material, fold: int, learnt: str) -> KeywordDetector:
-    """The detector of a fold, each word placed by words of the kind that it was learnt from."""
-    labels, make, _ = LEARNT[learnt]
-    detector = detector_of(make(material, fold), labels)
+def learn(material: Material, fold: int, learnt: str, network: Network) -> KeywordDetector:
+    """A network of a fold, each word placed by words of the kind that it was learnt from."""
+    labels, _ = LEARNT[learnt]
+    detector = detector_of(network.make(material, fold), labels)
     spoken = hear(detector, words_to_place(material, learnt))
     return placed(detector, {label: of_word(spoken, label) for label in labels})
 
@@ -142,6 +177,17 @@ def hear_fold(
     )
 
 
+def mean_of(parts: Sequence[HeardByFold]) -> HeardByFold:
+    """What the mean of a fold's networks makes of it all; places of words are the first's."""
+    first = parts[0]
+    return HeardByFold(
+        first.detector,
+        mean_scores([part.speech for part in parts]),
+        mean_scores([part.noise for part in parts]),
+        {name: mean_scores([part.clips[name] for part in parts]) for name in first.clips},
+    )
+
+
 def sound_of(material: Material) -> Sound:
     """What the detectors heard of a recording in a condition."""
     noise = test_noise(material.data)
@@ -171,22 +217,55 @@ def folds_of(label: str, folds: Sequence[HeardByFold]) -> list[FoldHeard]:
     ]
 
 
-def report_all(material: Material, folds: Sequence[HeardByFold], options: Options) -> None:
-    """Tables, pages and rows at every rate, and the figures as the last line."""
-    console, rows = Console(stderr=True, width=WIDTH), []
-    for rate in RATES:
-        labels = folds[0].detector.labels
-        figures = {label: pooled(label, folds_of(label, folds), rate) for label in labels}
-        console.print(f"Thresholds from the other folds, for {rate:g} false alarms an hour")
-        console.print(table(figures))
-        name = f"sweepnet, {options.learnt} words, {len(folds)} folds"
-        rows.append(row(name, figures, rate, material.clips))
-        if options.peers:
-            console.print(beside(rows[-1], options.peers, options.setting, material.clips))
-        path = options.work / f"{options.learnt}-{rate:g}.html"
-        page(path, name, figures, rate, sound_of(material))
-    write_rows(options.work / f"{options.learnt}-rows.json", rows)
-    print(json.dumps({f"{each.setting:g}": in_short(each) for each in rows}))
+def report_all(
+    material: Material, networks: Mapping[Network, Sequence[HeardByFold]], options: Options
+) -> None:
+    """Tables and pages, rows of the curve, and the figures as the last line."""
+    console = Console(stderr=True, width=WIDTH)
+    folds = [mean_of(parts) for parts in zip(*networks.values(), strict=True)]
+    name = f"sweepnet, {options.learnt} words, {len(folds)} folds"
+    rows = {}
+    for rate in tellable(sorted(CURVE), hours_of(folds)):
+        told = rate in RATES
+        figures = figures_of(folds, rate, POINTS if told else 0)
+        rows[rate] = row(name, figures, rate, material.clips)
+        if told:
+            console.print(f"Thresholds from the other folds, for {rate:g} false alarms an hour")
+            console.print(table(figures))
+            if options.peers:
+                console.print(beside(rows[rate], options.peers, options.setting, material.clips))
+            path = options.work / f"{options.learnt}-{rate:g}.html"
+            page(path, name, figures, rate, sound_of(material))
+    write_rows(options.work / f"{options.learnt}-rows.json", list(rows.values()))
+    if len(networks) > 1:
+        report_each(material, networks, console)
+    print(json.dumps({f"{rate:g}": in_short(rows[rate]) for rate in RATES if rate in rows}))
+
+
+def report_each(
+    material: Material, networks: Mapping[Network, Sequence[HeardByFold]], console: Console
+) -> None:
+    """Each network alone, and the spread of those that differ by seed alone."""
+    for kind, alone in groupby(networks, key=lambda network: network.kind):
+        of_kind = list(alone)
+        for rate in tellable(RATES, hours_of(networks[of_kind[0]])):
+            rows = [
+                row(f"seed {each.seed}", figures_of(networks[each], rate, 0), rate, material.clips)
+                for each in of_kind
+            ]
+            console.print(f"Alone: {kind}, for {rate:g} false alarms an hour")
+            console.print(alike(rows, WAKE_WORDS))
+
+
+def figures_of(folds: Sequence[HeardByFold], rate: float, points: int) -> dict[str, Figures]:
+    """The figures of each label, and so many points of its curve."""
+    labels = folds[0].detector.labels
+    return {label: pooled(label, folds_of(label, folds), rate, points) for label in labels}
+
+
+def hours_of(folds: Sequence[HeardByFold]) -> list[float]:
+    """The hours of speech in which each fold is measured."""
+    return [float(fold.speech.seconds.sum()) / 3600 for fold in folds]
 
 
 def in_short(row: Row) -> dict[str, dict[str, float]]:
@@ -231,15 +310,15 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     with metered() as report:
         material = Material(options.data / "speech", options.work, report)
-        folds = []
-        for fold in options.folds:
-            detector, name = detector_for(material, fold, options.learnt)
+        _, networks = LEARNT[options.learnt]
+        found: dict[Network, list[HeardByFold]] = {network: [] for network in networks}
+        for fold, network in product(options.folds, networks):
+            detector, name = detector_for(material, fold, options.learnt, network)
             if not options.train_only:
                 conditions = HEARD_IN[options.learnt]
-                folds.append(hear_fold(material, fold, detector, name, conditions))
-    if options.train_only:
-        return
-    report_all(material, folds, options)
+                found[network].append(hear_fold(material, fold, detector, name, conditions))
+    if not options.train_only:
+        report_all(material, found, options)
 
 
 if __name__ == "__main__":

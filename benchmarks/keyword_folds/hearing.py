@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit, logit
 
 from cnn_core.arrays import Array
 from cnn_core.fold import fold
@@ -24,6 +25,8 @@ from sweepnet_service.progress import Report, paced
 KEPT = ("seconds", "counts", "values")
 SLOPE = 0.5
 """Log odds are halved, so that single precision tells high scores apart; order stays."""
+FINEST = 1e-12
+"""How near to 0 and 1 scores are taken."""
 
 
 def detector_of(net: Sequential, labels: Sequence[str]) -> KeywordDetector:
@@ -96,6 +99,12 @@ def heard(
         write_whole(path, kept.getvalue())
     kept_arrays = np.load(path)
     return Scores(detector.labels, recordings, *(kept_arrays[name] for name in KEPT))
+
+
+def mean_scores(parts: Sequence[Scores]) -> Scores:
+    """What the mean of networks, of their log odds, makes of the recordings that each has heard."""
+    odds = [logit(np.clip(each.values, FINEST, 1 - FINEST, dtype=np.float64)) for each in parts]
+    return replace(parts[0], values=expit(np.mean(odds, axis=0)).astype(np.float32))
 
 
 def placed(detector: KeywordDetector, clips: Mapping[str, list[Heard]]) -> KeywordDetector:

@@ -1,6 +1,4 @@
-"""The detector of a fold: phone trunks that go on learning with a small head for each word, and the
-mean of such networks.
-"""
+"""Networks of a fold: phone trunks that go on learning with a small head for each word."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from material import COPIES, SYNTHETIC_COPIES, WORDS, Material
 
 from cnn_core.layers import Sequential, Sigmoid
 from cnn_core.modelfile import write_whole
-from sweepnet_service.detectors.keyword.assembly import BEST_OF, SMOOTHED, mean_net, smoothed
+from sweepnet_service.detectors.keyword.assembly import BEST_OF, SMOOTHED, smoothed
 from sweepnet_service.detectors.keyword.bank import Bank
 from sweepnet_service.detectors.keyword.dataset import Recording, says
 from sweepnet_service.detectors.keyword.finetune import Lessons, TuneSettings, fine_tuned
@@ -29,8 +27,13 @@ class Member:
     epochs: int
     words: TuneSettings
 
+    @property
+    def kind(self) -> str:
+        """What it shares with those that differ from it by seed alone."""
+        return f"trunk of {self.epochs} epochs, {self.words.steps} steps"
 
-MEMBERS = (Member(12, TuneSettings(steps=2400)), Member(26, TuneSettings(steps=1600, seed=1)))
+
+MEMBERS = (Member(12, TuneSettings(steps=2400)), Member(26, TuneSettings(steps=1600)))
 """Of other lengths of training, for such err apart (docs/benchmarks.md)."""
 EPOCHS = (12, 26)
 """Of trunks that are kept: the last for words from text too."""
@@ -39,7 +42,7 @@ SHARES = {"speech": 0.68, "talk": 0.08, "other words": 0.12, "noise": 0.06, "spo
 """How often a piece without a word comes from where."""
 RECORDED_SHARE = 0.7
 """Of recordings among a word's pieces; the others are synthetic."""
-RECIPE = (MEMBERS, SHARES, RECORDED_SHARE, BEST_OF, SMOOTHED)
+RECIPE = (SHARES, RECORDED_SHARE, BEST_OF, SMOOTHED)
 
 
 def phones_of(material: Material, fold: int, epochs: int = EPOCHS[-1]) -> Sequential:
@@ -67,10 +70,9 @@ def trunk_path(material: Material, fold: int, epochs: int) -> Path:
     return material.work / f"trunk-{fold}{after}.safetensors"
 
 
-def recorded_words(material: Material, fold: int) -> Sequential:
-    """The members' mean, (N, T, bands) -> scores (N, T', words)."""
-    nets = [smoothed(tuned(material, fold, member)) for member in MEMBERS]
-    return mean_net([Sequential((*net.layers, Sigmoid())) for net in nets], len(WORDS))
+def recorded_words(member: Member, material: Material, fold: int) -> Sequential:
+    """A member's scores, (N, T, bands) -> (N, T', words)."""
+    return Sequential((*smoothed(tuned(material, fold, member)).layers, Sigmoid()))
 
 
 def tuned(material: Material, fold: int, member: Member) -> Sequential:
@@ -79,7 +81,7 @@ def tuned(material: Material, fold: int, member: Member) -> Sequential:
         without_output(phones_of(material, fold, member.epochs)),
         lessons(material, fold),
         member.words,
-        material.work / f"recorded-words-{fold}-{member.words.seed}.safetensors",
+        material.work / f"recorded-words-{fold}-{member.epochs}-{member.words.seed}.safetensors",
         material.report,
     )
 

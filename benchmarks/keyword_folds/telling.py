@@ -16,6 +16,17 @@ from sweepnet_service.detectors.keyword.dataset import Recording
 from sweepnet_service.detectors.keyword.evaluate import Figures, group_of, paired_difference
 from sweepnet_service.detectors.keyword.evaluate.page import About, write_report
 from sweepnet_service.detectors.keyword.evaluate.page.sound import Sound
+from sweepnet_service.detectors.keyword.evaluate.seeds import spread
+
+ENOUGH_ALARMS = 1.1
+"""More than the one that a rate must show: sentences that hold a word do not count for it."""
+
+
+def tellable(rates: Iterable[float], hours: Sequence[float]) -> list[float]:
+    """The false alarms an hour for which every fold has a threshold: of those the speech of all
+    others, so many hours each, shows one at least.
+    """
+    return [rate for rate in rates if rate * (sum(hours) - max(hours)) >= ENOUGH_ALARMS]
 
 
 def table(figures: Mapping[str, Figures]) -> Table:
@@ -34,6 +45,29 @@ def table(figures: Mapping[str, Figures]) -> Table:
                 f"{each.speech.alarms} in {each.speech.hours:.2f} h",
                 f"{rate.value:.2f} ({rate.low:.2f}-{rate.high:.2f})" if rate else "-",
             )
+    return shown
+
+
+def alike(rows: Sequence[Row], together: Sequence[str]) -> Table:
+    """Percent missed in each condition, of each word and of some `together`, and false alarms an
+    hour: of each row, and mean and standard deviation (n - 1) of them.
+    """
+    shown = Table("Words", "Missed, %", *(each.engine for each in rows), "Mean", "Deviation")
+
+    def add(words: str, what: str, values: Sequence[float], digits: int) -> None:
+        found = spread(values, share=False)
+        deviation = (found.deviation,) if len(rows) > 1 else ()
+        told = [f"{value:.{digits}f}" for value in (*values, found.mean, *deviation)]
+        shown.add_row(words, what, *told)
+
+    for words in (*((word,) for word in rows[0].words), tuple(together)):
+        for condition in rows[0].words[words[0]].misses:
+            missed = [each.pooled_miss_rate(words, condition) for each in rows]
+            if known := [100 * each for each in missed if each is not None]:
+                add(", ".join(words), condition, known, 1)
+        if len(words) == 1:
+            rates = [each.words[words[0]].rate().value for each in rows]
+            add(words[0], "alarms an hour", rates, 2)
     return shown
 
 
