@@ -25,7 +25,11 @@ def joined(detectors: Sequence[KeywordDetector]) -> KeywordDetector:
     first = _alike(detectors, windows=lambda each: [window.step for window in each.net.windows])
     labels = [label for each in detectors for label in each.labels]
     if len(set(labels)) < len(labels):
-        raise InvalidInput("labels", f"got {sorted(labels)}; expected each of them once")
+        raise InvalidInput(
+            "labels",
+            f"got {sorted(labels)}; expected each of them once (`sweepnet join --mean` makes one "
+            "of models of the same words)",
+        )
     made = replace(
         first,
         labels=tuple(labels),
