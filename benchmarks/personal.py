@@ -51,18 +51,24 @@ class Drawn:
     other: Sequence[Recording]
 
 
-def drawn(rows: Sequence[Recording]) -> Drawn:
-    """The first recordings of the sessions with most."""
+def drawn(rows: Sequence[Recording], draw: int = 0) -> Drawn:
+    """The first recordings of the sessions with most, or in other draws those that follow."""
     sessions: dict[str, list[Recording]] = defaultdict(list)
     for row in rows:
         sessions[row.session or row.speaker].append(row)
     ordered = sorted(sessions.values(), key=len, reverse=True)
-    chosen, others = ordered[:VOICES], ordered[VOICES:]
+    chosen, others = [turned(each, OF_EACH * draw) for each in ordered[:VOICES]], ordered[VOICES:]
     return Drawn(
         given=[row for each in chosen for row in each[:OF_EACH]],
         same=[row for each in chosen for row in each[OF_EACH:]],
         other=[row for each in others for row in each],
     )
+
+
+def turned(rows: Sequence[Recording], places: int) -> Sequence[Recording]:
+    """The same in a ring, so many places on."""
+    start = places % len(rows)
+    return [*rows[start:], *rows[:start]]
 
 
 def written(given: Sequence[Recording], folder: Path) -> Path:
@@ -120,6 +126,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("SWEEPNET_DATA", "../shared/data"))
     )
+    parser.add_argument("--draw", type=int, default=0, help="0, 1, ...: other recordings are given")
     options = parser.parse_args()
     data = speech_folder(options.data)
     if data is None:
@@ -128,14 +135,16 @@ def main() -> None:
     speech = [row for row in read_continuous(data) if row.split == "test"]
     words = options.word or ["jarvis", "snowboy"]
     found = {
-        word: figures_of(word, drawn([row for row in clips if row.label == word]), speech)
+        word: figures_of(
+            word, drawn([row for row in clips if row.label == word], options.draw), speech
+        )
         for word in words
     }
     table = Table("", *words, box=None)
     for name in found[words[0]]:
         table.add_row(name.replace("_", " "), *(str(found[word][name]) for word in words))
     Console().print(table)
-    print(json.dumps({"bench": "personal", "words": found}))
+    print(json.dumps({"bench": "personal", "draw": options.draw, "words": found}))
 
 
 if __name__ == "__main__":
