@@ -40,9 +40,9 @@ from sweepnet_service.detectors.keyword.dataset import (
     says,
 )
 from sweepnet_service.detectors.keyword.detector import KeywordDetector
-from sweepnet_service.detectors.keyword.evaluate import Figures, FoldHeard, Heard, pooled
+from sweepnet_service.detectors.keyword.evaluate import Figures, FoldHeard, Heard
 from sweepnet_service.detectors.keyword.evaluate.page.sound import Sound, clean
-from sweepnet_service.detectors.keyword.evaluate.pooled import POINTS
+from sweepnet_service.detectors.keyword.evaluate.pooled import POINTS, Pooled
 from sweepnet_service.detectors.keyword.folds import FOLDS
 
 OTHER = "other collection"
@@ -223,11 +223,12 @@ def report_all(
     """Tables and pages, rows of the curve, and the figures as the last line."""
     console = Console(stderr=True, width=WIDTH)
     folds = [mean_of(parts) for parts in zip(*networks.values(), strict=True)]
+    labels = pooled_labels(folds)
     name = f"sweepnet, {options.learnt} words, {len(folds)} folds"
     rows = {}
     for rate in tellable(sorted(CURVE), hours_of(folds)):
         told = rate in RATES
-        figures = figures_of(folds, rate, POINTS if told else 0)
+        figures = figures_of(labels, rate, POINTS if told else 0)
         rows[rate] = row(name, figures, rate, material.clips)
         if told:
             console.print(f"Thresholds from the other folds, for {rate:g} false alarms an hour")
@@ -246,21 +247,27 @@ def report_each(
     material: Material, networks: Mapping[Network, Sequence[HeardByFold]], console: Console
 ) -> None:
     """Each network alone, and the spread of those that differ by seed alone."""
+    hours = hours_of(next(iter(networks.values())))
     for kind, alone in groupby(networks, key=lambda network: network.kind):
-        of_kind = list(alone)
-        for rate in tellable(RATES, hours_of(networks[of_kind[0]])):
+        of_kind = {f"seed {each.seed}": pooled_labels(networks[each]) for each in alone}
+        for rate in tellable(RATES, hours):
             rows = [
-                row(f"seed {each.seed}", figures_of(networks[each], rate, 0), rate, material.clips)
-                for each in of_kind
+                row(name, figures_of(labels, rate, 0), rate, material.clips)
+                for name, labels in of_kind.items()
             ]
             console.print(f"Alone: {kind}, for {rate:g} false alarms an hour")
             console.print(alike(rows, WAKE_WORDS))
 
 
-def figures_of(folds: Sequence[HeardByFold], rate: float, points: int) -> dict[str, Figures]:
-    """The figures of each label, and so many points of its curve."""
+def pooled_labels(folds: Sequence[HeardByFold]) -> list[Pooled]:
+    """Each label in all folds."""
     labels = folds[0].detector.labels
-    return {label: pooled(label, folds_of(label, folds), rate, points) for label in labels}
+    return [Pooled(label, folds_of(label, folds)) for label in labels]
+
+
+def figures_of(labels: Sequence[Pooled], rate: float, points: int) -> dict[str, Figures]:
+    """The figures of each label, and so many points of its curve."""
+    return {each.label: each.figures(rate, points) for each in labels}
 
 
 def hours_of(folds: Sequence[HeardByFold]) -> list[float]:

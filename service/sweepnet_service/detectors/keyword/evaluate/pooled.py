@@ -7,6 +7,8 @@ neither its misses nor its false alarms had a say in it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +20,34 @@ from sweepnet_service.errors import InvalidInput
 POINTS = 40
 
 
+@dataclass(frozen=True)
+class Pooled:
+    """The folds of one label; false alarms are counted once for all rates that are asked for."""
+
+    label: str
+    folds: Sequence[FoldHeard]
+
+    def __post_init__(self) -> None:
+        if len(self.folds) < 2:
+            raise InvalidInput("folds", f"got {len(self.folds)}; expected two or more")
+
+    @cached_property
+    def alarms(self) -> list[Alarms]:
+        return [Alarms(fold.detector, self.label, fold.speech) for fold in self.folds]
+
+    def figures(self, rate: float, points: int = POINTS) -> Figures:
+        """See `pooled`."""
+        lowest = max(1 / max(hours, 1e-9) for hours in hours_of_others(self.alarms))
+        rates = np.geomspace(min(lowest, HIGHEST_RATE), HIGHEST_RATE, points) * (1 + 1e-9)
+        return figures_at(
+            self.label,
+            self.folds,
+            thresholds_of(self.alarms, rate),
+            sweep=[thresholds_of(self.alarms, each) for each in rates.tolist()],
+            asked_rate=rate,
+        )
+
+
 def pooled(label: str, folds: Sequence[FoldHeard], rate: float, points: int = POINTS) -> Figures:
     """The figures of all folds, thresholds chosen for `rate` false alarms an hour of speech.
 
@@ -25,18 +55,7 @@ def pooled(label: str, folds: Sequence[FoldHeard], rate: float, points: int = PO
     many points, 0 for none. Raises InvalidInput for fewer than two folds, or where the speech is
     too short to tell the rate.
     """
-    if len(folds) < 2:
-        raise InvalidInput("folds", f"got {len(folds)}; expected two or more")
-    alarms = [Alarms(fold.detector, label, fold.speech) for fold in folds]
-    lowest = max(1 / max(hours, 1e-9) for hours in hours_of_others(alarms))
-    rates = np.geomspace(min(lowest, HIGHEST_RATE), HIGHEST_RATE, points) * (1 + 1e-9)
-    return figures_at(
-        label,
-        folds,
-        thresholds_of(alarms, rate),
-        sweep=[thresholds_of(alarms, each) for each in rates.tolist()],
-        asked_rate=rate,
-    )
+    return Pooled(label, folds).figures(rate, points)
 
 
 def thresholds_of(alarms: Sequence[Alarms], rate: float) -> tuple[float, ...]:
