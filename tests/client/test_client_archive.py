@@ -291,7 +291,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(
         patch.setattr(Journal, "_append", full)
         done = sweepnet("batch", *files)
     assert done.returncode == 3, done.stderr
-    assert f"{out}.journal: No space left on device; what was scored is kept" in done.stderr
+    assert f"{out}.journal: No space left on device; nothing that was scored is lost" in done.stderr
     assert not out.exists()
 
     assert len(lines(tmp_path / "o.jsonl.journal")) == 3

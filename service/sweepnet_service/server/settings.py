@@ -223,4 +223,29 @@ def _told(error: Mapping[str, Any]) -> str:
     known = f" (flag --{name.replace('_', '-')}, variable {PREFIX}{name.upper()})"
     if error["type"] == "extra_forbidden":
         return f"{name}: no such setting; see `sweepnet serve --help`"
-    return f"{name}: got {error['input']!r}; {error['msg']}{known}"
+    return f"{name}: got {error['input']!r}; expected {_expected(error)}{known}"
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    kind = error["type"]
+    if kind in _LIMITS:
+        return _LIMITS[kind].format(**error["ctx"])
+    return _KINDS.get(kind.partition("_")[0], error["msg"])
+
+
+# By pydantic's names of errors, or by their first words.
+_LIMITS = {
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+}
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "path": "a path",
+    "tuple": "paths",
+}

@@ -165,7 +165,7 @@ def _stopping(out: Path) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-GOES_ON = "what was scored is kept: the same command goes on"
+GOES_ON = "nothing that was scored is lost: the same command goes on"
 
 
 def _kind(given: str | None) -> SourceKind | None:
