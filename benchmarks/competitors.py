@@ -17,7 +17,7 @@ from benchmarks.measure import OURS, Case
 from benchmarks.twin import channels_last, channels_second, twin
 from cnn_core.arrays import Array
 from cnn_core.layers import Layer
-from cnn_core.layers.chunks import Chunk
+from cnn_core.stream import StreamBatch
 
 
 def inference(name: str, net: Layer, x: Array, folder: Path | None) -> Case:
@@ -40,11 +40,15 @@ def live(name: str, net: Layer, x: Array, fresh: int, folder: Path | None) -> Ca
     whole window again."""
     whole = inference(name, net, x, folder)
     heard = x.shape[1] - fresh
-    fresh_tails = net.tails((len(x), 0, x.shape[2]), x.dtype)
-    tails, _ = net.step(fresh_tails, Chunk(x[:, :heard], 0, heard))
+    batch = StreamBatch(net)
+    streams = [batch.open() for _ in x]
+    batch.step(dict(zip(streams, x[:, :heard], strict=True)))
 
     def ours() -> Array:
-        return net.step(tails, Chunk(x[:, heard:], heard, fresh))[1].x
+        # Each run goes on from the same place.
+        forks = [stream.fork() for stream in streams]
+        scored = batch.step(dict(zip(forks, x[:, heard:], strict=True)))
+        return np.stack([each.scores for each in scored.values()])
 
     return Case(name, {**whole.runs, OURS: ours})
 

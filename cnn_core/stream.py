@@ -10,14 +10,14 @@ Streams of one `StreamBatch` share every product of matrices, wherever each of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from numbers import Integral
 
 import numpy as np
 
-from cnn_core.arrays import Array, Flags
+from cnn_core.arrays import Array, Flags, Integers
 from cnn_core.errors import ShapeError, StreamError
 from cnn_core.finite import check_finite
 from cnn_core.geometry import Window
@@ -142,7 +142,6 @@ class StreamBatch:
             raise StreamError(f"{net}: sweeps {len(net.windows)} axes; only 1-D signals stream")
         self.net = net
         self.window = net.windows[0] if net.windows else Window()
-        self._period = net.periods[0] if net.periods else 1
         self._slots: Slots | None = None
 
     def open(self) -> Stream:
@@ -185,23 +184,25 @@ class StreamBatch:
         """What is kept of one stream; None while it has heard nothing."""
         if self._slots is None or stream.row is None:
             return None
-        return SavedTails(self._slots.take([stream.row]), self._slots.channels, self._slots.dtype)
+        return SavedTails(self._slots.saved(stream.row), self._slots.channels, self._slots.dtype)
 
     def _step(self, part: Mapping[Stream, Array]) -> Iterator[tuple[Stream, Array]]:
         slots = self._ready("Stream.step", next(iter(part.values())))
         rows = {stream: stream.row or slots.claim() for stream in part}
-        streams = sorted(part, key=lambda stream: rows[stream].number)
-        claimed = [rows[stream] for stream in streams]
-        counts = [len(part[stream]) for stream in streams]
-        x = np.zeros((len(streams), max(counts), slots.channels), slots.dtype)
-        for row, stream in zip(x, streams, strict=True):
-            row[: len(part[stream])] = part[stream]
-        phases = [stream.place.phase(self.window, self._period) for stream in streams]
-        tails, y = self.net.step(slots.take(claimed), Chunk(x, _count(phases), _count(counts)))
-        slots.put(claimed, tails)
-        new = np.broadcast_to(y.count, len(streams))
-        for stream, scores, count in zip(streams, y.x, new, strict=True):
-            stream.row = rows[stream]
+        numbers = np.array([row.number for row in rows.values()])
+        runs = _count([stream.place.run for stream in part])
+        counts = np.array([len(chunk) for chunk in part.values()])
+        x = np.zeros((len(part), counts.max(), slots.channels), slots.dtype)
+        x[np.arange(x.shape[1]) < counts[:, None]] = np.concatenate(list(part.values()))
+        try:
+            y = self.net.step(slots.tails, Chunk(x, runs, _count(counts), numbers))
+        except BaseException:  # no memory, or interrupted: some tails have moved, others have not
+            for stream in part:
+                stream.finished = True
+            raise
+        new = np.broadcast_to(y.count, len(part)).tolist()
+        for stream, row, scores, count in zip(part, rows.values(), y.x, new, strict=True):
+            stream.row = row
             yield stream, scores[:count].copy()
 
     def _ready(self, where: str, chunk: Array) -> Slots:
@@ -268,9 +269,13 @@ def _parts(chunks: Mapping[Stream, Array]) -> Iterator[dict[Stream, Array]]:
     """Steps of bounded size, streams with chunks of about one length together; no empty chunks."""
     rest = {stream: chunk for stream, chunk in chunks.items() if len(chunk)}
     while rest:
-        least = 3 * max(map(len, rest.values())) // 4 - SPARE_PLACES
+        longest = max(map(len, rest.values()))
+        least = 3 * longest // 4 - SPARE_PLACES
         alike = [stream for stream, chunk in rest.items() if len(chunk) >= least]
         length = max(1, MOST_PLACES // len(alike))
+        if len(alike) == len(rest) and longest <= length:
+            yield rest
+            return
         yield {stream: rest[stream][:length] for stream in alike}
         for stream in alike:
             rest[stream] = rest[stream][length:]
@@ -278,7 +283,7 @@ def _parts(chunks: Mapping[Stream, Array]) -> Iterator[dict[Stream, Array]]:
                 del rest[stream]
 
 
-def _count(numbers: Iterable[int]) -> Count:
-    """One number where all streams agree: then a step is plain slices."""
-    counts = np.fromiter(numbers, np.int64)
+def _count(numbers: Sequence[int] | Integers) -> Count:
+    """One number where all streams agree: then windows begin at one place."""
+    counts = np.asarray(numbers)
     return int(counts[0]) if (counts == counts[0]).all() else counts

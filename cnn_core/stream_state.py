@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from safetensors.numpy import save as to_safetensors
 from cnn_core.arrays import Array
 from cnn_core.description import describe
 from cnn_core.errors import CoreError, StreamError
-from cnn_core.geometry import Window
-from cnn_core.layers import Layer, Tails
-from cnn_core.tree import leaves, tree_map
+from cnn_core.layers import Layer
+from cnn_core.layers.tail import named
+from cnn_core.tree import leaves
 
 FORMAT_VERSION = 1
 LARGEST_BYTES = 64 * 1024 * 1024
@@ -50,17 +50,12 @@ class Place:
         read = self.read + inputs
         return replace(self, read=read, begin=read, given=0)
 
-    def phase(self, window: Window, period: int) -> int:
-        """The smallest count of inputs after which a network behaves as after `run`."""
-        settled = ceil(window.size) + period
-        return self.run if self.run < settled else settled + (self.run - settled) % period
-
 
 @dataclass(frozen=True, eq=False)
 class SavedTails:
     """The tails of one stream with what they were made for."""
 
-    tails: Tails
+    tails: Mapping[str, Array]
     channels: int
     dtype: np.dtype[Any]
 
@@ -80,7 +75,7 @@ def to_bytes(net: Layer, place: Place, saved: SavedTails | None) -> bytes:
     tensors: dict[str, Array] = {}
     if saved is not None:
         header |= {"channels": str(saved.channels), "dtype": saved.dtype.name}
-        tensors = {f"tail.{path}": np.ascontiguousarray(a) for path, a in leaves(saved.tails)}
+        tensors = {f"tail.{path}": tail for path, tail in saved.tails.items()}
     return to_safetensors(tensors, header)
 
 
@@ -123,13 +118,11 @@ def _saved(net: Layer, header: dict[str, str], tensors: dict[str, Array]) -> Sav
     channels, dtype = int(header["channels"]), np.dtype(header["dtype"])
     if not 0 < channels <= MOST_CHANNELS:
         raise StreamError(f"stream state: got {channels} channels; expected 1 to {MOST_CHANNELS}")
-    fresh = net.tails((1, 0, channels), dtype)
-    names = [f"tail.{path}" for path, _ in leaves(fresh)]
-    expected = {name: a.shape for name, (_, a) in zip(names, leaves(fresh), strict=True)}
+    expected = {f"tail.{path}": tail.shape for path, tail in named(net.tails(0, channels, dtype))}
     got = {name: a.shape for name, a in tensors.items()}
     if got != expected or any(a.dtype != dtype for a in tensors.values()):
         raise StreamError(f"stream state: got tails {got}; expected {expected} of {dtype.name}")
     if not all(np.isfinite(a).all() for a in tensors.values()):
         raise StreamError("stream state: it holds NaN or infinite numbers")
-    order = iter(names)
-    return SavedTails(tree_map(lambda _: tensors[next(order)], fresh), channels, dtype)
+    tails = {name.removeprefix("tail."): a for name, a in tensors.items()}
+    return SavedTails(tails, channels, dtype)

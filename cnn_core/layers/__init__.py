@@ -30,6 +30,7 @@ from cnn_core.layers.norm_pool import NormPool
 from cnn_core.layers.pooling import MaxPool, MeanPool, Pool, SumPool
 from cnn_core.layers.scanning import ScanningMlp, distribute
 from cnn_core.layers.separable import depthwise_separable
+from cnn_core.layers.tail import Tail
 from cnn_core.layers.upsample import Upsample, UpsampleZeros
 from cnn_core.layers.wordpath import WordPath
 
@@ -72,6 +73,7 @@ __all__ = [
     "Softmax",
     "Sum",
     "SumPool",
+    "Tail",
     "Tails",
     "Tanh",
     "Upsample",

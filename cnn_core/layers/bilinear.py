@@ -38,7 +38,7 @@ class UpsampleBilinear(Enlargement):
             for f in self.factor
         )
 
-    def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
+    def tails(self, short: int, channels: int, dtype: np.dtype[Any]) -> Tails:
         raise StreamError(
             f"{self}: its last outputs depend on where the signal ends, which a stream does not "
             "know; use Upsample or UpsampleZeros"

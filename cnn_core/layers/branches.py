@@ -14,8 +14,9 @@ from cnn_core.arrays import Array
 from cnn_core.errors import GeometryError
 from cnn_core.geometry import Window, Windows, cover, crop_offsets
 from cnn_core.layers.checks import check_setting
-from cnn_core.layers.chunks import Chunk, cut, joined, kept, largest, least, waiting
+from cnn_core.layers.chunks import Chunk, largest, least, most, waiting
 from cnn_core.layers.layer import Layer, Pull, Tails
+from cnn_core.layers.tail import Tail
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,28 +105,25 @@ class Branches(Layer, abstract=True):
     def periods(self) -> tuple[int, ...]:
         return reduce(common_periods, (branch.periods for branch in self.branches), ())
 
-    def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
+    def tails(self, short: int, channels: int, dtype: np.dtype[Any]) -> Tails:
         tails = []
         for branch, (_, wait) in zip(self.branches, self.delays, strict=True):
-            channels = branch.output_shape((shape[0], 0, shape[2]))[-1]
-            waiting = np.zeros((shape[0], wait, channels), dtype)
-            tails.append((branch.tails(shape, dtype), waiting))
+            own = branch.output_shape((1, 0, channels))[-1]
+            waiting = Tail(wait, most(branch.windows, short), own, dtype)
+            tails.append((branch.tails(short, channels, dtype), waiting))
         return tuple(tails)
 
-    def step(self, tails: Tails, chunk: Chunk) -> tuple[Tails, Chunk]:
+    def step(self, tails: Tails, chunk: Chunk) -> Chunk:
         # A branch with a shorter window answers earlier: its outputs wait for the others.
-        stepped = [b.step(t, chunk) for b, (t, _) in zip(self.branches, tails, strict=True)]
+        chunks = [b.step(t, chunk) for b, (t, _) in zip(self.branches, tails, strict=True)]
         drops = [drop for drop, _ in self.delays]
-        chunks = [y for _, y in stepped]
         before = least([y.before - drop for y, drop in zip(chunks, drops, strict=True)])
         new = least([y.before + y.count - d for y, d in zip(chunks, drops, strict=True)]) - before
-        outputs, states = [], []
-        for (state, y), (_, wait), drop in zip(stepped, tails, drops, strict=True):
-            seen = joined(wait, y.x)
-            first = before + drop - y.before + wait.shape[1]
-            outputs.append(cut(seen, first, largest(new)))
-            states.append((state, kept(seen, y.count, wait.shape[1])))
-        return tuple(states), Chunk(self.join(outputs), before, new)
+        outputs = [
+            waiting.through(y, before + drop - y.before, largest(new))
+            for y, (_, waiting), drop in zip(chunks, tails, drops, strict=True)
+        ]
+        return Chunk(self.join(outputs), before, new, chunk.rows)
 
     @cached_property
     def delays(self) -> tuple[tuple[int, int], ...]:

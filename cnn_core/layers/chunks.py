@@ -2,8 +2,8 @@
 
 A stream's state is a tree of tails: for each layer the last inputs that windows to come still
 need, always equally many, zeros before the stream's first sample. So states of several streams
-are one array a layer, streams along the first axis, and join, leave or move by its index. How
-far a stream has come is one number; where its next window begins in a tail is geometry.
+are one array a layer, a row each, and join, leave or move by its number. How far a stream has
+come is one number; where its next window begins is geometry.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ Count = int | Integers
 class Chunk:
     """`count` new places of `x` (N, n, C) for each stream, which has had `before` already.
 
-    New places stand first; where a stream has fewer than n, filler follows them.
+    New places stand first; where a stream has fewer than n, filler follows them. `rows`: where
+    each stream's tails lie.
     """
 
     x: Array
     before: Count
     count: Count
+    rows: Integers
 
 
 def valid_window(layer: object, windows: tuple[Window, ...]) -> Window:
@@ -74,13 +76,13 @@ def waiting(windows: Sequence[Window], drops: Sequence[int]) -> tuple[int, ...]:
     )
 
 
+def most(windows: Sequence[Window], length: int) -> int:
+    """How many windows so many new inputs complete at most."""
+    return ceil(length / windows[0].step) if windows else length
+
+
 def largest(count: Count) -> int:
     return count if isinstance(count, int) else int(count.max(initial=0))
-
-
-def joined(tail: Array, x: Array) -> Array:
-    """The tails with the new places behind them."""
-    return np.concatenate((tail, x), axis=1) if tail.shape[1] else x
 
 
 def cut(seen: Array, offset: Count, length: int) -> Array:
@@ -95,14 +97,6 @@ def cut(seen: Array, offset: Count, length: int) -> Array:
     # One index is faster than two.
     own: Array = seen.reshape(streams * room, channels).take(places, axis=0)
     return own
-
-
-def kept(seen: Array, read: Count, length: int) -> Array:
-    """The tail that goes on: the last `length` places after `read` new ones.
-
-    A view if all agree: who keeps it copies it, or the whole chunk stays alive as long.
-    """
-    return cut(seen, read, length)
 
 
 def _same(offset: Integers) -> Count:

@@ -15,7 +15,7 @@ from cnn_core.errors import ShapeError
 from cnn_core.geometry import Windows, compose
 from cnn_core.layers.activations import Relu
 from cnn_core.layers.branches import Branches, added, common_periods
-from cnn_core.layers.chunks import Chunk
+from cnn_core.layers.chunks import Chunk, most
 from cnn_core.layers.conv import Conv1d, Conv2d
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.layer import Layer, Pull, Tails
@@ -103,19 +103,17 @@ class Sequential(Layer):
             windows = compose((windows, layer.windows))
         return periods
 
-    def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
+    def tails(self, short: int, channels: int, dtype: np.dtype[Any]) -> Tails:
         tails = []
         for layer in self.layers:
-            tails.append(layer.tails(shape, dtype))
-            shape = (*shape[:2], layer.output_shape((shape[0], 0, shape[2]))[-1])
+            tails.append(layer.tails(short, channels, dtype))
+            short, channels = most(layer.windows, short), layer.output_shape((1, 0, channels))[-1]
         return tuple(tails)
 
-    def step(self, tails: Tails, chunk: Chunk) -> tuple[Tails, Chunk]:
-        states = []
+    def step(self, tails: Tails, chunk: Chunk) -> Chunk:
         for layer, tail in zip(self.layers, tails, strict=True):
-            tail, chunk = layer.step(tail, chunk)
-            states.append(tail)
-        return tuple(states), chunk
+            chunk = layer.step(tail, chunk)
+        return chunk
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import prod
 from typing import ClassVar, Self
 
@@ -14,6 +15,7 @@ from cnn_core.errors import GeometryError, ShapeError
 from cnn_core.geometry import Windows, conv_window
 from cnn_core.init import Initialiser, he
 from cnn_core.layers.checks import check_shape
+from cnn_core.layers.chunks import Chunk, Count
 from cnn_core.layers.correlation import correlate, flipped, spread, weight_gradient
 from cnn_core.layers.layer import Layer, Pull
 from cnn_core.layers.patches import (
@@ -26,6 +28,7 @@ from cnn_core.layers.patches import (
     unfold,
     unpad,
 )
+from cnn_core.layers.tail import Tail
 from cnn_core.tree import OFFSET
 
 MOST_AT_ONCE = 1 << 19
@@ -115,7 +118,7 @@ class Conv(Layer, abstract=True):
     def channels_in(self) -> int:
         return int(self.weight.shape[-2]) * self.groups
 
-    @property
+    @cached_property
     def windows(self) -> Windows:
         settings = zip(self.kernel, self.stride, self.dilation, self.padding, strict=True)
         return tuple(conv_window(k, s, d, before) for k, s, d, (before, _) in settings)
@@ -143,12 +146,25 @@ class Conv(Layer, abstract=True):
             return super()._outputs(x)
         # As in most steps of a stream: so little that cutting it into blocks would take longer.
         windows = unfold(x, self.kernel, self.stride, self.dilation)
-        shape = (len(x), windows.shape[1], self.weight.shape[-1])
-        rows = windows.reshape(shape[0] * shape[1], -1)
+        return self._products(windows, windows.shape[:2])
+
+    def _swept(self, tail: Tail, chunk: Chunk, first: Count, windows: int) -> Array:
+        numbers = len(chunk.rows) * windows * self.weight[..., 0].size
+        if self.groups > 1 or not tail.holds(chunk) or not 0 < numbers <= MOST_AT_ONCE:
+            return super()._swept(tail, chunk, first, windows)
+        # Windows are put together from where their inputs lie, and not from a copy of those.
+        (stride,), (dilation,) = self.stride, self.dilation
+        places = stride * np.arange(windows)[:, None] + dilation * np.arange(self.kernel[0])
+        inputs = tail.gathered(chunk, first, places.reshape(-1))
+        return self._products(inputs, (len(chunk.rows), windows))
+
+    def _products(self, windows: Array, shape: Sizes) -> Array:
+        """The outputs (*shape, D) of windows that lie one behind the other."""
+        rows = windows.reshape(prod(shape), -1)
         y = rows @ self.weight.reshape(-1, self.weight.shape[-1])
         if self.bias is not None:
             y += self.bias
-        return y.reshape(shape)
+        return y.reshape(*shape, -1)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         y, pull_weights = self.vjp_weights(x, rng)

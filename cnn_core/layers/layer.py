@@ -17,13 +17,14 @@ import numpy as np
 from cnn_core.arrays import Array
 from cnn_core.errors import ShapeError, StreamError
 from cnn_core.geometry import Window, Windows
-from cnn_core.layers.chunks import Chunk, completed, cut, joined, kept, largest, valid_window
+from cnn_core.layers.chunks import Chunk, Count, completed, largest, valid_window
+from cnn_core.layers.tail import Tail
 
 Pull = Callable[[Array], tuple[Array, Any]]
 """dy -> (dx, gradient of the layer, an object of the layer's class)."""
 
 Tails = Any
-"""A tree of arrays (streams, places, channels), made by `Layer.tails`, carried on by `step`."""
+"""A tree of `Tail`, a tuple for each layer of layers, made by `Layer.tails`, written by `step`."""
 
 
 def _of_floats(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -130,28 +131,33 @@ class Layer:
             raise StreamError(f"{self}: it pads; of layers that pad only convolutions stream")
         return self
 
-    def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
-        """State of fresh streams for chunks of `shape` (streams, any length, channels)."""
+    def tails(self, short: int, channels: int, dtype: np.dtype[Any]) -> Tails:
+        """State of streams to come; chunks of up to `short` places will be the quick ones."""
         if not self.windows:
             return ()
         window, _ = self._streaming
-        return np.zeros((shape[0], int(window.size) - 1, shape[2]), dtype)
+        return Tail(int(window.size) - 1, short, channels, dtype)
 
-    def step(self, tails: Tails, chunk: Chunk) -> tuple[Tails, Chunk]:
-        """What the new inputs complete, and the tails to go on with.
+    def step(self, tails: Tails, chunk: Chunk) -> Chunk:
+        """What the new inputs complete; the tails take them in.
 
         Joined over any chunking the outputs are those of `forward` on the whole signal.
         """
         if not self.windows:
-            return tails, Chunk(self._outputs(chunk.x), chunk.before, chunk.count)
+            return Chunk(self._outputs(chunk.x), chunk.before, chunk.count, chunk.rows)
         window, layer = self._streaming
         done = completed(window, chunk.before)
         new = completed(window, chunk.before + chunk.count) - done
-        seen, windows = joined(tails, chunk.x), largest(new)
+        first = done * int(window.step) + int(window.start) - chunk.before
+        return Chunk(layer._swept(tails, chunk, first, largest(new)), done, new, chunk.rows)
+
+    def _swept(self, tail: Tail, chunk: Chunk, first: Count, windows: int) -> Array:
+        """The outputs of so many windows, the first of which begins `first` places behind the
+        chunk's first one.
+        """
+        (window,) = self.windows
         span = int(window.size) + (windows - 1) * int(window.step) if windows else 0
-        first = done * int(window.step) + int(window.start) - chunk.before + tails.shape[1]
-        y = layer._outputs(cut(seen, first, span))
-        return kept(seen, chunk.count, tails.shape[1]), Chunk(y, done, new)
+        return self._outputs(tail.through(chunk, first, span))
 
     def _outputs(self, x: Array) -> Array:
         """As `forward`, in a step: often one place long, or none."""

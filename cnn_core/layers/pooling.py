@@ -22,6 +22,7 @@ from cnn_core.layers.blocks import (
 )
 from cnn_core.layers.layer import Layer, Pull, Tails
 from cnn_core.layers.patches import Padding, Sizes, axes_of, paddings, per_axis
+from cnn_core.layers.tail import Tail
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,10 +130,9 @@ class MaxPool(PlainPool):
     def forward(self, x: Array) -> Array:
         return reduce_blocks(x, self._met(x), np.maximum, -np.inf)
 
-    def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
-        tail = super().tails(shape, dtype)
-        tail.fill(np.finfo(dtype).min)
-        return tail
+    def tails(self, short: int, channels: int, dtype: np.dtype[Any]) -> Tails:
+        window, _ = self._streaming
+        return Tail(int(window.size) - 1, short, channels, dtype, fill=np.finfo(dtype).min)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         met = self._met(x)

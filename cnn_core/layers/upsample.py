@@ -47,14 +47,15 @@ class Enlargement(Layer, abstract=True):
             raise ShapeError(f"{self}: got lengths {lengths}; expected {len(self.factor)} axes")
         return tuple(n * f for n, f in zip(lengths, self.factor, strict=True))
 
-    def tails(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tails:
+    def tails(self, short: int, channels: int, dtype: np.dtype[Any]) -> Tails:
         if len(self.factor) != 1:
             raise StreamError(f"{self}: got {len(self.factor)} axes; only 1-D signals stream")
         return ()
 
-    def step(self, tails: Tails, chunk: Chunk) -> tuple[Tails, Chunk]:
+    def step(self, tails: Tails, chunk: Chunk) -> Chunk:
         (factor,) = self.factor
-        return tails, Chunk(self.forward(chunk.x), chunk.before * factor, chunk.count * factor)
+        y = self.forward(chunk.x)
+        return Chunk(y, chunk.before * factor, chunk.count * factor, chunk.rows)
 
     def _check(self, x: Array) -> None:
         self._expect(x.ndim == len(self.factor) + 2, x, f"{len(self.factor) + 2} axes")
