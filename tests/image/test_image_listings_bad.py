@@ -101,3 +101,17 @@ def test_no_label_is_read_from_elsewhere(
     with pytest.raises(InvalidInput, match=rf"{label}: leads out of the data folder") as caught:
         read_listing(tmp_path / "data", "flowers", "train")
     assert "1234" not in str(caught.value)
+
+
+def test_a_split_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    """It told of a file by its place within a folder, and not of which."""
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(InvalidInput, match=r"flowers/val\.json: missing; .*labels, in 'mine'"):
+        read_listing(tmp_path / "mine", "flowers", "val")
+
+    (tmp_path / "mine" / "flowers").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / "mine" / "flowers" / f"{split}.json").write_text("{}")
+
+    with pytest.raises(InvalidInput, match="missing; expected one of 'test', 'train' in 'mine'"):
+        read_listing(tmp_path / "mine", "flowers", "val")

@@ -101,9 +101,11 @@ def test_the_verb_tells_models_by_their_files(model: Path, squares: Path, tmp_pa
     done = run(str(model), str(squares), "--out", str(out), "--detect-mirrored")
     wrong = run(str(model), str(squares), "--phones")
     other = run("welcome", str(squares), "--out", str(out), "--no-detect-fused")
+    folder = run(str(squares), str(squares), "--out", str(out))
 
     assert done.exit_code == 0, done.output
     assert ImageDetector.load(out).mirrored
-    assert wrong.exit_code == other.exit_code == 1
+    assert wrong.exit_code == other.exit_code == folder.exit_code == 1
     assert "--phones: is for keyword models" in wrong.output
     assert "--detect-fused: is for image models" in other.output
+    assert "expected a model's name or file, then the folder" in folder.output

@@ -18,6 +18,7 @@ from sweepnet_service.commands.places import (  # noqa: E402
     Models,
     check_writable,
     model_file,
+    one_file,
     pictures_folder,
 )
 from sweepnet_service.errors import InvalidInput  # noqa: E402
@@ -114,7 +115,7 @@ def image(
     """
     from sweepnet_service.detectors.image.evaluate.run import Asked, report_on_model
 
-    file = model_file(named_model or model, models)
+    file = one_file(model_file(named_model or model, models))
     asked = Asked(pictures_folder(chosen(data or named_data)), split)
     page = out or asked.page_of(file.stem)
     check_writable(page)

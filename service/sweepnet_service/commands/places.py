@@ -29,6 +29,15 @@ def model_file(model: str, models: Path | None) -> Path:
     return Library(models).entry(checked_name(COLLECTION + name_alone(model), "model")).path
 
 
+def one_file(path: Path) -> Path:
+    """The path. Raises InvalidInput for a folder: that of the data, given in the model's place."""
+    if path.is_dir():
+        raise InvalidInput(
+            "model", f"got the folder {path}; expected a model's name or file, then the folder"
+        )
+    return path
+
+
 def pictures_folder(data: Path) -> Path:
     """Where the pictures of a data set are: `data/images` of the shipped models' data, else `data`
     itself, which may hold an `images` of its own.

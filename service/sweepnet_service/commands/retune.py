@@ -19,6 +19,7 @@ from sweepnet_service.commands.places import (  # noqa: E402
     Models,
     check_writable,
     model_file,
+    one_file,
     pictures_folder,
 )
 from sweepnet_service.errors import InvalidInput  # noqa: E402
@@ -82,7 +83,7 @@ def retune(
     model does on the data's test part, or an image model on its validation part, where there is
     one.
     """
-    file = model_file(model, models)
+    file = one_file(model_file(model, models))
     path = out or Path(file.name)
     check_writable(path)
     words = {"--label": label, "--synthesize": synthesize, "--phones": phones, "--note": note}

@@ -67,19 +67,22 @@ class Pool:
 @dataclass(frozen=True)
 class Material:
     """The entries to learn from, and those kept aside to choose thresholds on; what is learnt, and
-    where each key point stands in a mirror, if the data says it."""
+    where each key point stands in a mirror, if the data says it. `few_false`: a folder of pictures
+    without objects stands beside the labelled ones, for a world that has more of them."""
 
     learn: tuple[Entry, ...]
     aside: tuple[Entry, ...]
     labels: tuple[str, ...]
     layout: Layout
     flips: tuple[int, ...] = ()
+    few_false: bool = False
 
 
 def material(config: TrainConfig) -> Material:
     """Lists the training data; incompletely labelled photos are never set aside."""
     entries = read_listing(config.data, config.objects, "train")
-    entries += read_listing_if_any(config.data, config.negatives, "train")
+    negatives = read_listing_if_any(config.data, config.negatives, "train")
+    entries += negatives
     entries = without_sources(entries, config.leave_out_sources)
     left_out = set(config.leave_out_species)
     entries = tuple(entry for entry in entries if not left_out.intersection(entry.species))
@@ -96,7 +99,7 @@ def material(config: TrainConfig) -> Material:
     learn += tuple(entry for entry in entries if not entry.complete)
     layout = _layout(config, entries, len(labels))
     flips = next((e.marks.flips for e in entries if e.marks.flips and layout.point_names), ())
-    return Material(learn, aside, labels, layout, flips)
+    return Material(learn, aside, labels, layout, flips, bool(negatives))
 
 
 def _layout(config: TrainConfig, entries: Sequence[Entry], labels: int) -> Layout:

@@ -28,22 +28,20 @@ def card_of(detector: ImageDetector, config: TrainConfig, report: Report | None)
         "label": ", ".join(detector.labels),
         "task": _task(detector),
         "parameters": count_weights(detector.net),
-        **looking(detector, used.aside, report),
+        **looking(detector, used, report),
         "data": _data(used, config),
         "training": settings(config, used.layout) | {"steps": config.steps},
     }
 
 
-def looking(
-    detector: ImageDetector, aside: Sequence[Entry], report: Report | None
-) -> dict[str, Any]:
+def looking(detector: ImageDetector, used: Material, report: Report | None) -> dict[str, Any]:
     """What of the card hangs on how the detector looks and decides, not on its weights alone."""
     one = detector.labels[0] if len(detector.labels) == 1 else None
     return {
         "input": _input(detector),
         "presence": _presence(detector),
         "threshold": detector.default_thresholds[one] if one else detector.default_thresholds,
-        "threshold_chosen": _chosen(aside, detector.shape),
+        "threshold_chosen": _chosen(used, detector.shape),
         "operating_points": [
             ({} if one else {"label": label}) | vars(point)
             for label in detector.labels
@@ -81,14 +79,14 @@ def _presence(detector: ImageDetector) -> str:
     return how + (", the mean over these sizes" if detector.more_sizes_px else "")
 
 
-def _chosen(aside: Sequence[Entry], shape: str) -> str:
-    objects = [entry for entry in aside if len(entry.boxes)]
-    boxes, empty = sum(len(entry.boxes) for entry in objects), len(aside) - len(objects)
+def _chosen(used: Material, shape: str) -> str:
+    objects = [entry for entry in used.aside if len(entry.boxes)]
+    boxes, empty = sum(len(entry.boxes) for entry in objects), len(used.aside) - len(objects)
     few = f", and at most {MOST_FALSE} boxes in each of these and of parts without any"
+    few = few if used.few_false and empty and shape != PRESENCE else ""
     return (
         f"best F1 on training pictures kept aside by a hash of their names, {len(objects)} with "
-        f"{boxes} boxes, {empty} without{few if empty and shape != PRESENCE else ''}; not on the "
-        "validation pictures"
+        f"{boxes} boxes, {empty} without{few}; not on the validation pictures"
     )
 
 

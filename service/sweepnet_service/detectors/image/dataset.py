@@ -94,11 +94,7 @@ def read_listing(data: Path, group: str, split: str) -> tuple[Entry, ...]:
     try:
         content = json.loads((data / where).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InvalidInput(
-            where,
-            "missing; expected a COCO list of pictures, or a folder with COCO, Pascal VOC or YOLO "
-            "labels",
-        ) from None
+        raise InvalidInput(where, _missing(data, group)) from None
     except OSError as error:
         raise InvalidInput(where, f"cannot be read ({error.strerror}); check the file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -109,6 +105,17 @@ def read_listing(data: Path, group: str, split: str) -> tuple[Entry, ...]:
         raise InvalidInput(
             where, f"is no COCO list ({error!r}); expected images and annotations with bbox"
         ) from error
+
+
+def _missing(data: Path, group: str) -> str:
+    """What there is instead of a list; of the folder no more than its own name is told."""
+    there = sorted(path.stem for path in (data / group).glob("*.json"))
+    expected = (
+        f"one of {', '.join(map(shown, there))}"
+        if there
+        else "a COCO list of pictures, or a folder with COCO, Pascal VOC or YOLO labels,"
+    )
+    return f"missing; expected {expected} in {shown(data.resolve().name)}"
 
 
 def read_listing_if_any(data: Path, group: str, split: str) -> tuple[Entry, ...]:

@@ -68,7 +68,8 @@ class ImageDetector:
         try:
             model = modelfile.load(path)
         except CoreError as error:
-            raise ModelUnreadable(path.name, str(error)) from error
+            told = str(error).removeprefix(f"{path.name}: ")
+            raise ModelUnreadable(path.name, told) from error
         found = cls(net=model.net, **_described(model.description, path.name))
         least = (1, TOTAL_STRIDE_PX, TOTAL_STRIDE_PX, 3)
         try:

@@ -9,8 +9,8 @@ from pathlib import Path
 from cnn_core.modelfile import write_whole
 from sweepnet_service.errors import InvalidInput
 
+from .batches import Material
 from .card import markdown
-from .dataset import Entry
 from .detector import LARGEST_INPUT_PX, ImageDetector
 from .evaluate import choose_thresholds
 from .network import TOTAL_STRIDE_PX
@@ -27,9 +27,9 @@ def check_sides(size_px: int, more_px: Sequence[int] = ()) -> None:
         )
 
 
-def decided(detector: ImageDetector, aside: Sequence[Entry]) -> ImageDetector:
-    """The detector with the thresholds that pictures kept aside tell."""
-    chosen = choose_thresholds(detector, aside)
+def decided(detector: ImageDetector, used: Material) -> ImageDetector:
+    """The detector with the thresholds that the pictures kept aside tell."""
+    chosen = choose_thresholds(detector, used.aside, used.few_false)
     return replace(
         detector,
         operating_points={label: points for label, (_, points) in chosen.items()},

@@ -5,7 +5,6 @@ The network's weights stay bit by bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from typing import Any
 from sweepnet_service.errors import InvalidInput
 from sweepnet_service.progress import Progress, Report
 
-from .batches import material
+from .batches import Material, material
 from .card import looking
 from .config import TrainConfig
-from .dataset import Entry, is_listed
+from .dataset import is_listed
 from .detector import ImageDetector
 from .evaluate import evaluate
 from .finishing import check_sides, decided, written
@@ -44,9 +43,9 @@ def retune(config: RetuneConfig, progress: Report) -> Path:
     kept = ImageDetector.load(config.model)
     detector = looking_anew(kept, config)
     trained = trained_as(kept, config)
-    aside = aside_of(detector, trained)
+    used = used_by(detector, trained)
     progress(Progress("choosing thresholds", 0, 2))
-    detector = decided(detector, aside)
+    detector = decided(detector, used)
     report = None
     if is_listed(config.data, trained.objects, "val"):
         report = evaluate(
@@ -56,7 +55,7 @@ def retune(config: RetuneConfig, progress: Report) -> Path:
             negatives=trained.negatives,
             progress=progress,
         )
-    card = {**kept.card, **looking(detector, aside, report)}
+    card = {**kept.card, **looking(detector, used, report)}
     progress(Progress("done", 2, 2, 0.0, str(config.out)))
     return written(replace(detector, card=card), config.out)
 
@@ -88,8 +87,9 @@ def trained_as(detector: ImageDetector, config: RetuneConfig) -> TrainConfig:
     return replace(bare, label=one, **known)
 
 
-def aside_of(detector: ImageDetector, trained: TrainConfig) -> Sequence[Entry]:
-    """The pictures kept aside. Raises InvalidInput where they hold nothing to choose by."""
+def used_by(detector: ImageDetector, trained: TrainConfig) -> Material:
+    """The training's pictures. Raises InvalidInput where those kept aside hold nothing to choose
+    thresholds by."""
     used = material(trained)
     if used.labels != detector.labels:
         raise InvalidInput(
@@ -101,4 +101,4 @@ def aside_of(detector: ImageDetector, trained: TrainConfig) -> Sequence[Entry]:
             "data", f"has {len(used.learn)} training pictures, of which the training kept none "
             "with an object aside; expected some, to choose thresholds on"
         )  # fmt: skip
-    return used.aside
+    return used

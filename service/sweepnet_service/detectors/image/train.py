@@ -38,7 +38,7 @@ def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lamb
     """
     bare = learnt(config, progress, stop)
     progress(Progress("choosing thresholds", config.steps, config.steps))
-    detector = _with_card(decided(bare, material(config).aside), config, progress)
+    detector = _with_card(decided(bare, material(config)), config, progress)
     made = written(detector, config.out)
     progress(Progress("done", config.steps, config.steps, 0.0, str(made)))
     return made

@@ -143,18 +143,20 @@ def _part(name: str, pairs: Sequence[Pair], measured: Measured, threshold: float
 
 
 def choose_thresholds(
-    detector: ImageDetector, aside: Sequence[Entry]
+    detector: ImageDetector, aside: Sequence[Entry], few_false: bool = False
 ) -> dict[str, tuple[float, tuple[OperatingPoint, ...]]]:
     """From pictures kept aside, for each label: (threshold, operating points from low to high).
 
-    The threshold is that of best F1, all boxes in pictures without objects counting as false; and
-    where there are such pictures, at least one at which they, and parts of all pictures without
-    any object, get at most MOST_FALSE boxes each. Rounded to 3 digits it is one of the points.
+    The threshold is that of best F1, all boxes in pictures without objects counting as false: as
+    often as the data has such pictures, so often they are taken to come. `few_false`: they will
+    come more often, so it is at least one at which they, and parts of all pictures without any
+    object, get at most MOST_FALSE boxes each. Rounded to 3 digits it is one of the points.
     Without such pictures there is no rate of false boxes to state, so no point: then parts may
     well hold what nobody labelled.
     """
     found, parts = outcomes(detector, aside), dict[str, list[Outcome]]()
-    if any(not len(entry.boxes) for entry in aside) and detector.shape != PRESENCE:
+    empty = any(not len(entry.boxes) for entry in aside)
+    if few_false and empty and detector.shape != PRESENCE:
         parts = between(detector, [entry for entry in aside if entry.complete])
     every = best_threshold([outcome for judged in found.values() for outcome in judged])
     return {label: _chosen(own, parts.get(label), every) for label, own in found.items()}
