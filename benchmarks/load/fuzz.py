@@ -32,8 +32,6 @@ HEALTH_EVERY = 2_000
 MOST_KIB_A_THOUSAND = 300.0
 UNEXPECTED = {"UNKNOWN", "INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"}
 """Statuses that no message may cause: the server failed, died or hung."""
-NO_MESSAGE = "google.protobuf.message.DecodeError"
-"""What grpc.aio itself tells, with UNKNOWN, of bytes that are no request of a unary call."""
 ONE = tuple(
     call.path
     for call in (_calls.DETECT, _calls.LIST_MODELS, _calls.GET_MODEL, _calls.GET_OPERATION)
@@ -97,7 +95,7 @@ def answer(channel: Any, path: str, messages: list[bytes]) -> str:
         else:
             channel.unary_unary(path)(messages[0], timeout=TIMEOUT_S)
     except grpc.RpcError as error:
-        return "NO_MESSAGE" if NO_MESSAGE in error.details() else str(error.code().name)
+        return str(error.code().name)
     return "OK"
 
 

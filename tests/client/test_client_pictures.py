@@ -23,6 +23,7 @@ from sweepnet import (
     Scored,
     ServerFault,
     TimedOut,
+    _flows,
     _pictures,
     _sources,
 )
@@ -88,6 +89,15 @@ def test_a_batch_answers_each_picture_in_its_place(
 ) -> None:
     check(list(client.detect_batch(mixed, **OPTIONS)), expected, folder)
     assert client.detect_batch([]) == ()
+
+
+def test_pictures_that_no_message_holds_are_refused_before_they_are_sent(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protobuf would say "Failed to serialize proto"."""
+    monkeypatch.setattr(_flows, "MOST_BYTES", 100)
+    with pytest.raises(LimitExceeded, match=r"2 of them are 1\d\d bytes.*use detect_stream"):
+        client.detect_batch([b"x" * 60] * 2)
 
 
 def test_a_stream_answers_each_picture_in_its_place(

@@ -43,6 +43,14 @@ def model(detector: KeywordDetector, tmp_path_factory: pytest.TempPathFactory) -
     return path
 
 
+def dangling(beside: Path) -> Path:
+    """A link to nothing."""
+    link = beside.with_name("dangling")
+    link.unlink(missing_ok=True)
+    link.symlink_to("nowhere")
+    return link
+
+
 @pytest.fixture
 def folder(tmp_path: Path, murmur: Array) -> Path:
     """Two recordings of the word, two of something else."""
@@ -83,6 +91,12 @@ def test_the_training_could_begin(config: TrainConfig, folder: Path) -> None:
         (lambda c: {"add_to": c.folder / "nothere"}, "no file named|nothere"),
         (lambda c: {"work_dir": c.trunk}, "work_dir: .* is a file; expected a folder"),
         (lambda c: {"work_dir": c.trunk / "below"}, "work_dir: .* is a file; expected a folder"),
+        (lambda c: {"work_dir": dangling(c.trunk)}, "work_dir: .* is a link to nothing"),
+        (lambda c: {"work_dir": dangling(c.trunk) / "below"}, "work_dir: .* is a link to nothing"),
+        (
+            lambda c: {"work_dir": c.folder / "new" / ("é" * 128)},
+            "got a name of 256 bytes",
+        ),
         (lambda c: {"folder": c.folder / "nothere"}, "no file or folder named"),
         (lambda c: {"data": c.folder}, "holds no continuous/manifest.csv"),
     ],

@@ -69,6 +69,24 @@ def test_a_stream_must_open_with_its_configuration(spotter: Any) -> None:
             list(spotter.StreamingSpot(iter(requests)))
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        "sweepnet.v1.ImageDetectorService/Detect",
+        "sweepnet.v1.KeywordSpotterService/Spot",
+        "inference.GRPCInferenceService/ModelInfer",
+        "grpc.health.v1.Health/Check",
+    ],
+)
+def test_bytes_that_are_no_message_are_an_invalid_argument(server: str, method: str) -> None:
+    with (
+        grpc.insecure_channel(server) as channel,
+        pytest.raises(grpc.RpcError, match="Error parsing message") as caught,
+    ):
+        channel.unary_unary(f"/{method}")(b"\xff" * 9)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT  # type: ignore[attr-defined]
+
+
 def test_a_cut_sample_is_refused(spotter: Any) -> None:
     """Three bytes are no 16-bit samples."""
     with pytest.raises(grpc.RpcError, match=r"got 3 bytes; expected a multiple of 2"):

@@ -6,16 +6,20 @@ result; `Client` and `AsyncClient` differ only in how they drive it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from sweepnet import _calls, _convert_models, _convert_pictures
 from sweepnet._calls import Call
 from sweepnet._pictures import Pictures
 from sweepnet._sources import Source, picture_bytes
+from sweepnet.errors import LimitExceeded
 from sweepnet.inputs import Picture
 from sweepnet.options import DetectOptions
 from sweepnet.results import Detections, Model, Scored, Training
+
+MOST_BYTES = (1 << 31) - (1 << 20)
+"""Of the pictures of one message: protobuf makes none of 2 GiB, and options need a little."""
 
 
 class Step(NamedTuple):
@@ -48,10 +52,20 @@ def detect_batch(
     """Boxes and scores of several pictures, in their order."""
     batch = Pictures(pictures, options)
     sent = [message for each in pictures if (message := batch.message(each)) is not None]
+    _check_size(sent)
     request = _convert_pictures.batch_request(sent, options)
     told = yield Step(_calls.BATCH_DETECT, request, options.get("timeout_s"))
     found = [scored for answer in told.answers for scored in batch.take(answer)]
     return (*found, *batch.end())
+
+
+def _check_size(pictures: Sequence[Any]) -> None:
+    size = sum(picture.ByteSize() for picture in pictures)
+    if size >= MOST_BYTES:
+        raise LimitExceeded(
+            f"pictures: {len(pictures)} of them are {size} bytes altogether; a message holds less "
+            f"than {MOST_BYTES}. Send fewer at once, or use detect_stream"
+        )
 
 
 def models() -> Flow[tuple[Model, ...]]:

@@ -40,6 +40,7 @@ from sweepnet_service.live.batcher import Batcher
 from sweepnet_service.live.load import Load
 from sweepnet_service.metrics import served
 from sweepnet_service.server.captures import CaptureReview
+from sweepnet_service.server.decoding import Decoding
 from sweepnet_service.server.image import ImageDetectors
 from sweepnet_service.server.inference import Inference
 from sweepnet_service.server.keyword import KeywordSpotter
@@ -114,6 +115,7 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     batcher = Batcher(Load(settings.max_latency_ms / 1000))
     trainings = Trainings.of(settings, library)
     server = grpc.aio.server(
+        interceptors=[Decoding()],
         options=options(settings.limits),
         # The guard says more clearly that the server is full; this is for health and reflection.
         maximum_concurrent_rpcs=settings.max_concurrent_calls + SPARE_CALLS,

@@ -230,7 +230,7 @@ def _expected(error: Mapping[str, Any]) -> str:
     kind = error["type"]
     if kind in _LIMITS:
         return _LIMITS[kind].format(**error["ctx"])
-    return _KINDS.get(kind.partition("_")[0], error["msg"])
+    return _KINDS.get(kind.partition("_")[0]) or str(error["msg"])
 
 
 # By pydantic's names of errors, or by their first words.

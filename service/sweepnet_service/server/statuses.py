@@ -55,7 +55,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (ModelFileError, code_pb2.DATA_LOSS, "MODEL_UNREADABLE"),
     (StreamTooLong, code_pb2.DEADLINE_EXCEEDED, "STREAM_TOO_LONG"),
     (TimeoutError, code_pb2.DEADLINE_EXCEEDED, "IDLE"),
-    # Bytes within a stream that are no message of it.
+    # Bytes that are no message.
     (DecodeError, code_pb2.INVALID_ARGUMENT, "INVALID_INPUT"),
 )
 log = structlog.get_logger("sweepnet")
@@ -154,12 +154,12 @@ class Guard:
             if not self._ending:
                 raise
             code = "UNAVAILABLE"
-            await _abort(context, status_of(Unavailable("server", "it ends now; try another")))
+            await abort(context, status_of(Unavailable("server", "it ends now; try another")))
         except Exception as error:
             status = status_of(error)
             code = code_pb2.Code.Name(status.code)
             log_fault(error, method)
-            await _abort(context, status)
+            await abort(context, status)
         finally:
             took_s = time.monotonic() - start
             metrics.CALLS.labels(method, code).inc()
@@ -188,7 +188,8 @@ class Guard:
             )
 
 
-async def _abort(context: Context, status: status_pb2.Status) -> None:
+async def abort(context: Context, status: status_pb2.Status) -> None:
+    """Ends the call with this status."""
     sent = rpc_status.to_status(status)
     await context.abort(sent.code, sent.details, sent.trailing_metadata)
 

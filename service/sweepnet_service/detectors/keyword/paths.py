@@ -10,10 +10,20 @@ from sweepnet_service.detectors.keyword.dataset import Recording, room_files
 from sweepnet_service.detectors.keyword.intake import listed
 from sweepnet_service.errors import InvalidInput
 
+LONGEST_NAME = 255
+"""Bytes of a file's name in usual file systems."""
+
 
 def check_folder(place: Path, argument: str) -> None:
     """Raises InvalidInput where files can neither be put into a folder nor it be made."""
-    there = next(each for each in (place, *place.absolute().parents) if each.exists())
+    longest = max(len(os.fsencode(part)) for part in place.absolute().parts)
+    if longest > LONGEST_NAME:
+        raise InvalidInput(
+            argument, f"got a name of {longest} bytes; expected at most {LONGEST_NAME}"
+        )
+    there = next(each for each in (place, *place.absolute().parents) if os.path.lexists(each))
+    if there.is_symlink() and not os.path.exists(there):
+        raise InvalidInput(argument, f"{there} is a link to nothing; remove it, or name another")
     if not there.is_dir():
         raise InvalidInput(argument, f"{there} is a file; expected a folder, or a name for one")
     if not os.access(there, os.W_OK | os.X_OK):
