@@ -35,16 +35,16 @@ def update(read_until: int) -> bytes:
     return pb.StreamingSpotResponse(update=told).SerializeToString()
 
 
+OPENED = pb.StreamingSpotResponse(opened=pb.SpotOpened()).SerializeToString()
 # As many replies as any run needs, so that none is made while it is measured.
 REPLIES = [update(wire.CHUNK_SAMPLES * n) for n in range(1, 4_000)]
 
 
 async def echo(requests: AsyncIterator[bytes], _: Any) -> AsyncIterator[bytes]:
-    """A reply to each message behind the first."""
+    """A reply to each message."""
     count = 0
     async for _message in requests:
-        if count:
-            yield REPLIES[count - 1]
+        yield REPLIES[count - 1] if count else OPENED
         count += 1
 
 

@@ -57,11 +57,14 @@ class Stream:
         sending: asyncio.Task[None] | None = None
         try:
             await call.write(self._opening)
-            # The echo server has nothing to open: it answers the first chunk.
+            # What is written into a call that is refused meanwhile turns its status into INTERNAL,
+            # "Internal error from Core" (grpc #36066).
+            if await call.read() is grpc.aio.EOF:
+                return
+            self._tally.accepted += 1
             sending = asyncio.create_task(self._send(call))
             await self._read(call)
         except grpc.aio.AioRpcError:
-            # A message written into a call that was refused meanwhile fails with less to tell.
             self._refused(await call.code(), await call.details(), asked_s)
         except asyncio.InvalidStateError:
             pass
@@ -84,11 +87,9 @@ class Stream:
             return
 
     async def _read(self, call: Any) -> None:
-        tally, first = self._tally, True
+        tally = self._tally
         while (reply := await call.read()) is not grpc.aio.EOF:
             now_s = time.perf_counter()
-            if first:
-                tally.accepted, first = tally.accepted + 1, False
             if reply[0] != wire.UPDATE:
                 continue
             chunks = wire.read_until(reply) // wire.CHUNK_SAMPLES

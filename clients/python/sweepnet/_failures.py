@@ -41,7 +41,8 @@ TABLE: dict[grpc.StatusCode, type[SweepnetError]] = {
 
 # gRPC's words for a call above the most that a server takes at once.
 FULL = "Concurrent RPC limit exceeded"
-# What grpc.aio says where the connection broke while it was sending, with status INTERNAL.
+# What grpc.aio says, with status INTERNAL, where the connection broke while it was sending, or the
+# server had ended the call meanwhile: what it told is lost then (grpc #36066).
 LOST_WHILE_SENDING = "Internal error from Core"
 CLOSED = ("channel closed", "channel is closed", "closed channel")
 # gRPC's words where there was no connection yet.
