@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from cnn_core.arrays import Array, Integers
+from cnn_core.arrays import Array, Flags, Integers
 from cnn_core.decide import agreeing, box_iou
 from cnn_core.decide.polygons import hulls, polygon_iou
 
@@ -39,29 +39,35 @@ def fused(
     `looks` hold all boxes down to FAINT."""
     every = _together(looks)
     by = np.repeat(np.arange(len(looks)), [len(found.scores) for found in looks])
+    # No mean is above the best of its group, so others need not be grouped.
+    able = every.scores >= thresholds[every.labels]
     means = [
         _mean(every[group], len(looks), letterbox, turned)
-        for label in np.unique(every.labels)
-        for group in _groups(every, by, np.flatnonzero(every.labels == label), options, turned)
-        # No mean is above the best of its group, so the others need not be reckoned.
-        if every.scores[group[0]] >= thresholds[label]
+        for label in np.unique(every.labels[able])
+        for group in _groups(every, by, every.labels == label, able, options, turned)
     ]
     found = _together(means or [every[:0]])
     return apart(found[found.scores >= thresholds[found.labels]], options, turned)
 
 
 def _groups(
-    every: Found, by: Integers, own: Integers, options: DetectOptions, turned: bool
+    every: Found, by: Integers, own: Flags, able: Flags, options: DetectOptions, turned: bool
 ) -> list[Integers]:
-    """The indices of what belongs together, of those of one label (`own`)."""
-    overlaps = (
-        polygon_iou(every.points[own], every.points[own])
-        if turned
-        else box_iou(every.boxes[own], every.boxes[own])
-    )
-    return [
-        own[group] for group in agreeing(overlaps, every.scores[own], by[own], options.overlap_iou)
-    ]
+    """The indices of what belongs together, of those of one label (`own`) that are `able` to be the
+    best of a group."""
+    heads, all_own = np.flatnonzero(own & able), np.flatnonzero(own)
+    near = all_own[(_overlaps(every, heads, all_own, turned) > options.overlap_iou).any(axis=0)]
+    rows = np.union1d(heads, near)
+    overlaps = _overlaps(every, rows, rows, turned)
+    groups = agreeing(overlaps, every.scores[rows], by[rows], options.overlap_iou)
+    return [rows[group] for group in groups if able[rows[group[0]]]]
+
+
+def _overlaps(every: Found, ones: Integers, others: Integers, turned: bool) -> Array:
+    """IoU of turned boxes or of upright ones: (n,), (m,) -> (n, m)."""
+    if turned:
+        return polygon_iou(every.points[ones], every.points[others])
+    return box_iou(every.boxes[ones], every.boxes[others])
 
 
 def _mean(found: Found, looks: int, letterbox: Letterbox, turned: bool) -> Found:
