@@ -21,7 +21,7 @@ from pathlib import Path
 import learning
 import on_trunk
 from hearing import Scores, detector_of, hear, heard, mean_scores, placed
-from learning import MEMBERS, TRUNK, recorded_words
+from learning import MEMBERS, SEEDS, TRUNK, recorded_words
 from material import WAKE_WORDS, WORDS, Material, of_other_collection
 from on_trunk import LABELS, words_on_trunk
 from rich.console import Console
@@ -60,13 +60,14 @@ CURVE = (0.15, 0.2, *RATES, 0.7, 1.0, 1.4, 3.0, 5.0, 10.0, 20.0)
 class Network:
     """One of the networks of a fold's detector: what makes it, and the settings that decide it.
 
-    Those of a kind differ by seed alone.
+    Those of a kind differ by seed alone. One that is no `part` of the mean is told alone.
     """
 
     make: Callable[[Material, int], Sequential]
     recipe: tuple[object, ...]
     kind: str = ""
     seed: int = 0
+    part: bool = True
 
 
 LEARNT = {
@@ -78,14 +79,15 @@ LEARNT = {
                 (member, *learning.RECIPE),
                 member.kind,
                 member.words.seed,
+                member in MEMBERS,
             )
-            for member in MEMBERS
+            for member in (*MEMBERS, *SEEDS)
         ],
     ),
     "text": (LABELS, [Network(words_on_trunk, (TRUNK, *on_trunk.RECIPE))]),
 }
-"""Labels, and the networks of which the mean is measured, by what words are learnt from: many
-recordings; their text alone, and few.
+"""Labels, and the networks of which the mean is measured or which are told alone, by what words are
+learnt from: many recordings; their text alone, and few.
 """
 HEARD_IN = {"recorded": (CLEAN, *NOISY), "text": (CLEAN,)}
 WIDTH = 130
@@ -222,7 +224,8 @@ def report_all(
 ) -> None:
     """Tables and pages, rows of the curve, and the figures as the last line."""
     console = Console(stderr=True, width=WIDTH)
-    folds = [mean_of(parts) for parts in zip(*networks.values(), strict=True)]
+    counted = [heard for network, heard in networks.items() if network.part]
+    folds = [mean_of(parts) for parts in zip(*counted, strict=True)]
     labels = pooled_labels(folds)
     name = f"sweepnet, {options.learnt} words, {len(folds)} folds"
     rows = {}
