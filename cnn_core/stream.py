@@ -168,7 +168,8 @@ class StreamBatch:
     def step(self, chunks: Mapping[Stream, Array]) -> dict[Stream, StreamScores]:
         """The scores that each stream's next inputs (t, C) complete, in one batched step.
 
-        Raises as `Stream.step`; no stream has moved then.
+        Raises as `Stream.step`; no stream has moved then. Where memory runs out within, or somebody
+        interrupts, the streams have ended.
         """
         given = {s: self._checked(s, i, x) for i, (s, x) in enumerate(chunks.items())}
         _check_finite(given)
