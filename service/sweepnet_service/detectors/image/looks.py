@@ -18,8 +18,8 @@ from .results import DetectOptions
 from .sweep import Found, apart
 
 FAINT = 0.02
-"""Boxes that a look scores lower count as 0 in a mean, whatever the threshold: a box then has the
-same score at each."""
+"""Boxes that a look scores lower count as 0 in a mean, and are not told, whatever the threshold is:
+so a box has the same score at each."""
 
 
 def joined(found: Sequence[Found], options: DetectOptions, turned: bool = False) -> Found:
