@@ -75,7 +75,7 @@ bench-phones: .venv/ready ## phone errors of the spotter's trunk on unheard read
 bench-personal: .venv/ready ## what spotters of eight recordings told of themselves beside what came; last line JSON
 	@$(bin)/python benchmarks/personal.py $(PERSONAL_FLAGS)
 
-bench-keyword-folds: .venv/ready ## words in voices never heard: five detectors by speaker folds; about five hours the first time; last line JSON
+bench-keyword-folds: .venv/ready ## words in voices never heard: five detectors by speaker folds; many hours the first time (two trunks and three networks a fold); last line JSON
 	@$(bin)/python benchmarks/keyword_folds $(FOLDS_FLAGS)
 
 bench-keyword-welcome: .venv/ready ## every recording of "welcome" by detectors that never heard its voice; an hour beside the trunks the first time; last line JSON
