@@ -26,6 +26,7 @@ from sweepnet_service.detectors.keyword.evaluate import (
     threshold_at,
     word_score,
 )
+from sweepnet_service.detectors.keyword.evaluate.curve import lowest_threshold
 from sweepnet_service.detectors.keyword.evaluate.delay import CHUNK_S, delay_s
 from sweepnet_service.detectors.keyword.evaluate.pooled import thresholds_of
 from sweepnet_service.errors import InvalidInput
@@ -109,6 +110,18 @@ def test_the_threshold_tells_about_the_rate_on_its_own_speech(
     part = Alarms(detector, LABEL, fold(detector, [h / 100 for h in hundredths], []).speech)
     told = part.count(threshold_at([part], max(rate, 0.5)))
     assert abs(told - max(rate, 0.5) * part.hours) <= 1 + 1e-6
+
+
+@given(SCORES, st.floats(0, 4))
+@settings(deadline=None, max_examples=30)
+def test_the_lowest_threshold_allows_no_alarm_more(
+    detector: KeywordDetector, scores: list[float], rate: float
+) -> None:
+    part = Alarms(detector, LABEL, fold(detector, scores, []).speech)
+    lowest = lowest_threshold(part, rate)
+    assert part.count(lowest) <= rate * part.hours
+    below = [score for score in part.candidates if score < lowest]
+    assert not below or part.count(below[0]) > rate * part.hours
 
 
 @given(SCORES, st.floats(0.05, 0.95))

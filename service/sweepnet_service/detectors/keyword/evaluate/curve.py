@@ -60,6 +60,15 @@ def separate_peaks(scores: Array, apart: int) -> Array:
     return np.asarray(scores[top], np.float64)
 
 
+def lowest_threshold(alarms: Alarms, rate: float) -> float:
+    """The lowest threshold at which this very speech tells no more than `rate` false alarms an
+    hour; on speech to come it tells more.
+    """
+    allowed = rate * alarms.hours
+    too_many = (score for score in alarms.candidates.tolist() if alarms.count(score) > allowed)
+    return float(np.nextafter(next(too_many, 0.0), 1))
+
+
 def threshold_at(alarms: Iterable[Alarms], rate: float) -> float:
     """The threshold at which these tell `rate` false alarms an hour together.
 
