@@ -40,6 +40,7 @@ from sweepnet_service.detectors.keyword.evaluate.page.chart import (
 )
 from sweepnet_service.detectors.keyword.evaluate.page.sound import LONGEST_S, data_uri
 from sweepnet_service.detectors.keyword.evaluate.page.words import lines
+from sweepnet_service.detectors.keyword.evaluate.run import Asked, about_model
 from tests.keyword.pages import parsed
 
 LABEL = "welcome"
@@ -74,7 +75,7 @@ def figures(
 
 def page_of(tmp_path: Path, *each: Figures) -> str:
     path = tmp_path / "page.html"
-    write_report(path, each, About(EVIL, {"Model": EVIL}, [EVIL]), beep)
+    write_report(path, each, About(EVIL, {"Model": EVIL}, [EVIL], [EVIL]), beep)
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
     return path.read_text(encoding="utf-8")
 
@@ -192,6 +193,22 @@ def test_a_recording_that_is_gone_is_told(detector: KeywordDetector, tmp_path: P
     path = tmp_path / "page.html"
     write_report(path, [figures(detector, [0.1], [0.9])], About("a"))
     assert path.read_text(encoding="utf-8").count("cannot be read any more") == 2
+
+
+def test_what_a_card_says_of_other_recordings_is_not_how_these_were_measured(
+    detector: KeywordDetector, tmp_path: Path
+) -> None:
+    """A card's "few recordings were there to test on" stood among the remarks on a user's own."""
+    path = tmp_path / "page.html"
+    model = tmp_path / "model.safetensors"
+    replace(detector, card={"cautions": ["few were there"]}).save(model)
+    about = about_model(model, KeywordDetector.load(model), Asked(tmp_path), "all")
+
+    write_report(path, [figures(detector, [0.9], [0.1])], about, beep)
+
+    measured, of_card = path.read_text(encoding="utf-8").split("What the model’s card says")
+    assert "few were there" in of_card
+    assert "few were there" not in measured
 
 
 def test_one_voice_has_no_interval(detector: KeywordDetector) -> None:

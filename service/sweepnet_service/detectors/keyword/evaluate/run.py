@@ -117,4 +117,5 @@ def about_model(file: Path, detector: KeywordDetector, asked: Asked, part: str) 
         "Measured": time.strftime("%Y-%m-%d %H:%M"),
         "With": f"sweepnet {version('sweepnet')}",
     }
-    return About(f"{names}: how well it is heard", facts, detector.card.get("cautions", ()))
+    title, cautions = f"{names}: how well it is heard", detector.card.get("cautions", ())
+    return About(title, facts, cautions=cautions)

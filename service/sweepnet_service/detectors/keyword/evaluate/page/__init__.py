@@ -27,11 +27,14 @@ HOW = (
 
 @dataclass(frozen=True)
 class About:
-    """What a report is about: its title, facts (model, data, date) by name, and remarks."""
+    """What a report is about: its title, facts (model, data, date) by name, remarks on how it was
+    measured, and the cautions of the model's card, which speak of other recordings.
+    """
 
     title: str
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    cautions: Sequence[str] = ()
 
 
 def write_report(
@@ -111,10 +114,14 @@ def overview(figures: Sequence[Figures]) -> Markup:
 
 
 def footer(about: About) -> Markup:
-    """How it was measured, and on what."""
+    """How it was measured, and on what; what the model's card cautions against."""
     facts = [joined(tag("dt", name), tag("dd", value)) for name, value in about.facts.items()]
     remarks = [tag("li", text) for text in (*about.notes, *HOW)]
-    return tag("footer", tag("h2", "How this was measured"), tag("dl", *facts), tag("ul", *remarks))
+    told = [tag("h2", "How this was measured"), tag("dl", *facts), tag("ul", *remarks)]
+    if about.cautions:
+        told.append(tag("h3", "What the model’s card says of its own figures"))
+        told.append(tag("ul", *(tag("li", text) for text in about.cautions)))
+    return tag("footer", *told)
 
 
 __all__ = ["About", "Sound", "clean", "write_report"]
