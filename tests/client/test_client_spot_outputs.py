@@ -269,6 +269,10 @@ def test_thresholds_follow_a_rate_of_false_alarms(spot: Sweepnet, files: Path) -
         (("--false-alarms-per-hour", "0"), "got 0; expected false alarms in an hour, above 0"),
         (("--threshold", "one=1.5"), "expected X or LABEL=X with X in 0..1"),
         (("--false-alarms-per-hour", "nan"), "expected false alarms"),
+        (
+            ("--threshold", "0.5", "--false-alarms-per-hour", "1"),
+            "got 1 beside --threshold 0.5, which leaves no label to it",
+        ),
         (("--labels", "{f}/mono.flac"), "expected the name of a .txt file, or a folder"),
         (("--labels", "{f}/other.csv"), "expected the name of a .txt file, or a folder"),
         (("--labels", "/dev/null/a.txt"), "/dev/null is no folder that can be written to"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,12 +27,12 @@ from sweepnet_service.detectors.keyword.bench import (
     read_rows,
     write_rows,
 )
-from sweepnet_service.detectors.keyword.bench.hearing import name_of, slug
+from sweepnet_service.detectors.keyword.bench.hearing import heard, name_of, slug
 from sweepnet_service.detectors.keyword.bench.picture import root, square, telling_rates
 from sweepnet_service.detectors.keyword.bench.table import alarms_cell
 from sweepnet_service.detectors.keyword.dataset import RATE_HZ, Recording
 from sweepnet_service.detectors.keyword.evaluate import events, hear_samples
-from sweepnet_service.errors import NotFound
+from sweepnet_service.errors import InvalidInput, NotFound
 
 
 @settings(deadline=None)
@@ -156,3 +157,16 @@ def test_the_axis_of_misses_is_read_back(values: list[float]) -> None:
     assert np.all(np.diff(shown) >= 0)
     assert square(shown) == pytest.approx(np.sort(values), abs=1e-9)
     assert root(np.zeros(1)) == 0
+
+
+def test_an_adapter_that_fails_is_named() -> None:
+    """It ended in pages of traceback that named no engine."""
+
+    class Licensed:
+        name, words, rate_hz, settings = "Licensed 1.0", ("word",), RATE_HZ, (0.5,)
+
+        def hear(self, samples: Array, settings: Sequence[float]) -> list[list[Detection]]:
+            raise RuntimeError("no licence")
+
+    with pytest.raises(InvalidInput, match=r"Licensed 1\.0.*hear failed.*no licence"):
+        heard(Licensed(), np.zeros(RATE_HZ, np.float32), [0.5])

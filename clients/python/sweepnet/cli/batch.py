@@ -113,7 +113,10 @@ def batch(
         records.checked(rows)
     wanted, samples = thresholds(threshold), parsed(raw)
     only = _kind(kind)
-    spot: SpotOptions = {**rate(false_alarms_per_hour), **(samples.options() if samples else {})}
+    spot: SpotOptions = {
+        **rate(false_alarms_per_hour, wanted),
+        **(samples.options() if samples else {}),
+    }
     with _stopping(out), connected(server, models, detector or ()) as client:
         asked = {name: client.model(name) for name in detector or ()}
         plan = planned(client.models(), asked, wanted, only)

@@ -141,10 +141,18 @@ def thresholds(given: Sequence[str] | None) -> Wanted:
     return Wanted(every, of_label)
 
 
-def rate(false_alarms_per_hour: float | None) -> SpotOptions:
-    """The option as the client takes it; raises BadParameter."""
+def rate(false_alarms_per_hour: float | None, wanted: Wanted) -> SpotOptions:
+    """The option as the client takes it, beside thresholds of single labels; raises BadParameter
+    beside one for every label.
+    """
     if false_alarms_per_hour is None:
         return {}
+    if wanted.every is not None:
+        raise typer.BadParameter(
+            f"got {false_alarms_per_hour:g} beside --threshold {wanted.every:g}, which leaves no "
+            "label to it; give one of them",
+            param_hint="--false-alarms-per-hour",
+        )
     if not 0 < false_alarms_per_hour < math.inf:
         raise typer.BadParameter(
             f"got {false_alarms_per_hour:g}; expected false alarms in an hour, above 0",

@@ -72,7 +72,7 @@ def listen(
     wanted, form = thresholds(threshold), parsed(raw) or DEFAULT_FORMAT
     spot: SpotOptions = {
         "detectors": detector or (),
-        **rate(false_alarms_per_hour),
+        **rate(false_alarms_per_hour, wanted),
         **form.options(),
     }
     options = cast("StreamOptions", spot)

@@ -65,7 +65,7 @@ def spot(
     options: SpotOptions = {
         "detectors": detector or (),
         "channels": channel or (),
-        **rate(false_alarms_per_hour),
+        **rate(false_alarms_per_hour, wanted),
         **(samples.options() if samples else {}),
     }
     pictures = Pictures(places(plot, files, ".png", "--plot")) if plot is not None else None

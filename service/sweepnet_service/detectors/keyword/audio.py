@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,9 @@ from sweepnet_service.errors import InvalidInput, LimitExceeded, NotFound, Sweep
 from sweepnet_service.pcm import first_wrong
 
 READABLE = "WAV, FLAC, OGG (Vorbis or Opus), MP3 or AIFF"
+DAMAGED = (soundfile.LibsndfileError, RuntimeError)
+FINE = 512
+"""Samples at once where a file is read up to its damage."""
 COPY_AGAIN = "copy it again, or save what there is as a new file"
 FEWEST_BITS = 8
 
@@ -71,8 +74,16 @@ class AudioReader:
         """The next samples, of which `read` came before; none at the end."""
         try:
             return np.asarray(self._file.read(frames, dtype="float32", always_2d=True))
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise self._short(read) from error
+        except DAMAGED as error:
+            raise self._short(self._readable(read)) from error
+
+    def _readable(self, read: int) -> int:
+        """How many samples there are: of a damaged block, after the `read` before it, a part is."""
+        with suppress(*DAMAGED):
+            self._file.seek(read)
+            while count := len(self._file.read(FINE, always_2d=True)):
+                read += count
+        return read
 
     def _short(self, read: int) -> InvalidInput:
         whole = f" of {self.frames / self.rate_hz:.3f}" if self.frames else ""

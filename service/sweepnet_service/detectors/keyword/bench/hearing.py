@@ -126,13 +126,16 @@ def newly_heard(
 def heard(engine: Engine, samples: Array, settings: Sequence[float]) -> Answer:
     """The answer about samples (n,) at 16 kHz, with silence around them.
 
-    Raises InvalidInput where the engine answers for another number of settings.
+    Raises InvalidInput where the engine fails or answers for another number of settings.
     """
     silence = round(SILENCE_S * RATE_HZ)
     padded = np.pad(np.asarray(samples, np.float32), silence)
     if engine.rate_hz != RATE_HZ:
         padded = soxr.resample(padded, RATE_HZ, engine.rate_hz)
-    told = engine.hear(padded, settings)
+    try:
+        told = engine.hear(padded, settings)
+    except Exception as error:  # an adapter is anybody's code
+        raise InvalidInput(engine.name, f"hear failed: {error!r}; mend its adapter") from error
     if len(told) != len(settings):
         raise InvalidInput(
             engine.name,
