@@ -224,8 +224,7 @@ def report_all(
 ) -> None:
     """Tables and pages, rows of the curve, and the figures as the last line."""
     console = Console(stderr=True, width=WIDTH)
-    counted = [heard for network, heard in networks.items() if network.part]
-    folds = [mean_of(parts) for parts in zip(*counted, strict=True)]
+    folds = means(heard for network, heard in networks.items() if network.part)
     labels = pooled_labels(folds)
     name = f"sweepnet, {options.learnt} words, {len(folds)} folds"
     rows = {}
@@ -249,17 +248,26 @@ def report_all(
 def report_each(
     material: Material, networks: Mapping[Network, Sequence[HeardByFold]], console: Console
 ) -> None:
-    """Each network alone, and the spread of those that differ by seed alone."""
-    hours = hours_of(next(iter(networks.values())))
-    for kind, alone in groupby(networks, key=lambda network: network.kind):
-        of_kind = {f"seed {each.seed}": pooled_labels(networks[each]) for each in alone}
-        for rate in tellable(RATES, hours):
+    """Each network alone, and the spread of those that differ by seed alone; the mean of all."""
+    kinds = {
+        f"Alone: {kind}": {f"seed {each.seed}": networks[each] for each in alone}
+        for kind, alone in groupby(networks, key=lambda network: network.kind)
+    }
+    kinds["All networks"] = {"their mean": means(networks.values())}
+    for kind, told in kinds.items():
+        of_kind = {name: pooled_labels(folds) for name, folds in told.items()}
+        for rate in tellable(RATES, hours_of(next(iter(told.values())))):
             rows = [
                 row(name, figures_of(labels, rate, 0), rate, material.clips)
                 for name, labels in of_kind.items()
             ]
-            console.print(f"Alone: {kind}, for {rate:g} false alarms an hour")
+            console.print(f"{kind}, for {rate:g} false alarms an hour")
             console.print(alike(rows, WAKE_WORDS))
+
+
+def means(networks: Iterable[Sequence[HeardByFold]]) -> list[HeardByFold]:
+    """What the mean of networks makes of each fold."""
+    return [mean_of(parts) for parts in zip(*networks, strict=True)]
 
 
 def pooled_labels(folds: Sequence[HeardByFold]) -> list[Pooled]:
