@@ -8,11 +8,14 @@ from pathlib import Path
 
 from cnn_core.modelfile import write_whole
 from sweepnet_service.errors import InvalidInput
+from sweepnet_service.progress import Report as Tell
 
 from .batches import Material
 from .card import markdown
+from .config import TrainConfig
+from .dataset import is_listed
 from .detector import LARGEST_INPUT_PX, ImageDetector
-from .evaluate import choose_thresholds
+from .evaluate import Report, choose_thresholds, evaluate
 from .network import TOTAL_STRIDE_PX
 
 
@@ -34,6 +37,19 @@ def decided(detector: ImageDetector, used: Material) -> ImageDetector:
         detector,
         operating_points={label: points for label, (_, points) in chosen.items()},
         default_thresholds={label: threshold for label, (threshold, _) in chosen.items()},
+    )
+
+
+def measured(detector: ImageDetector, config: TrainConfig, progress: Tell) -> Report | None:
+    """The figures on the validation pictures of a training, None where it has none."""
+    if not is_listed(config.data, config.objects, "val"):
+        return None
+    return evaluate(
+        detector,
+        config.data,
+        objects=config.objects,
+        negatives=config.negatives,
+        progress=progress,
     )
 
 

@@ -15,10 +15,8 @@ from sweepnet_service.progress import Progress, Report
 from .batches import Material, material
 from .card import looking
 from .config import TrainConfig
-from .dataset import is_listed
 from .detector import ImageDetector
-from .evaluate import evaluate
-from .finishing import check_sides, decided, written
+from .finishing import check_sides, decided, measured, written
 
 SETTINGS = ("objects", "negatives", "aside_share", "leave_out_sources", "leave_out_species")
 """What of a training says which of its pictures it kept aside."""
@@ -46,16 +44,7 @@ def retune(config: RetuneConfig, progress: Report) -> Path:
     used = used_by(detector, trained)
     progress(Progress("choosing thresholds", 0, 2))
     detector = decided(detector, used)
-    report = None
-    if is_listed(config.data, trained.objects, "val"):
-        report = evaluate(
-            detector,
-            config.data,
-            objects=trained.objects,
-            negatives=trained.negatives,
-            progress=progress,
-        )
-    card = {**kept.card, **looking(detector, used, report)}
+    card = {**kept.card, **looking(detector, used, measured(detector, trained, progress))}
     progress(Progress("done", 2, 2, 0.0, str(config.out)))
     return written(replace(detector, card=card), config.out)
 

@@ -15,10 +15,8 @@ from .augment.settings import OUTLINES
 from .batches import material
 from .card import card_of
 from .config import TrainConfig
-from .dataset import is_listed
 from .detector import ImageDetector
-from .evaluate import evaluate
-from .finishing import check_sides, decided, written
+from .finishing import check_sides, decided, measured, written
 from .fit import fit
 from .layout import BOX, PLAIN, SHAPES
 from .network import TOTAL_STRIDE_PX, without_species
@@ -38,8 +36,9 @@ def train(config: TrainConfig, progress: Report, stop: Callable[[], bool] = lamb
     """
     bare = learnt(config, progress, stop)
     progress(Progress("choosing thresholds", config.steps, config.steps))
-    detector = _with_card(decided(bare, material(config)), config, progress)
-    made = written(detector, config.out)
+    detector = decided(bare, material(config))
+    card = card_of(detector, config, measured(detector, config, progress))
+    made = written(replace(detector, card=card), config.out)
     progress(Progress("done", config.steps, config.steps, 0.0, str(made)))
     return made
 
@@ -132,16 +131,3 @@ def _check_phases(config: TrainConfig) -> None:
         raise InvalidInput(
             "settings.phases", f"got shares {untils}; expected rising ones, the last 1"
         )
-
-
-def _with_card(detector: ImageDetector, config: TrainConfig, progress: Report) -> ImageDetector:
-    report = None
-    if is_listed(config.data, config.objects, "val"):
-        report = evaluate(
-            detector,
-            config.data,
-            objects=config.objects,
-            negatives=config.negatives,
-            progress=progress,
-        )
-    return replace(detector, card=card_of(detector, config, report))
