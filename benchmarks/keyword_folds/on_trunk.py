@@ -7,27 +7,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cache
 
 from learning import TRUNK, phones_of, says_any, spectral_of, trunk_path
 from material import WORDS, Material
 from sources import RECIPE as SOURCES
 from sources import Trunk, other_sound, words_of
 
-from cnn_core import modelfile
 from cnn_core.arrays import Array
 from cnn_core.fold import fold as folded
 from cnn_core.layers import Conv1d, Sequential
 from cnn_core.modelfile import write_whole
 from sweepnet_service.detectors.keyword.assembly import Pieces, assemble
-from sweepnet_service.detectors.keyword.head import Examples, HeadSettings, train_head
+from sweepnet_service.detectors.keyword.head import Examples, HeadSettings, kept_head
 from sweepnet_service.detectors.keyword.phones import mean_length, spellings_of
 from sweepnet_service.detectors.keyword.spelled import weight_for
 from sweepnet_service.detectors.keyword.trunks.reading import Reading, fitted_reading
 
 HEAD = HeadSettings(steps=150, rounds=3, batch_positive=24, batch_negative=72)
 KINDS = {"no recordings": 0, "20 recordings": 20}
+HEADS = {"no recordings": 4, "20 recordings": 2}
+"""Of which the mean is taken: what chance does to one is large where nobody was recorded."""
 LABELS = tuple(f"{word}, {kind}" for kind in KINDS for word in WORDS)
-RECIPE = (HEAD, SOURCES)
+RECIPE = (HEAD, HEADS, SOURCES)
 
 
 def words_on_trunk(material: Material, fold: int) -> Sequential:
@@ -37,8 +39,8 @@ def words_on_trunk(material: Material, fold: int) -> Sequential:
     reading = reading_of(material, trunk)
     return assemble(
         *(
-            pieces_of(material, trunk, reading, other, word, recordings)
-            for recordings in KINDS.values()
+            pieces_of(material, trunk, reading, other, word, kind)
+            for kind in KINDS
             for word in WORDS
         )
     )
@@ -50,12 +52,13 @@ def pieces_of(
     reading: Reading | None,
     other: Sequence[Array],
     word: str,
-    recordings: int,
+    kind: str,
 ) -> Pieces:
-    """What one label is made of: a head, and the word's phones with a weight by rule."""
-    head, spellings = kept_head(material, trunk, other, word, recordings), spellings_of(word)
+    """What one label is made of: heads, and the word's phones with a weight by rule."""
+    spellings = spellings_of(word)
     weight = weight_for(reading, mean_length(spellings))
-    return Pieces(trunk.body, trunk.phones, (head,), spellings, weight)
+    heads = kept_heads(material, trunk, other, word, kind)
+    return Pieces(trunk.body, trunk.phones, heads, spellings, weight)
 
 
 def trunk_of(material: Material, fold: int) -> Trunk:
@@ -81,16 +84,23 @@ def reading_of(material: Material, trunk: Trunk) -> Reading | None:
     return Reading.from_dict(told) if told else None
 
 
-def kept_head(
-    material: Material, trunk: Trunk, other: Sequence[Array], word: str, recordings: int
-) -> Sequential:
-    """The head of a word, kept in the work folder once it is trained."""
-    path = material.work / f"head-{word}-{recordings}-{trunk.fold}-{trunk.version}.safetensors"
-    told = {"recipe": repr(RECIPE)}
-    if not path.exists() or modelfile.load(path).description != told:
-        positive = list(words_of(material, trunk, word, recordings))
-        head = train_head(Examples(positive, other), HEAD, material.report)
-        modelfile.save(path, folded(head), told)
-    net = modelfile.load(path).net
-    assert isinstance(net, Sequential)
-    return net
+def kept_heads(
+    material: Material, trunk: Trunk, other: Sequence[Array], word: str, kind: str
+) -> tuple[Sequential, ...]:
+    """The heads of a word, each kept in the work folder once it is trained."""
+    sources = hashlib.sha256(repr(SOURCES).encode()).hexdigest()[:8]
+    name = f"head-{word}-{KINDS[kind]}-{trunk.fold}-{trunk.version}-{sources}"
+
+    @cache
+    def known() -> Examples:
+        return Examples(list(words_of(material, trunk, word, KINDS[kind])), other)
+
+    return tuple(
+        kept_head(
+            material.work / f"{name}-{number}.safetensors",
+            known,
+            HEAD.of_mean(number),
+            material.report,
+        )
+        for number in range(HEADS[kind])
+    )

@@ -26,6 +26,7 @@ from cnn_core.schedules import cosine
 from cnn_core.tree import tree_map
 from cnn_core.weak import Padded, Swept
 from sweepnet_service.detectors.keyword.activations import SEGMENT_STEPS
+from sweepnet_service.detectors.keyword.disturb import disturb
 from sweepnet_service.detectors.keyword.trunk import residual
 from sweepnet_service.progress import Progress, Report
 
@@ -38,7 +39,10 @@ Place = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class HeadSettings:
-    """A head's shape, and how it is trained; `widest` is the dilation of its last convolution."""
+    """A head's shape, and how it is trained; `widest` is the dilation of its last convolution.
+
+    One that is `disturbed` learns from activations with noise and missing channels.
+    """
 
     channels: int = 48
     dropout: float = 0.1
@@ -51,8 +55,15 @@ class HeadSettings:
     batch_weak: int = 8
     hard_pool: int = 3_000
     hard_share: float = 0.5
+    disturbed: bool = False
     widest: int = 8
     seed: int = 0
+
+    def of_mean(self, number: int) -> HeadSettings:
+        """Those of a head of several of which the mean is taken: another seed, every second one
+        disturbed, for heads that learnt differently err apart.
+        """
+        return replace(self, seed=self.seed + number, disturbed=number % 2 == 1)
 
     @property
     def dilations(self) -> tuple[int, ...]:
@@ -161,6 +172,8 @@ def advanced(state: State, examples: Examples, settings: HeadSettings) -> tuple[
     """One step: draw a batch and some bags, loss of each one's highest score, update."""
     step, net, rng = state.step, state.net, state.rng
     values, targets = batch(examples, state.hard, settings, rng)
+    if settings.disturbed:
+        values = disturb(values, rng)
     loss, grads = gradient(net, values, targets, rng)
     if examples.weak:
         more, weak_grads = weak_gradient(net, examples.weak, settings, rng)

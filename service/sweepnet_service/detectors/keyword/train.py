@@ -208,7 +208,7 @@ def heads_of(
         kept_head(
             config.work_dir / f"head-{number}.safetensors",
             known,
-            replace(config.head_settings, seed=config.seed + number),
+            replace(config.head_settings, seed=config.seed).of_mean(number),
             report,
         )
         for number in range(config.heads)
