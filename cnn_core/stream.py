@@ -10,7 +10,7 @@ Streams of one `StreamBatch` share every product of matrices, wherever each of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 from numbers import Integral
@@ -22,7 +22,7 @@ from cnn_core.errors import ShapeError, StreamError
 from cnn_core.finite import check_finite
 from cnn_core.geometry import Window
 from cnn_core.layers import Layer
-from cnn_core.layers.chunks import Chunk, Count
+from cnn_core.layers.chunks import Chunk, agreed
 from cnn_core.slots import Row, Slots
 from cnn_core.stream_state import Place, SavedTails, from_bytes, to_bytes
 
@@ -142,6 +142,8 @@ class StreamBatch:
             raise StreamError(f"{net}: sweeps {len(net.windows)} axes; only 1-D signals stream")
         self.net = net
         self.window = net.windows[0] if net.windows else Window()
+        self._warm = ceil(self.window.size + self.window.slack + abs(float(self.window.start)))
+        (self._period,) = net.periods or (1,)
         self._slots: Slots | None = None
 
     def open(self) -> Stream:
@@ -191,12 +193,12 @@ class StreamBatch:
         slots = self._ready("Stream.step", next(iter(part.values())))
         rows = {stream: stream.row or slots.claim() for stream in part}
         numbers = np.array([row.number for row in rows.values()])
-        runs = _count([stream.place.run for stream in part])
+        runs = self._alike(np.array([stream.place.run for stream in part]))
         counts = np.array([len(chunk) for chunk in part.values()])
         x = np.zeros((len(part), counts.max(), slots.channels), slots.dtype)
         x[np.arange(x.shape[1]) < counts[:, None]] = np.concatenate(list(part.values()))
         try:
-            y = self.net.step(slots.tails, Chunk(x, runs, _count(counts), numbers))
+            y = self.net.step(slots.tails, Chunk(x, agreed(runs), agreed(counts), numbers))
         except BaseException:  # no memory, or interrupted: some tails have moved, others have not
             for stream in part:
                 stream.finished = True
@@ -205,6 +207,13 @@ class StreamBatch:
         for stream, row, scores, count in zip(part, rows.values(), y.x, new, strict=True):
             stream.row = row
             yield stream, scores[:count].copy()
+
+    def _alike(self, runs: Integers) -> Integers:
+        """Streams that have run for long stand where others do, whole periods before: the fewer
+        different places there are, the less is reckoned stream by stream.
+        """
+        warm: Integers = self._warm + (runs - self._warm) % self._period
+        return np.minimum(runs, warm)
 
     def _ready(self, where: str, chunk: Array) -> Slots:
         """The slots for chunks of such channels; the first chunk of all decides."""
@@ -282,9 +291,3 @@ def _parts(chunks: Mapping[Stream, Array]) -> Iterator[dict[Stream, Array]]:
             rest[stream] = rest[stream][length:]
             if not len(rest[stream]):
                 del rest[stream]
-
-
-def _count(numbers: Sequence[int] | Integers) -> Count:
-    """One number where all streams agree: then windows begin at one place."""
-    counts = np.asarray(numbers)
-    return int(counts[0]) if (counts == counts[0]).all() else counts

@@ -20,7 +20,7 @@ from cnn_core.layers import Layer
 from cnn_core.layers.tail import named
 from cnn_core.tree import leaves
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 LARGEST_BYTES = 64 * 1024 * 1024
 MOST_CHANNELS = 65_536
 

@@ -12,8 +12,8 @@ from cnn_core.layers.activations import (
 from cnn_core.layers.batchnorm import BatchNorm
 from cnn_core.layers.bias import Bias
 from cnn_core.layers.bilinear import UpsampleBilinear
-from cnn_core.layers.branches import Branches
-from cnn_core.layers.compose import Concat, Identity, Sequential, Sum
+from cnn_core.layers.branches import Branches, Identity
+from cnn_core.layers.compose import Concat, Sequential, Sum
 from cnn_core.layers.conv import Conv, Conv1d, Conv2d, Conv3d
 from cnn_core.layers.dense import Dense, Flatten
 from cnn_core.layers.dilated import Dilated

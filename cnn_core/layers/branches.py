@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from math import lcm
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -16,7 +16,21 @@ from cnn_core.geometry import Window, Windows, cover, crop_offsets
 from cnn_core.layers.checks import check_setting
 from cnn_core.layers.chunks import Chunk, largest, least, most, waiting
 from cnn_core.layers.layer import Layer, Pull, Tails
-from cnn_core.layers.tail import Tail
+from cnn_core.layers.tail import Lent, Tail, first_tail
+
+
+@dataclass(frozen=True, eq=False)
+class Identity(Layer):
+    """The input itself: the skip of a residual block."""
+
+    computes: ClassVar[bool] = False
+
+    @classmethod
+    def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
+        yield cls(), (2, 5, 3)
+
+    def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
+        return x, lambda dy: (dy, self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,16 +120,25 @@ class Branches(Layer, abstract=True):
         return reduce(common_periods, (branch.periods for branch in self.branches), ())
 
     def tails(self, short: int, channels: int, dtype: np.dtype[Any]) -> Tails:
+        inside = [branch.tails(short, channels, dtype) for branch in self.branches]
+        heard = max(filter(None, map(first_tail, inside)), key=lambda tail: tail.past, default=None)
         tails = []
-        for branch, (_, wait) in zip(self.branches, self.delays, strict=True):
+        for branch, each, (_, wait) in zip(self.branches, inside, self.delays, strict=True):
+            if isinstance(branch, Identity) and heard is not None and 0 < wait <= heard.past:
+                # What it waits with are inputs, and another branch keeps those.
+                each, wait = Lent(heard, wait), 0
             own = branch.output_shape((1, 0, channels))[-1]
-            waiting = Tail(wait, most(branch.windows, short), own, dtype)
-            tails.append((branch.tails(short, channels, dtype), waiting))
+            tails.append((each, Tail(wait, most(branch.windows, short), own, dtype)))
         return tuple(tails)
 
     def step(self, tails: Tails, chunk: Chunk) -> Chunk:
+        # Skips first: they read what a branch beside them keeps, before that takes the chunk in.
+        skipped = [each.behind(chunk) if isinstance(each, Lent) else None for each, _ in tails]
+        chunks = [
+            skip or branch.step(each, chunk)
+            for skip, branch, (each, _) in zip(skipped, self.branches, tails, strict=True)
+        ]
         # A branch with a shorter window answers earlier: its outputs wait for the others.
-        chunks = [b.step(t, chunk) for b, (t, _) in zip(self.branches, tails, strict=True)]
         drops = [drop for drop, _ in self.delays]
         before = least([y.before - drop for y, drop in zip(chunks, drops, strict=True)])
         new = least([y.before + y.count - d for y, d in zip(chunks, drops, strict=True)]) - before

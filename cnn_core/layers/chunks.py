@@ -50,11 +50,26 @@ def valid_window(layer: object, windows: tuple[Window, ...]) -> Window:
     return window
 
 
+def agreed(counts: Count) -> Count:
+    """One number where all streams agree: then their windows begin at one place."""
+    if isinstance(counts, int) or not len(counts) or (counts != counts[0]).any():
+        return counts
+    return int(counts[0])
+
+
 def completed(window: Window, length: Count) -> Count:
     """How many windows the first `length` inputs of a stream complete."""
-    size, step, start = int(window.size), int(window.step), int(window.start)
-    windows = (length - start - size) // step + 1
+    step = int(window.step)
+    windows = (length + (step - int(window.start) - int(window.size))) // step
     return max(0, windows) if isinstance(windows, int) else np.maximum(windows, 0)
+
+
+def further(window: Window, chunk: Chunk) -> tuple[Count, Count]:
+    """How many windows the streams had completed, and how many the chunk completes."""
+    done = agreed(completed(window, chunk.before))
+    if window.step == 1 and isinstance(done, int) and done:
+        return done, chunk.count
+    return done, completed(window, chunk.before + chunk.count) - done
 
 
 def least(counts: Sequence[Count]) -> Count:
@@ -87,8 +102,7 @@ def largest(count: Count) -> int:
 
 def cut(seen: Array, offset: Count, length: int) -> Array:
     """`length` places of each stream from its own offset: (N, length, C); a view if all agree."""
-    if not isinstance(offset, int):
-        offset = _same(offset)
+    offset = agreed(offset)
     if isinstance(offset, int):
         return seen[:, offset : offset + length]
     streams, room, channels = seen.shape
@@ -97,7 +111,3 @@ def cut(seen: Array, offset: Count, length: int) -> Array:
     # One index is faster than two.
     own: Array = seen.reshape(streams * room, channels).take(places, axis=0)
     return own
-
-
-def _same(offset: Integers) -> Count:
-    return int(offset[0]) if len(offset) and (offset == offset[0]).all() else offset

@@ -14,7 +14,7 @@ from cnn_core.arrays import Array
 from cnn_core.errors import ShapeError
 from cnn_core.geometry import Windows, compose
 from cnn_core.layers.activations import Relu
-from cnn_core.layers.branches import Branches, added, common_periods
+from cnn_core.layers.branches import Branches, Identity, added, common_periods
 from cnn_core.layers.chunks import Chunk, most
 from cnn_core.layers.conv import Conv1d, Conv2d
 from cnn_core.layers.dense import Dense
@@ -114,20 +114,6 @@ class Sequential(Layer):
         for layer, tail in zip(self.layers, tails, strict=True):
             chunk = layer.step(tail, chunk)
         return chunk
-
-
-@dataclass(frozen=True, eq=False)
-class Identity(Layer):
-    """The input itself: the skip of a residual block."""
-
-    computes: ClassVar[bool] = False
-
-    @classmethod
-    def examples(cls, rng: np.random.Generator) -> Iterator[tuple[Self, tuple[int, ...]]]:
-        yield cls(), (2, 5, 3)
-
-    def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
-        return x, lambda dy: (dy, self)
 
 
 @dataclass(frozen=True, eq=False)

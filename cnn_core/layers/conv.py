@@ -145,7 +145,8 @@ class Conv(Layer, abstract=True):
         if self.axes > 1 or self.groups > 1 or not 0 < x.size * self.kernel[0] <= MOST_AT_ONCE:
             return super()._outputs(x)
         # As in most steps of a stream: so little that cutting it into blocks would take longer.
-        windows = unfold(x, self.kernel, self.stride, self.dilation)
+        plain = self.kernel == self.stride == (1,)
+        windows = x if plain else unfold(x, self.kernel, self.stride, self.dilation)
         return self._products(windows, windows.shape[:2])
 
     def _swept(self, tail: Tail, chunk: Chunk, first: Count, windows: int) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 from cnn_core.arrays import Array
 from cnn_core.errors import ShapeError, StreamError
 from cnn_core.geometry import Window, Windows
-from cnn_core.layers.chunks import Chunk, Count, completed, largest, valid_window
+from cnn_core.layers.chunks import Chunk, Count, completed, further, largest, valid_window
 from cnn_core.layers.tail import Tail
 
 Pull = Callable[[Array], tuple[Array, Any]]
@@ -146,8 +146,7 @@ class Layer:
         if not self.windows:
             return Chunk(self._outputs(chunk.x), chunk.before, chunk.count, chunk.rows)
         window, layer = self._streaming
-        done = completed(window, chunk.before)
-        new = completed(window, chunk.before + chunk.count) - done
+        done, new = further(window, chunk)
         first = done * int(window.step) + int(window.start) - chunk.before
         return Chunk(layer._swept(tails, chunk, first, largest(new)), done, new, chunk.rows)
 

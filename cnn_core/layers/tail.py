@@ -8,6 +8,7 @@ A row holds a stream's last `past` inputs, and before its first one `fill`. Ther
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,9 +47,10 @@ class Tail:
         """The other row becomes what this one is."""
         self._inputs[to], self._ends[to] = self._inputs[row], self._ends[row]
 
-    def last(self, rows: Integers) -> Array:
-        """What is kept of these streams: (N, past, C)."""
-        return self._taken(rows, self._ends[rows], np.arange(-self.past, 0))
+    def last(self, rows: Integers, past: int | None = None) -> Array:
+        """What is kept of these streams, or the last `past` of it: (N, past, C)."""
+        kept = self.past if past is None else past
+        return self._taken(rows, self._ends[rows], np.arange(-kept, 0))
 
     def put(self, rows: Integers, last: Array) -> None:
         """Keeps what `last` gave, here or elsewhere."""
@@ -97,10 +99,32 @@ class Tail:
         return index
 
 
+@dataclass(frozen=True)
+class Lent:
+    """The last `past` inputs of a layer that another one keeps: it is to be asked for them before
+    that one takes in more.
+    """
+
+    tail: Tail
+    past: int
+
+    def behind(self, chunk: Chunk) -> Chunk:
+        """The chunk behind what went before it."""
+        seen = np.concatenate((self.tail.last(chunk.rows, self.past), chunk.x), axis=1)
+        return Chunk(seen, chunk.before - self.past, chunk.count + self.past, chunk.rows)
+
+
+def first_tail(tails: Any) -> Tail | None:
+    """The tail of what is given to all layers of a tree, where the first of them keeps that."""
+    while isinstance(tails, tuple) and tails:
+        tails = tails[0]
+    return tails if isinstance(tails, Tail) else None
+
+
 def named(tails: Any, name: str = "") -> Iterator[tuple[str, Tail]]:
     """Every tail of a tree with its path: `2.1` is the third layer's second one."""
     if isinstance(tails, Tail):
         yield name, tails
-        return
-    for place, each in enumerate(tails):
-        yield from named(each, f"{name}.{place}" if name else str(place))
+    elif isinstance(tails, tuple):
+        for place, each in enumerate(tails):
+            yield from named(each, f"{name}.{place}" if name else str(place))

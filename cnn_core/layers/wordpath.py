@@ -58,10 +58,11 @@ class WordPath(Layer):
 
     def forward(self, x: Array) -> Array:
         self.output_shape(x.shape)
-        phones_first = np.ascontiguousarray(np.moveaxis(x, -1, 0))
+        # Time before the batch: so windows lie together, of one long signal and of many short ones.
+        phones_first = np.ascontiguousarray(x.T)
         costs = (phones_first - phones_first.max(axis=0)).astype(np.float64)
         y: Array = np.max([best_score(costs, word, self.size) for word in self.spellings], axis=0)
-        return np.maximum(y, self.floor)[:, :, None].astype(x.dtype)
+        return np.maximum(y, self.floor).T[:, :, None].astype(x.dtype)
 
     def vjp(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Pull]:
         self.output_shape(x.shape)
@@ -127,7 +128,7 @@ class BestPath:
 
 
 def best_score(costs: Array, word: tuple[int, ...], size: int) -> Array:
-    """The score of `BestPath` alone, from costs (phones, N, T): -> (N, windows).
+    """The score of `BestPath` alone, from costs (phones, T, N): -> (windows, N).
 
     Phones and the blanks between them lie apart: a blank is reached from itself and from the phone
     before it, a phone from itself and from what reaches the blank before it, the first one from
@@ -136,19 +137,19 @@ def best_score(costs: Array, word: tuple[int, ...], size: int) -> Array:
     phones, blanks = costs[list(word)], costs[0]
     # From a phone to its like the way leads over the blank.
     doubled = [place for place in range(1, len(word)) if word[place] == word[place - 1]]
-    count = max(0, costs.shape[2] - size + 1)
-    at_phone = np.full((len(word), costs.shape[1], count), NEVER)
+    count = max(0, costs.shape[1] - size + 1)
+    at_phone = np.full((len(word), count, costs.shape[2]), NEVER)
     at_blank = at_phone[1:].copy()
     onward, before = at_blank.copy(), np.zeros_like(at_phone)
     best = np.full(at_phone.shape[1:], -np.inf)
     for step in range(size):
         np.maximum(at_blank, at_phone[:-1], out=before[1:])
-        np.add(before[1:], blanks[:, step : step + count], out=onward)
+        np.add(before[1:], blanks[step : step + count], out=onward)
         for place in doubled:
             before[place] = at_blank[place - 1]
         at_blank, onward = onward, at_blank
         np.maximum(at_phone, before, out=at_phone)
-        at_phone += phones[:, :, step : step + count]
+        at_phone += phones[:, step : step + count]
         np.maximum(best, at_phone[-1], out=best)
     return best / len(word)
 

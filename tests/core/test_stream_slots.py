@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from cnn_core.arrays import Array
 from cnn_core.errors import CoreError
-from cnn_core.layers import Conv1d, MaxPool, Relu, Sequential
+from cnn_core.layers import Conv1d, Identity, Layer, MaxPool, Relu, Sequential, Sum
 from cnn_core.layers.chunks import Chunk, cut
 from cnn_core.layers.tail import Tail
 from cnn_core.slots import Slots
-from cnn_core.stream import StreamBatch
+from cnn_core.stream import StreamBatch, open_stream
 
 RNG = np.random.default_rng(5)
 NET = Sequential((Conv1d.create(RNG, 2, 3, 3), Relu(), MaxPool.create(2, stride=1)))
+NET_OF_ONE = Conv1d.create(RNG, 1, 1, 3)
 FILL = -9.0
 
 
@@ -81,6 +82,31 @@ def test_what_one_stream_leaves_is_nothing_to_the_next() -> None:
     del row
     for name, tail in slots.saved(slots.claim()).items():
         np.testing.assert_array_equal(tail, fresh[name])
+
+
+@pytest.mark.parametrize(
+    "beside", [Conv1d.create(RNG, 2, 2, 3, dilation=2), MaxPool.create(5, stride=1)]
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_skip_reads_what_the_branch_beside_it_keeps(beside: Layer, turned: bool) -> None:
+    """Before that takes the chunk in, whichever comes first; chunks of any length."""
+    branches = (Identity(), Sequential((beside, Relu())))
+    net = Sum(branches[::-1] if turned else branches)
+    slots = Slots(net, 2, np.dtype(np.float64))
+    kept = slots.saved(slots.claim())
+    assert sum(tail.size for tail in kept.values()) == 4 * 2
+    x = RNG.standard_normal((60, 2))
+    stream = open_stream(net)
+    chunks = np.split(x, np.cumsum([1, 2, 0, 7, 1, 30, 3]))
+    scores = np.concatenate([stream.step(chunk).scores for chunk in chunks])
+    np.testing.assert_allclose(scores, net.forward(x[None])[0], rtol=1e-12)
+
+
+def test_streams_that_have_run_for_long_stand_where_others_do() -> None:
+    """Not where they have run for less than a window, nor between two of them."""
+    batch = StreamBatch(Sequential((Conv1d.create(RNG, 1, 1, 4, stride=3), NET_OF_ONE)))
+    runs = np.array([0, 5, 10, 11, 12, 13, 10_000])
+    np.testing.assert_array_equal(batch._alike(runs), [0, 5, 10, 11, 12, 10, 10])
 
 
 def test_a_step_that_is_broken_off_ends_its_streams(monkeypatch: pytest.MonkeyPatch) -> None:

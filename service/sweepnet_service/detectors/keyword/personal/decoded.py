@@ -60,5 +60,5 @@ def spellings_in(logits: Sequence[Array]) -> tuple[Spelling, ...]:
 def fitting(logits: Array, word: Spelling) -> float:
     """The best path score of a word anywhere in a recording."""
     size = min(path_steps([word]), len(logits))
-    costs = (logits - logits.max(axis=1, keepdims=True)).T[:, None, :].astype(np.float64)
+    costs = (logits - logits.max(axis=1, keepdims=True)).T[:, :, None].astype(np.float64)
     return float(np.maximum(best_score(costs, word, size), FLOOR).max())

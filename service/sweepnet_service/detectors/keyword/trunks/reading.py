@@ -178,8 +178,8 @@ def probe(
     spellings: Sequence[tuple[int, ...]],
 ) -> Probe:
     """A word read off all recordings, as whichever of its pronunciations fits best."""
-    size, heard = path_steps(spellings), costs[:, None, :].astype(np.float64)
-    paths = [best_score(heard, spelling, size)[0] for spelling in spellings]
+    size, heard = path_steps(spellings), costs[:, :, None].astype(np.float64)
+    paths = [best_score(heard, spelling, size)[:, 0] for spelling in spellings]
     scores = np.maximum(np.max(paths, axis=0), FLOOR)
     holds = [says(row, text) for row in rows]
     exact = [says_exactly(row, text) for row in rows]
