@@ -53,7 +53,7 @@ def boxes_by(net: Net, detector: ImageDetector, content: bytes) -> Array:
     picture = read_picture(content, enough_px=2 * detector.size_px)
     box = Letterbox.of(picture.width_px, picture.height_px, detector.size_px)
     answers = net(normalise(letterboxed(picture, box, GREY))[None])[0]
-    swept = Sweep.of(answers, box, detector.layout)
+    swept = Sweep.of(answers, box, detector.layout, detector.voters)
     return swept.found(0.02, DetectOptions()).scores[:20]
 
 

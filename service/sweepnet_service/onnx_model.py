@@ -48,7 +48,10 @@ IMAGE_POINTS = (
 IMAGE_LOOKS = (
     "The detector looks at each of sizes_px. Mirrored: at the mirror image of each square too; its "
     "answers turned back (columns, left and right, x of points), the mean of both counts. Of boxes "
-    "of several sizes that overlap the best stays; fused: their mean, weighted by score."
+    "of several sizes that overlap the best stays; fused: their mean, weighted by score. With more "
+    "than one voter, at each size: a box is the mean of all that overlap it by 0.6, weighted by "
+    "score; its score the mean of the best of these, one for each 16 x 16 px of it, at most "
+    "as many as there are voters; presence the mean of as many best places."
 )
 PRESENCE_OUTPUT = (
     "Float32 (batch, rows / stride_px, columns / stride_px, labels): logits by place. A picture's "
@@ -113,6 +116,7 @@ def _(detector: ImageDetector) -> dict[str, Any]:
             "sizes_px": detector.sizes_px,
             "mirrored": detector.mirrored,
             "fused": detector.fused,
+            "voters": detector.voters,
         },
         "output": {
             "about": _about(detector.layout),

@@ -15,11 +15,12 @@ import sweepnet_service
 from cnn_core import modelfile
 from sweepnet_service.detectors.image import DetectOptions, ImageDetector
 from sweepnet_service.detectors.image import sweep as sweeping
+from sweepnet_service.detectors.image.found import Found
 from sweepnet_service.detectors.image.layout import PLAIN
 from sweepnet_service.detectors.image.looks import joined
 from sweepnet_service.detectors.image.network import flower_net, without_species
 from sweepnet_service.detectors.image.pixels import Picture
-from sweepnet_service.detectors.image.sweep import Found, swept
+from sweepnet_service.detectors.image.sweep import swept
 from sweepnet_service.errors import ModelUnreadable
 
 MODEL = Path(str(files(sweepnet_service))) / "models" / "flower.safetensors"

@@ -15,13 +15,13 @@ from cnn_core.fold import fold
 from sweepnet_service.detectors.image import DetectOptions, ImageDetector
 from sweepnet_service.detectors.image import sweep as sweeping
 from sweepnet_service.detectors.image.boxes import Letterbox
+from sweepnet_service.detectors.image.found import Found
 from sweepnet_service.detectors.image.layout import PLAIN, POINTS, PRESENCE, TURNED, Layout
 from sweepnet_service.detectors.image.looks import fused
 from sweepnet_service.detectors.image.mirror import Mirror, nearest_order
 from sweepnet_service.detectors.image.network import flower_net, without_species
 from sweepnet_service.detectors.image.pixels import Picture
 from sweepnet_service.detectors.image.results import Detections
-from sweepnet_service.detectors.image.sweep import Found
 from sweepnet_service.errors import ModelUnreadable
 
 SEEDS = st.integers(0, 2**31)

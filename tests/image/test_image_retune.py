@@ -43,14 +43,17 @@ def test_it_looks_as_asked_with_the_same_weights(
 ) -> None:
     before, out = ImageDetector.load(model), tmp_path / "new.safetensors"
     config = RetuneConfig(model, out, squares, more_px=(64,), mirrored=True, fused=True)
+    config = replace(config, voters=3)
 
     made = ImageDetector.load(retune(config, ignored))
 
-    assert (made.sizes_px, made.mirrored, made.fused) == ((96, 64), True, True)
+    assert (made.sizes_px, made.mirrored, made.fused, made.voters) == ((96, 64), True, True, 3)
     for (_, one), (_, two) in zip(leaves(before.net), leaves(made.net), strict=True):
         assert one.tobytes() == two.tobytes()
     assert "in a mirror too" in made.card["input"]
     assert "merged by their mean" in made.card["input"]
+    assert "up to 3 neighbouring places vote" in made.card["input"]
+    assert "the mean of the 3 largest scores" in made.card["presence"]
     assert made.card["threshold"] == made.default_thresholds["square"]
     assert made.card["figures"]["parts"][0]["ap50"] > 0.5
     assert {k: made.card[k] for k in ("training", "data")} == {
@@ -77,6 +80,8 @@ def test_what_is_not_asked_stays(model: Path, squares: Path, tmp_path: Path) -> 
         ({"size_px": 100}, "multiples of 32 pixels, up to 2048"),
         ({"more_px": (4096,)}, "multiples of 32 pixels, up to 2048"),
         ({"more_px": (-32,)}, "multiples of 32"),
+        ({"voters": 0}, "settings.detect_voters: got 0; expected 1 to 64"),
+        ({"voters": 65}, "expected 1 to 64"),
     ],
 )
 def test_sizes_that_cannot_be_are_told(

@@ -75,6 +75,14 @@ def retune(
             help="Whether it tells the mean of the boxes of several sizes, not the best one.",
         ),
     ] = None,
+    voters: Annotated[
+        int | None,
+        typer.Option(
+            "--detect-voters",
+            min=1,
+            help="How many neighbouring places at most vote on an object at each size: 1 for none.",
+        ),
+    ] = None,
     models: Models = None,
 ) -> None:
     """Choose a model's thresholds anew, and how it hears or looks; its weights stay as they are.
@@ -92,6 +100,7 @@ def retune(
         "--detect-more-px": more_px or None,
         "--detect-mirrored": mirrored,
         "--detect-fused": fused,
+        "--detect-voters": voters,
     }
     if is_image(file):
         refuse([name for name, value in words.items() if value], "keyword")
@@ -114,12 +123,12 @@ def refuse(given: Sequence[str], kind: str) -> None:
 
 
 def looking(file: Path, out: Path, data: Path, *looks: Any) -> Path:
-    """The file of an image model retuned: size, further sizes, mirrored, fused."""
+    """The file of an image model retuned: size, further sizes, mirrored, fused, voters."""
     from sweepnet_service.detectors.image.retune import RetuneConfig, retune
 
-    size_px, more_px, mirrored, fused = looks
+    size_px, more_px, *how = looks
     more = None if more_px is None else tuple(side for side in more_px if side)
-    asked = RetuneConfig(file, out, pictures_folder(data), size_px, more, mirrored, fused)
+    asked = RetuneConfig(file, out, pictures_folder(data), size_px, more, *how)
     with metered() as report:
         return retune(asked, report)
 

@@ -110,7 +110,12 @@ SPECIAL = (
     ),
     Flag("path_weight", float, "Weight of the word's phones beside heads. Default: by the trunk."),
     Flag("splice", int, "How many words are put together from readers' sentences. Default 0."),
-    Flag("heads", int, "How many heads the mean is taken of. Default 2."),
+    Flag(
+        "heads",
+        int,
+        "How many heads the mean is taken of; every second one learns with noise. Words that nobody "
+        "recorded gain by 4. Default 2.",
+    ),
     Flag(
         "head_settings.widest",
         int,
@@ -151,6 +156,12 @@ IMAGE_SPECIAL = (
         bool,
         "Of an object found at several sizes the finished detector tells the mean of the boxes in "
         "place of the best one.",
+    ),
+    Flag(
+        "detect_voters",
+        int,
+        "How many neighbouring places at most the finished detector lets vote on an object: a box "
+        "becomes the mean of those that agree, its score the mean of the best. Default 1.",
     ),
 )
 

@@ -59,6 +59,8 @@ def _input(detector: ImageDetector) -> str:
     if detector.fused and detector.more_sizes_px:
         told += "; the boxes of both sizes" if len(detector.sizes_px) == 2 else "; boxes of all"
         told += " are merged by their mean, weighted by score"
+    if detector.voters > 1 and detector.shape != PRESENCE:
+        told += f"; at each size up to {detector.voters} neighbouring places vote on a box"
     return told
 
 
@@ -74,6 +76,8 @@ def _task(detector: ImageDetector) -> str:
 
 def _presence(detector: ImageDetector) -> str:
     how = "the largest score of all positions on the picture"
+    if detector.voters > 1:
+        how = f"the mean of the {detector.voters} largest scores of all positions on the picture"
     if detector.shape == PRESENCE:
         how = "the softmax-weighted mean of the log odds of all positions on the picture"
     return how + (", the mean over these sizes" if detector.more_sizes_px else "")

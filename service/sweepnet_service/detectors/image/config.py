@@ -52,8 +52,8 @@ class TrainConfig:
     what it scores `sure` becomes a box, what it scores `doubtful` is ignored, the rest is
     background; without one everything outside the boxes of those photos is ignored.
     The finished detector looks at a picture at `detect_size_px` and at each of `detect_more_px`;
-    with `detect_mirrored` in a mirror too, and with `detect_fused` the boxes of several sizes are
-    merged by their mean.
+    with `detect_mirrored` in a mirror too, with `detect_fused` the boxes of several sizes are
+    merged by their mean, and at most `detect_voters` neighbouring places vote on an object.
     Each batch is cut into `shards` for as many threads; the weights depend on their number.
     """
 
@@ -97,6 +97,7 @@ class TrainConfig:
     detect_more_px: tuple[int, ...] = ()
     detect_mirrored: bool = False
     detect_fused: bool = False
+    detect_voters: int = 1
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)
 

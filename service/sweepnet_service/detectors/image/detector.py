@@ -19,14 +19,16 @@ from sweepnet_service.errors import InvalidInput, ModelUnreadable
 from .annotations import in_mirror
 from .boxes import LOG_SIDE_LIMIT, SIDE_UNIT_PX, STRIDE_PX
 from .explanation import MOST_EXPLAINED, PictureExplanation, explained
+from .found import FAINT, Found
 from .inputs import GREY, PIXEL_MEAN, PIXEL_SCALE, normalise
 from .layout import BOX, MOST_POINTS, POINTS, SHAPES, TURNED, Layout
-from .looks import FAINT, fused, joined
+from .looks import fused, joined
 from .mirror import Mirror
 from .network import TOTAL_STRIDE_PX
 from .pixels import DEFAULT_LIMITS, Picture, PictureLimits, letterboxed, read_picture
 from .results import Detections, DetectOptions, OperatingPoint
-from .sweep import Found, Sweep, swept
+from .sweep import Sweep, swept
+from .voting import MOST_VOTERS
 
 KIND = "image"
 PIXELS_VERSION = 1
@@ -44,8 +46,10 @@ class ImageDetector:
 
     It looks at a picture at `size_px` and at each of `more_sizes_px`; `mirrored`, at each size in
     a mirror too, the answers being the mean of both, for twice the time. Of an object that several
-    sizes tell the best box stays; `fused`, the mean of them, weighted by their scores. `flips` says
-    which key point stands in the place of each in a mirror, where their names do not.
+    sizes tell the best box stays; `fused`, the mean of them, weighted by their scores. With several
+    `voters` neighbours vote on an object at each size (see `voting`), and presence is the mean of
+    as many places. `flips` says which key point stands in the place of each in a mirror, where
+    their names do not.
     """
 
     net: Layer
@@ -61,6 +65,7 @@ class ImageDetector:
     mirrored: bool = False
     fused: bool = False
     flips: tuple[int, ...] = ()
+    voters: int = 1
 
     @classmethod
     def load(cls, path: Path) -> ImageDetector:
@@ -98,6 +103,7 @@ class ImageDetector:
             **({"mirrored": True} if self.mirrored else {}),
             **({"fused": True} if self.fused else {}),
             **({"flips": self.flips} if self.flips else {}),
+            **({"voters": self.voters} if self.voters > 1 else {}),
             "default_thresholds": self.default_thresholds,
             "operating_points": {
                 label: [vars(point) for point in points]
@@ -211,6 +217,7 @@ class ImageDetector:
             size_px or self.size_px,
             self.layout,
             mirror if self.mirrored else None,
+            self.voters,
         )
 
     def _thresholds(self, options: DetectOptions) -> dict[str, float]:
@@ -263,6 +270,7 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
         shape = str(description.get("shape", BOX))
         names = tuple(map(str, description.get("point_names", ())))
         flips = tuple(map(int, description.get("flips", ())))
+        voters = int(description.get("voters", 1))
         settings, card = description["input"], description["card"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelUnreadable(where, f"its description lacks something: {error!r}") from error
@@ -279,6 +287,8 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise ModelUnreadable(
             where, f"got flips {list(flips)}; expected each of its {len(names)} points once"
         )
+    if not 1 <= voters <= MOST_VOTERS:
+        raise ModelUnreadable(where, f"got {voters} voters; expected 1 to {MOST_VOTERS}")
     if settings != input_settings(size):
         raise ModelUnreadable(where, f"got pixels {settings}; expected {input_settings(size)}")
     for side in (size, *more):
@@ -295,6 +305,7 @@ def _described(description: Mapping[str, Any], where: str) -> dict[str, Any]:
         "mirrored": bool(description.get("mirrored", False)),
         "fused": bool(description.get("fused", False)),
         "flips": flips,
+        "voters": voters,
         "operating_points": points,
         "default_thresholds": thresholds,
         "card": dict(card),

@@ -17,10 +17,11 @@ from .dataset import is_listed
 from .detector import LARGEST_INPUT_PX, ImageDetector
 from .evaluate import Report, choose_thresholds, evaluate
 from .network import TOTAL_STRIDE_PX
+from .voting import MOST_VOTERS
 
 
-def check_sides(size_px: int, more_px: Sequence[int] = ()) -> None:
-    """Raises InvalidInput for sides of the input at which no detector can look."""
+def check_looks(size_px: int, more_px: Sequence[int], voters: int) -> None:
+    """Raises InvalidInput for what no detector can look by: sides of the input, voters."""
     sides = (size_px, *more_px)
     if any(not 0 < side <= LARGEST_INPUT_PX or side % TOTAL_STRIDE_PX for side in sides):
         raise InvalidInput(
@@ -28,6 +29,8 @@ def check_sides(size_px: int, more_px: Sequence[int] = ()) -> None:
             f"got {size_px} and {list(more_px)}; expected multiples of {TOTAL_STRIDE_PX} pixels, "
             f"up to {LARGEST_INPUT_PX}",
         )
+    if not 1 <= voters <= MOST_VOTERS:
+        raise InvalidInput("settings.detect_voters", f"got {voters}; expected 1 to {MOST_VOTERS}")
 
 
 def decided(detector: ImageDetector, used: Material) -> ImageDetector:

@@ -178,7 +178,7 @@ def resume(config: TrainConfig) -> State | None:
 
 PLACES = (
     "data", "work_dir", "out", "label", "checkpoint_every", "detect_size_px", "start_from",
-    "teacher", "detect_more_px", "detect_mirrored", "detect_fused", "shape",
+    "teacher", "detect_more_px", "detect_mirrored", "detect_fused", "detect_voters", "shape",
 )  # fmt: skip
 
 LATER = ("leave_out_species", "hard_share", "close_share")

@@ -16,7 +16,7 @@ from .batches import Material, material
 from .card import looking
 from .config import TrainConfig
 from .detector import ImageDetector
-from .finishing import check_sides, decided, measured, written
+from .finishing import check_looks, decided, measured, written
 
 SETTINGS = ("objects", "negatives", "aside_share", "leave_out_sources", "leave_out_species")
 """What of a training says which of its pictures it kept aside."""
@@ -34,6 +34,7 @@ class RetuneConfig:
     more_px: tuple[int, ...] | None = None
     mirrored: bool | None = None
     fused: bool | None = None
+    voters: int | None = None
 
 
 def retune(config: RetuneConfig, progress: Report) -> Path:
@@ -56,10 +57,11 @@ def looking_anew(detector: ImageDetector, config: RetuneConfig) -> ImageDetector
         "more_sizes_px": config.more_px,
         "mirrored": config.mirrored,
         "fused": config.fused,
+        "voters": config.voters,
     }
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     made = replace(detector, **given)
-    check_sides(made.size_px, made.more_sizes_px)
+    check_looks(made.size_px, made.more_sizes_px, made.voters)
     return made
 
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit
 
-from cnn_core.arrays import Array, Flags, Integers
-from cnn_core.decide import non_maximum_suppression
-from cnn_core.decide.polygons import hulls, polygon_suppression
+from cnn_core.arrays import Array, Integers
+from cnn_core.decide.polygons import hulls
 from cnn_core.layers import Layer
 from cnn_core.scan import scan
 from cnn_core.tiles import tiling
 
 from .annotations import clockwise
 from .boxes import STRIDE_PX, Letterbox, boxes_of, points_in
+from .found import FAINT, Found, apart
 from .inputs import GREY, normalise
-from .layout import PLAIN, POINTS, PRESENCE, TURNED, Layout
+from .layout import PLAIN, PRESENCE, TURNED, Layout
 from .mirror import Mirror
 from .pixels import Picture, Pixels, letterboxed
 from .presence import gathered
-from .results import Box, DetectOptions, KeyPoint, PictureScoreMap
+from .results import DetectOptions, PictureScoreMap
+from .voting import best_mean, voted
 
 TILE_PX = 1024
 """Larger frames are swept in tiles of about this side: their scores are those of the whole."""
@@ -31,7 +32,9 @@ TILE_PX = 1024
 @dataclass(frozen=True, eq=False)
 class Sweep:
     """Scores (H, W, labels), box (H, W, 4) and points (H, W, P, 2), in network input pixels, of
-    every position of a picture; `presence` (labels,): whether each label is anywhere on it."""
+    every position of a picture; `presence` (labels,): whether each label is anywhere on it.
+
+    `voters`: how many positions at most tell an object's score together (see `voting`)."""
 
     letterbox: Letterbox
     layout: Layout
@@ -39,9 +42,10 @@ class Sweep:
     input_boxes: Array
     input_points: Array
     presence: Array
+    voters: int = 1
 
     @classmethod
-    def of(cls, answers: Array, letterbox: Letterbox, layout: Layout) -> Sweep:
+    def of(cls, answers: Array, letterbox: Letterbox, layout: Layout, voters: int = 1) -> Sweep:
         """What the network's answers (H, W, channels) mean."""
         logits = answers[..., layout.scores]
         scores = expit(logits)
@@ -49,7 +53,7 @@ class Sweep:
         whole = (
             expit(gathered(logits[at].reshape(-1, layout.labels)))
             if layout.shape == PRESENCE
-            else scores[at].max(axis=(0, 1))
+            else best_mean(scores[at].reshape(-1, layout.labels), voters)
         )
         points = answers[..., layout.places].reshape(*answers.shape[:2], layout.points, 2)
         if layout.shape == PRESENCE:
@@ -57,7 +61,7 @@ class Sweep:
         else:
             boxes = boxes_of(answers[..., layout.sides])
             points = points_in(points, boxes)
-        return cls(letterbox, layout, scores, boxes, points, whole)
+        return cls(letterbox, layout, scores, boxes, points, whole, voters)
 
     @property
     def highest(self) -> Integers:
@@ -78,6 +82,18 @@ class Sweep:
         """
         if self.layout.shape == PRESENCE:
             return Found.nothing()
+        turned = self.layout.shape == TURNED
+        if self.voters == 1:
+            return apart(self._telling(thresholds, longest_px), options, turned)
+        least = np.broadcast_to(thresholds, self.layout.labels)
+        every = self._telling(FAINT, longest_px)
+        able = every[every.scores >= least[every.labels]]
+        best = apart(able, replace(options, max_boxes=sys.maxsize), turned)
+        told = voted(best, every, self.voters, options.overlap_iou, self.letterbox, turned)
+        return apart(told[told.scores >= least[told.labels]], options, turned)
+
+    def _telling(self, thresholds: Array | float, longest_px: float) -> Found:
+        """Every position on the picture that scores enough, with its own box."""
         rows, columns = _on_picture(self.letterbox)
         places = np.argwhere(self.scores[rows, columns] >= thresholds)
         cells, labels = places[:, :2] + np.array([rows.start, columns.start]), places[:, 2]
@@ -86,8 +102,7 @@ class Sweep:
         boxes, points = self._placed(inputs, self.input_points[at])
         sides = (inputs[:, 2:] - inputs[:, :2]).max(axis=1, initial=0)
         covers = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (sides <= longest_px)
-        every = Found(cells, self.scores[(*at, labels)], boxes, labels, points)
-        return apart(every[covers], options, self.layout.shape == TURNED)
+        return Found(cells, self.scores[(*at, labels)], boxes, labels, points)[covers]
 
     def _placed(self, boxes: Array, points: Array) -> tuple[Array, Array]:
         """Boxes and points in the picture; an upright box just holds the turned one."""
@@ -108,82 +123,13 @@ class Sweep:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """n objects, best first: cells (n, 2) of the map, scores (n,), boxes (n, 4) and points
-    (n, P, 2) in the picture, labels (n,)."""
-
-    cells: Integers
-    scores: Array
-    boxes: Array
-    labels: Integers
-    points: Array
-
-    @classmethod
-    def nothing(cls) -> Found:
-        """No object."""
-        none = np.zeros(0, np.intp)
-        return cls(none.reshape(0, 2), np.zeros(0), np.zeros((0, 4)), none, np.zeros((0, 0, 2)))
-
-    def __getitem__(self, which: Integers | Flags | slice) -> Found:
-        return Found(
-            self.cells[which],
-            self.scores[which],
-            self.boxes[which],
-            self.labels[which],
-            self.points[which],
-        )
-
-    def named(self, labels: Sequence[str], layout: Layout) -> tuple[Box, ...]:
-        """The objects as they are told."""
-        rows = zip(
-            self.labels.tolist(),
-            self.scores.tolist(),
-            self.boxes.tolist(),
-            self.points.tolist(),
-            strict=True,
-        )
-        return tuple(
-            Box(
-                labels[label],
-                score,
-                x0,
-                y0,
-                x1,
-                y1,
-                turned_px=tuple(map(tuple, points)) if layout.shape == TURNED else (),
-                points=tuple(map(KeyPoint, layout.point_names, *zip(*points, strict=True)))
-                if layout.shape == POINTS
-                else (),
-            )
-            for label, score, (x0, y0, x1, y1), points in rows
-        )
-
-
-def apart(found: Found, options: DetectOptions, turned: bool) -> Found:
-    """The best of those of one label that overlap, and of all at most so many as are asked for."""
-    kept = [
-        own[_suppressed(found[own], options, turned)]
-        for own in (np.flatnonzero(found.labels == label) for label in np.unique(found.labels))
-    ]
-    left = np.concatenate(kept) if kept else np.zeros(0, np.intp)
-    order = np.argsort(-found.scores[left], kind="stable")
-    return found[left[order][: options.max_boxes]]
-
-
-def _suppressed(found: Found, options: DetectOptions, turned: bool) -> Integers:
-    limits = options.overlap_iou, options.max_boxes
-    if turned:
-        return polygon_suppression(found.points, found.scores, *limits)
-    return non_maximum_suppression(found.boxes, found.scores, *limits)
-
-
 def swept(
     net: Layer,
     picture: Picture,
     size_px: int,
     layout: Layout = PLAIN,
     mirror: Mirror | None = None,
+    voters: int = 1,
 ) -> Sweep:
     """The network over the picture letterboxed to a square of `size_px`; with a `mirror` its
     answers are the mean of those for the square and for its mirror image."""
@@ -192,7 +138,7 @@ def swept(
     answers = _answers(net, frame, box, layout)
     if mirror is not None:
         answers = mirror.mean(answers, _answers(net, frame[:, ::-1], box.mirrored, layout))
-    return Sweep.of(answers, box, layout)
+    return Sweep.of(answers, box, layout, voters)
 
 
 def _answers(net: Layer, frame: Pixels, box: Letterbox, layout: Layout) -> Array:

@@ -16,7 +16,7 @@ from .batches import material
 from .card import card_of
 from .config import TrainConfig
 from .detector import ImageDetector
-from .finishing import check_sides, decided, measured, written
+from .finishing import check_looks, decided, measured, written
 from .fit import fit
 from .layout import BOX, PLAIN, SHAPES
 from .network import TOTAL_STRIDE_PX, without_species
@@ -61,6 +61,7 @@ def learnt(
         point_names=used.layout.point_names,
         mirrored=config.detect_mirrored,
         fused=config.detect_fused,
+        voters=config.detect_voters,
         flips=used.flips,
     )
 
@@ -120,7 +121,7 @@ def _check_used(config: TrainConfig) -> None:
 def _check_phases(config: TrainConfig) -> None:
     """Sides that the strides of the network divide, each phase after the one before."""
     untils = [phase.until for phase in config.phases]
-    check_sides(config.detect_size_px, config.detect_more_px)
+    check_looks(config.detect_size_px, config.detect_more_px, config.detect_voters)
     if any(phase.size_px % TOTAL_STRIDE_PX for phase in config.phases) or not untils:
         raise InvalidInput(
             "settings.phases",
