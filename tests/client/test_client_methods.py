@@ -299,7 +299,9 @@ def test_no_server_is_told_with_the_way_to_start_one() -> None:
         client.spot(b"x")
 
 
-@pytest.mark.parametrize("address", ["", "http://localhost:1", "host:port", "a b", "host:70000"])
+@pytest.mark.parametrize(
+    "address", ["", "http://localhost:1", "host:port", "a b", "host:70000", "::1"]
+)
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(InvalidInput, match="expected host:port"):
         Client(address)

@@ -18,6 +18,7 @@ from sweepnet_protos.v1 import (
     keyword_spotter_pb2_grpc,
 )
 from sweepnet_protos.v1 import keyword_spotter_pb2 as pb2
+from sweepnet_service.errors import InvalidInput
 from sweepnet_service.server.app import Running
 
 from .scenes import (
@@ -188,3 +189,19 @@ def test_all_uploads_together_are_bounded(tiny_models: Path, tmp_path: Path) -> 
         assert "is not audio" in str((await failing(third)).details())
 
     play(scene, tiny_models, max_spool_bytes=10_000, spool_dir=tmp_path)
+
+
+@pytest.mark.parametrize("setting", ["captures", "data_sets"])
+@pytest.mark.parametrize("below", ["", "further/down"])
+def test_a_folder_that_cannot_be_made_is_refused_at_the_start(
+    tiny_models: Path, tmp_path: Path, setting: str, below: str
+) -> None:
+    """And not by the first thing that is to be kept there, long after."""
+    file = tmp_path / "file"
+    file.write_text("no folder")
+
+    async def scene(app: Running, channel: grpc.aio.Channel) -> None:
+        raise AssertionError("it started")
+
+    with pytest.raises(InvalidInput, match="file is no folder that can be written"):
+        play(scene, tiny_models, **{setting: file / below})

@@ -7,6 +7,12 @@ with embedded_server() as address, Client(address) as client:
     print(client.detect("garden.jpg").boxes)
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from sweepnet._channel import DEFAULT_ADDRESS, Tls
 from sweepnet._embedded import embedded_server
 from sweepnet.aio import AsyncClient, AsyncSpotStream
@@ -109,3 +115,18 @@ __all__ = [
     "WindowScore",
     "embedded_server",
 ]
+
+SELDOM = ("batch", "microphone", "tables", "workshop")
+"""Parts that are imported when they are first used, as `sweepnet.tables`."""
+
+if TYPE_CHECKING:
+    from sweepnet import batch as batch
+    from sweepnet import microphone as microphone
+    from sweepnet import tables as tables
+    from sweepnet import workshop as workshop
+else:
+
+    def __getattr__(name: str) -> ModuleType:
+        if name in SELDOM:
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

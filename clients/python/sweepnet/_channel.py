@@ -73,7 +73,8 @@ def target(address: str) -> str:
     host, colon, port = address.rpartition(":")
     if not colon or address.endswith("]"):
         return f"{address}:{DEFAULT_ADDRESS.rpartition(':')[2]}"
-    if not port.isdecimal() or not 0 < int(port) < 65536 or not host:
+    bare = ":" in host and not host.startswith("[")
+    if not port.isdecimal() or not 0 < int(port) < 65536 or not host or bare:
         raise InvalidInput(
             f"got address {address!r}; expected host:port, such as {DEFAULT_ADDRESS}"
         )

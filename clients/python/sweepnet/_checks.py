@@ -11,6 +11,7 @@ from sweepnet.errors import InvalidInput
 from sweepnet.results import Area
 
 LARGEST = 2**31 - 1
+LONGEST_S = 1e9
 
 
 def checked(options: Mapping[str, Any], kind: type) -> None:
@@ -29,10 +30,32 @@ def check(name: str, value: object) -> None:
         raise InvalidInput(f"{name}: got {value!r}; expected {expected}")
 
 
-def _whole(value: Any) -> bool:
+def patience(value: object) -> None:
+    """Raises InvalidInput for what is no time to wait for a server."""
+    if not (_number(value) and value >= 0):  # type: ignore[operator]  # a number
+        raise InvalidInput(f"patience_s: got {value!r}; expected seconds, a number from 0")
+
+
+def whole(name: str, value: object, largest: int = LARGEST) -> None:
+    """Raises InvalidInput for what is no whole number from 0 to the largest."""
+    if not _whole(value, largest):
+        raise InvalidInput(f"{name}: got {value!r}; expected a whole number, 0..{largest}")
+
+
+def name(value: object) -> None:
+    """Raises InvalidInput for what is no name of anything on a server."""
+    if not _word(value):
+        raise InvalidInput(f"name: got {value!r}; expected text, such as 'welcome'")
+
+
+def _whole(value: Any, largest: int = LARGEST) -> bool:
     return (
-        isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) <= LARGEST
+        isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) <= largest
     )
+
+
+def _some(value: Any) -> bool:
+    return _whole(value) and value > 0
 
 
 def _long(value: Any) -> bool:
@@ -43,8 +66,12 @@ def _number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _rate(value: Any) -> bool:
+def _above_0(value: Any) -> bool:
     return _number(value) and value > 0
+
+
+def _share(value: Any) -> bool:
+    return _above_0(value) and value <= 1
 
 
 def _flag(value: Any) -> bool:
@@ -52,7 +79,8 @@ def _flag(value: Any) -> bool:
 
 
 def _word(value: Any) -> bool:
-    return isinstance(value, str)
+    # Half a character, as in a file's name that is not UTF-8, cannot be sent.
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def _zoned(value: Any) -> bool:
@@ -60,7 +88,7 @@ def _zoned(value: Any) -> bool:
 
 
 def _time_limit(value: Any) -> bool:
-    return value is None or _number(value)
+    return value is None or (_above_0(value) and value <= LONGEST_S)
 
 
 def _all(value: Any, allowed: Callable[[Any], bool]) -> bool:
@@ -82,22 +110,22 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "labels": (lambda value: _all(value, _word), "a list of labels, such as ['welcome']"),
     "channels": (lambda value: _all(value, _whole), "a list of channels, such as [0]"),
     "thresholds": (_thresholds, "a score for each label, such as {'welcome': 0.7}"),
-    "false_alarms_per_hour": (_rate, "false alarms of a label in an hour, a number above 0"),
+    "false_alarms_per_hour": (_above_0, "false alarms of a label in an hour, a number above 0"),
     "aggregate_over_s": _SECONDS,
-    "softmax_temperature": (_number, "a number"),
+    "softmax_temperature": (_above_0, "a number above 0"),
     "features": _YES_NO,
     "explanations": _YES_NO,
     "reply_interval_s": _SECONDS,
     "capture_time": (_zoned, "a datetime with a time zone"),
     "region": (_area, "an Area, in pixels"),
     "replies": (_word, "'windows', 'aggregates' or 'events'"),
-    "timeout_s": (_time_limit, "seconds, a number, or None"),
+    "timeout_s": (_time_limit, "seconds above 0, or None for no limit"),
     "encoding": (_word, "one of LINEAR16, FLOAT32, MULAW, ALAW, CONTAINER"),
     "rate_hz": (_whole, "samples per second, a whole number"),
     "channel_count": (_whole, "a whole number of channels"),
     "start_sample": (_long, "the number of a sample, from 0"),
-    "overlap_iou": (_number, "a number, 0..1"),
-    "max_boxes": (_whole, "a whole number of boxes"),
+    "overlap_iou": (_share, "a number above 0, at most 1"),
+    "max_boxes": (_some, "a whole number of boxes, from 1"),
     "score_map": _YES_NO,
     "tile": _YES_NO,
 }

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
+from sweepnet import _checks
 from sweepnet._checks import checked
 from sweepnet.errors import InvalidInput
 from sweepnet.inputs import ChannelChunk, Gap
@@ -28,9 +29,12 @@ from sweepnet.results import (
 )
 from sweepnet_protos.v1 import audio_pb2, keyword_spotter_pb2
 
+LAST_SAMPLE = 2**62 - 1
+
 
 def resource(name: str) -> str:
-    """`welcome` and `detectors/welcome` are the same."""
+    """`welcome` and `detectors/welcome` are the same. Raises InvalidInput for what is no text."""
+    _checks.name(name)
     return name if "/" in name else f"detectors/{name}"
 
 
@@ -101,6 +105,7 @@ def audio_request(
 
 
 def _channel_chunk(chunk: ChannelChunk) -> audio_pb2.ChannelChunk:
+    _checks.whole("channel", chunk.channel)
     if isinstance(chunk.content, Gap):
         return audio_pb2.ChannelChunk(channel=chunk.channel, gap=_gap(chunk.content))
     if not isinstance(chunk.content, bytes | bytearray | memoryview):
@@ -112,6 +117,7 @@ def _channel_chunk(chunk: ChannelChunk) -> audio_pb2.ChannelChunk:
 
 
 def _gap(gap: Gap) -> audio_pb2.AudioGap:
+    _checks.whole("gap.sample_count", gap.sample_count, LAST_SAMPLE)
     return audio_pb2.AudioGap(sample_count=gap.sample_count)
 
 

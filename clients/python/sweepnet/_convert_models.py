@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 
 from sweepnet._convert import resource
+from sweepnet.errors import InvalidInput
 from sweepnet.results import Model, Network, NetworkLayer, OperatingPoint, Training
 from sweepnet_protos.v1 import model_pb2, trainer_pb2
 
@@ -85,9 +86,11 @@ def _operating_point(told: model_pb2.OperatingPoint) -> OperatingPoint:
 def training_request(
     kind: str, data_folder: str, name: str, settings: Mapping[str, Any]
 ) -> trainer_pb2.StartTrainingRequest:
-    """What to train, and on what."""
+    """What to train, and on what. Raises InvalidInput for another kind."""
+    if kind not in KINDS:
+        raise InvalidInput(f"kind: got {kind!r}; expected {' or '.join(map(repr, KINDS))}")
     request = trainer_pb2.StartTrainingRequest(
-        kind=KINDS.get(kind, model_pb2.MODEL_KIND_UNSPECIFIED),
+        kind=KINDS[kind],
         model=resource(name),
         data_folder=data_folder,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sweepnet import _retrying
+from sweepnet._checks import patience
 from sweepnet.errors import Cancelled, SweepnetError
 
 TOO_LONG = "STREAM_TOO_LONG"
@@ -15,6 +16,7 @@ class Outage:
     """The time since a connection was lost; forgotten once another one brings news."""
 
     def __init__(self, patience_s: float) -> None:
+        patience(patience_s)
         self._patience_s = patience_s
         self._give_up_s: float | None = None
         self._pauses: Iterator[float] = iter(())

@@ -47,6 +47,10 @@ def _readable(source: object) -> BinaryIO:
             f"got {source!r:.80} as a source; expected a path, the bytes of a file, "
             "a file opened in binary mode, or an array of NumPy"
         )
+    if isinstance(source, io.TextIOBase):
+        raise InvalidInput(f"{source!r:.80} is open for text; open it in binary mode ('rb')")
+    if getattr(source, "closed", False) or not getattr(source, "readable", lambda: True)():
+        raise InvalidInput(f"{source!r:.80} is closed, or not open for reading")
     return cast("BinaryIO", source)
 
 
@@ -60,6 +64,8 @@ def _file(source: str | os.PathLike[str]) -> BinaryIO:
             f"{os.fspath(source)} is a folder; name the files in it, for instance "
             f"{os.fspath(source).rstrip('/')}/*"
         ) from None
+    except ValueError as error:
+        raise InvalidInput(f"{os.fspath(source)!r} is no path: {error}") from None
     except OSError as error:
         raise InvalidInput(f"{os.fspath(source)} cannot be read: {error.strerror}") from None
 

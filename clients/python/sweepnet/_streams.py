@@ -11,7 +11,7 @@ from sweepnet import _arrays, _convert, _sources
 from sweepnet._arrays import Array
 from sweepnet._checks import checked
 from sweepnet._sources import Source
-from sweepnet.errors import InvalidInput, ServerFault
+from sweepnet.errors import InvalidInput, ServerFault, SweepnetError
 from sweepnet.inputs import ChannelChunk, Gap
 from sweepnet.options import SpotOptions, StreamOptions
 from sweepnet.results import SpotOpened, SpotResult, SpotSummary, SpotUpdate
@@ -72,6 +72,18 @@ class Replies:
             raise self.failure
         if self.summary is None:
             raise ServerFault("the server ended the stream without a summary")
+
+    @contextmanager
+    def blaming(self) -> Iterator[None]:
+        """Of what ends the block, what went wrong while sending comes first: the server heard less
+        than was meant, and may have complained of that.
+        """
+        try:
+            yield
+        except SweepnetError:
+            if self.failure is not None:
+                raise self.failure from None
+            raise
 
     def request(self, chunk: Chunk) -> Any:
         """A message behind the first."""

@@ -103,7 +103,7 @@ class AsyncClient:
         spot: SpotOptions | None = None,
         detect: DetectOptions | None = None,
     ) -> AsyncIterator[Scored]:
-        free = asyncio.Semaphore(_many.checked(concurrency, sources))
+        free = asyncio.Semaphore(_many.checked(concurrency, sources, kind))
 
         async def work(source: Source) -> Scored:
             async with free:
@@ -235,7 +235,7 @@ class AsyncSpotStream:
     ) -> None:
         self.replies = Replies(options)
         self._address, self._metadata = address, metadata
-        self._waiting: asyncio.Queue[Chunk | None] = asyncio.Queue(WAITING_CHUNKS)
+        self._waiting: asyncio.Queue[Any] = asyncio.Queue(WAITING_CHUNKS)
         self._ended = chunks is not None
         # At once: in the sending thread its errors would be the server's.
         self._requests = self._messages(_convert.spot_config(options), chunks)
@@ -253,7 +253,7 @@ class AsyncSpotStream:
     async def send(self, chunk: Chunk) -> None:
         if self._ended:
             raise ValueError("the stream has been ended, or was given its chunks")
-        await self._put(chunk)
+        await self._put(self.replies.request(chunk))
 
     async def end(self) -> None:
         if not self._ended:
@@ -265,6 +265,8 @@ class AsyncSpotStream:
             self._call.cancel()
 
     async def __aenter__(self) -> AsyncSpotStream:
+        if self._call is not None:
+            raise ValueError("the stream has been opened already; make another")
         call = _calls.STREAMING_SPOT
         method = self._channel.stream_stream(call.path, call.encode, call.decode)
         with translated(self._address):
@@ -282,7 +284,7 @@ class AsyncSpotStream:
     async def __aiter__(self) -> AsyncIterator[SpotUpdate]:
         if self._call is None:
             raise ValueError("use the stream in a with statement")
-        with translated(self._address):
+        with self.replies.blaming(), translated(self._address):
             async for reply in self._replies():
                 update = self.replies.take(reply)
                 if update is not None:
@@ -306,17 +308,15 @@ class AsyncSpotStream:
         self, config: Any, chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None
     ) -> AsyncIterator[Any]:
         yield config
+        while chunks is None and (message := await self._waiting.get()) is not None:
+            yield message
         try:
-            async for chunk in self._sent() if chunks is None else awaited(chunks):
+            async for chunk in awaited(chunks or ()):
                 yield self.replies.request(chunk)
         except Exception as error:
             self.replies.failure = error
 
-    async def _sent(self) -> AsyncIterator[Chunk]:
-        while (chunk := await self._waiting.get()) is not None:
-            yield chunk
-
-    async def _put(self, chunk: Chunk | None) -> None:
+    async def _put(self, message: Any) -> None:
         while True:
             if self._call is None:
                 raise ValueError("use the stream in a with statement")
@@ -324,7 +324,7 @@ class AsyncSpotStream:
                 raise await self._why_ended()
             try:
                 async with asyncio.timeout(0.1):
-                    return await self._waiting.put(chunk)
+                    return await self._waiting.put(message)
             except TimeoutError:
                 continue
 

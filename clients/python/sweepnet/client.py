@@ -150,7 +150,7 @@ class Client:
             return self.spot(source, **(spot or {}))
 
         waiting: deque[tuple[Source, Future[SpotResult | Detections]]] = deque()
-        pool = ThreadPoolExecutor(_many.checked(concurrency, sources), "score")
+        pool = ThreadPoolExecutor(_many.checked(concurrency, sources, kind), "score")
         try:
             for source in sources:
                 waiting.append((source, pool.submit(work, source)))
@@ -262,7 +262,7 @@ class SpotStream:
     ) -> None:
         self.replies = Replies(options)
         self._address, self._metadata = address, metadata
-        self._waiting: queue.Queue[Chunk | None] = queue.Queue(WAITING_CHUNKS)
+        self._waiting: queue.Queue[Any] = queue.Queue(WAITING_CHUNKS)
         self._ended = chunks is not None
         # At once: in the sending thread its errors would be the server's.
         self._requests = self._messages(_convert.spot_config(options), chunks)
@@ -283,7 +283,7 @@ class SpotStream:
         """Send more audio; waits while the server is behind."""
         if self._ended:
             raise ValueError("the stream has been ended, or was given its chunks")
-        self._put(chunk)
+        self._put(self.replies.request(chunk))
 
     def end(self) -> None:
         """Nothing more will be sent; the last replies can be read."""
@@ -302,6 +302,8 @@ class SpotStream:
             self._waiting.put_nowait(None)
 
     def __enter__(self) -> SpotStream:
+        if self._call is not None:
+            raise ValueError("the stream has been opened already; make another")
         call = _calls.STREAMING_SPOT
         method = self._channel.stream_stream(call.path, call.encode, call.decode)
         with translated(self._address):
@@ -319,7 +321,7 @@ class SpotStream:
     def __iter__(self) -> Iterator[SpotUpdate]:
         if self._call is None:
             raise ValueError("use the stream in a with statement")
-        with translated(self._address):
+        with self.replies.blaming(), translated(self._address):
             for reply in self._call:
                 update = self.replies.take(reply)
                 if update is not None:
@@ -328,18 +330,18 @@ class SpotStream:
 
     def _messages(self, config: Any, chunks: Iterable[Chunk] | None) -> Iterator[Any]:
         yield config
-        yield from self.replies.requests(self._sent() if chunks is None else chunks)
+        yield from self._sent() if chunks is None else self.replies.requests(chunks)
 
-    def _sent(self) -> Iterator[Chunk]:
-        while (chunk := self._waiting.get()) is not None:
-            yield chunk
+    def _sent(self) -> Iterator[Any]:
+        while (message := self._waiting.get()) is not None:
+            yield message
 
-    def _put(self, chunk: Chunk | None) -> None:
+    def _put(self, message: Any) -> None:
         while True:
             if self._call is None or not self._call.is_active():
                 raise self._why_ended()
             try:
-                return self._waiting.put(chunk, timeout=0.1)
+                return self._waiting.put(message, timeout=0.1)
             except queue.Full:
                 continue
 

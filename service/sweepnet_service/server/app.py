@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -110,6 +111,8 @@ async def running(settings: Settings, socket_path: str = "") -> AsyncIterator[Ru
     if not socket_path:
         check_exposed(settings)
     library = Library(settings.models, warn=warn_of_model)
+    check_writable(settings.captures, "captures")
+    check_writable(settings.data_sets, "data-sets")
     keeper = keeper_of(settings)
     engine = Engine(library, settings.workers, settings.max_waiting, keeper, settings.hand_over_s)
     batcher = Batcher(Load(settings.max_latency_ms / 1000))
@@ -155,6 +158,17 @@ def warn_of_model(name: str, reason: str) -> None:
     """One line in the log."""
     with contextlib.suppress(OSError, ValueError):
         log.warning("model unreadable", model=name, reason=reason)
+
+
+def check_writable(folder: Path | None, setting: str) -> None:
+    """Raises InvalidInput for a folder that cannot be written, nor made when it is needed."""
+    if folder is None:
+        return
+    there = next(
+        place for place in (folder.absolute(), *folder.absolute().parents) if place.exists()
+    )
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InvalidInput(setting, f"{there} is no folder that can be written (--{setting})")
 
 
 def checked_folder(folder: Path | None, setting: str) -> Path | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from sweepnet import _many, _retrying, _sources, records
+from sweepnet import _checks, _many, _retrying, _sources, records
 from sweepnet._sources import SourceKind
 from sweepnet.batch import writing
 from sweepnet.batch.journal import Journal
@@ -79,9 +79,10 @@ def score_archive(
     place = Path(out)
     records.checked(rows)
     writing.checked(place)
+    _checks.patience(patience_s)
     names = _names(sources)
     work = _Work(client, kind, spot or {}, detect or {}, patience_s)
-    _many.checked(concurrency, names)
+    _many.checked(concurrency, names, kind)
     journal_place = place.with_name(place.name + ".journal")
     place.parent.mkdir(parents=True, exist_ok=True)
     with Journal(journal_place, work.settings(), fresh) as journal:
