@@ -63,6 +63,8 @@ def test_the_card_is_in_the_file_and_beside_it(trained: tuple[Path, list[Progres
     assert json.loads(json.dumps(card, allow_nan=False)) == card
     assert text.startswith("# square")
     assert f"{card['figures']['parts'][0]['ap50']:.3f}" in text
+    assert "0.5, as none of the training pictures with an object was kept aside" in text
+    assert "Left out" not in text
 
 
 def test_a_finished_training_is_only_measured_and_written_again(

@@ -6,13 +6,14 @@ import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from cnn_core.tree import count_weights
 
 from .batches import Material, material
 from .config import TrainConfig
-from .dataset import Entry
+from .dataset import MANIFEST, Entry
 from .detector import ImageDetector
 from .evaluate import Report
 from .evaluate.measure import MOST_FALSE
@@ -85,6 +86,8 @@ def _presence(detector: ImageDetector) -> str:
 
 def _chosen(used: Material, shape: str) -> str:
     objects = [entry for entry in used.aside if len(entry.boxes)]
+    if not objects:
+        return "as none of the training pictures with an object was kept aside to choose it by"
     boxes, empty = sum(len(entry.boxes) for entry in objects), len(used.aside) - len(objects)
     few = f", and at most {MOST_FALSE} boxes in each of these and of parts without any"
     few = few if used.few_false and empty and shape != PRESENCE else ""
@@ -95,24 +98,22 @@ def _chosen(used: Material, shape: str) -> str:
 
 
 def _data(used: Material, config: TrainConfig) -> dict[str, Any]:
-    learn = used.learn
+    learn, there = used.learn, {row["source_repo"] for row in _manifest(config.data)}
     return {
         "pictures_complete": sum(1 for e in learn if len(e.boxes) and e.complete),
         "pictures_incomplete": sum(1 for e in learn if not e.complete),
         "pictures_without_objects": sum(1 for e in learn if not len(e.boxes) and e.complete),
         "boxes": sum(len(e.boxes) for e in learn),
         "sources": _sources(learn, config),
-        "left_out": list(config.leave_out_sources),
+        "left_out": [each for each in config.leave_out_sources if each in there],
     }
 
 
 def _sources(entries: Sequence[Entry], config: TrainConfig) -> list[dict[str, Any]]:
     """Pictures by repository and licence as the manifest states them."""
-    manifest = config.data / "MANIFEST.csv"
-    if not manifest.exists():
+    licences = {row["file"]: row.get("licence") or "" for row in _manifest(config.data)}
+    if not licences:
         return []
-    with manifest.open(newline="", encoding="utf-8") as file:
-        licences = {row["file"]: row["licence"] for row in csv.DictReader(file)}
     counts = Counter(
         (entry.source, licences.get(entry.path.relative_to(config.data).as_posix(), ""))
         for entry in entries
@@ -121,6 +122,15 @@ def _sources(entries: Sequence[Entry], config: TrainConfig) -> list[dict[str, An
         {"source": source, "licence": licence, "pictures": count}
         for (source, licence), count in sorted(counts.items())
     ]
+
+
+def _manifest(data: Path) -> list[dict[str, str]]:
+    """Where each file comes from, none where nobody says so."""
+    manifest = data / MANIFEST
+    if not manifest.exists():
+        return []
+    with manifest.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def _finite(value: Any) -> Any:
