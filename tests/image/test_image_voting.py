@@ -43,7 +43,7 @@ def told(*rows: tuple[float, list[float]], label: int = 0) -> Found:
     """Upright boxes with their scores, best first."""
     count = len(rows)
     return Found(
-        cells=np.zeros((count, 2), np.intp),
+        cells=np.arange(2 * count).reshape(count, 2),
         scores=np.array([score for score, _ in rows]),
         boxes=np.array([box for _, box in rows], np.float64).reshape(count, 4),
         labels=np.full(count, label),
@@ -132,6 +132,15 @@ def test_no_mean_lies_beyond_what_it_is_of(seed: int, layout: Layout, voters: in
     if layout.shape != TURNED:
         overlaps = box_iou(mean.boxes, mean.boxes) * (mean.labels[:, None] == mean.labels)
         assert (overlaps - np.eye(len(overlaps)) <= EVERY.overlap_iou + 1e-9).all()
+
+
+def test_corners_without_an_area_have_their_own_vote() -> None:
+    corners = np.array([[[10.0, 10.0], [20.0, 20.0], [30.0, 30.0], [40.0, 40.0]]])
+    line = replace(told((0.8, [10, 10, 40, 40])), points=corners)
+
+    found = voted(line, line, 3, 0.5, PLACE, turned=True)
+
+    assert found.scores.tolist() == [0.8]
 
 
 def test_many_boxes_are_compared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

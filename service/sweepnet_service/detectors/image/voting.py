@@ -19,9 +19,11 @@ AGREE_IOU = 0.6
 """Overlap of boxes from which on they tell the same object."""
 VOTE_SIDE_PX = 16.0
 """An object has as many voters as such squares of the input lie in it: small ones have few."""
+LEAST_SCORE = 0.1
+"""What scores lower tells its own box and score: votes would cost time and hardly change either."""
 MOST_VOTERS = 64
-MOST_PAIRS = 4_000_000
-"""Overlaps at a time: 32 MiB."""
+MOST_PAIRS = 1_000_000
+"""Overlaps at a time: 8 MiB."""
 
 
 def best_mean(scores: Array, voters: int) -> Array:
@@ -33,23 +35,26 @@ def best_mean(scores: Array, voters: int) -> Array:
 def voted(
     best: Found, every: Found, voters: int, iou: float, letterbox: Letterbox, turned: bool
 ) -> Found:
-    """The `best` objects, each with the mean box of all in `every` that agree, weighted by score,
-    and with the mean score of at most `voters` of these. `iou`: from which overlap on the best have
-    suppressed others; those that they left agree with themselves."""
-    agree_iou = min(max(AGREE_IOU, iou), 0.999)
+    """The `best` objects; each that scores enough with the mean box of all in `every` that agree,
+    weighted by score, and with the mean score of at most `voters` of these. `iou`: from which
+    overlap on the best have suppressed others; those that they left tell other objects."""
+    agree_iou = max(AGREE_IOU, iou)
+    heard = best[best.scores >= LEAST_SCORE]
     rows = max(1, MOST_PAIRS // max(1, len(every.scores)))
     told = [
         _told(part, every, _agreeing(part, every, agree_iou, turned), voters, letterbox, turned)
-        for part in (best[at : at + rows] for at in range(0, len(best.scores), rows))
+        for part in (heard[at : at + rows] for at in range(0, len(heard.scores), rows))
     ]
-    return together(told or [best])
+    return together([*told, best[best.scores < LEAST_SCORE]])
 
 
 def _agreeing(best: Found, every: Found, iou: float, turned: bool) -> Flags:
-    """Who tells the same as each of the best, (n, m); who scores higher tells a better one."""
-    same_label: Flags = best.labels[:, None] == every.labels
-    able: Flags = every.scores <= best.scores[:, None]
-    return same_label & able & (overlaps(best, every, turned) >= iou)
+    """Who tells the same as each of the best, itself too: (n, m). Who scores higher does not: it
+    tells a better one."""
+    label: Flags = best.labels[:, None] == every.labels
+    itself: Flags = (best.cells[:, None] == every.cells).all(axis=-1)
+    lower: Flags = every.scores <= best.scores[:, None]
+    return label & (itself | (lower & (overlaps(best, every, turned) >= iou)))
 
 
 def _told(
@@ -58,7 +63,8 @@ def _told(
     squares = area(best.boxes) * np.prod(letterbox.scale) / VOTE_SIDE_PX**2
     counts = np.minimum(np.clip(np.rint(squares), 1, voters).astype(np.intp), agree.sum(axis=1))
     weights = np.where(agree, every.scores.astype(np.float64), 0)
-    ranked = -np.sort(-weights, axis=1)[:, :voters]
+    most = min(voters, weights.shape[1])
+    ranked = -np.sort(np.partition(-weights, most - 1, axis=1)[:, :most], axis=1)
     scores = np.cumsum(ranked, axis=1)[np.arange(len(counts)), counts - 1] / counts
     if turned:
         groups = [every[np.flatnonzero(row)] for row in agree]
