@@ -107,10 +107,12 @@ def memory_kib(process: int) -> int:
 
 
 def memory_per_stream_kib(address: str, process: int, streams: int, seconds: float) -> float:
-    """Resident memory that each of so many open streams adds, the highest while they run."""
+    """Resident memory that each of so many open streams adds, of those that were let in; the
+    highest while they run."""
     before = memory_kib(process)
     command = [sys.executable, str(HERE / "generate.py"), address, str(streams), "1"]
-    run = subprocess.Popen([*command, str(seconds), "every", str(RAMP)], stdout=subprocess.DEVNULL)
+    command += [str(seconds), "every", str(RAMP)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     highest = before
     while run.poll() is None:
         highest = max(highest, memory_kib(process))
@@ -118,7 +120,9 @@ def memory_per_stream_kib(address: str, process: int, streams: int, seconds: flo
             run.wait(0.2)
         except subprocess.TimeoutExpired:
             continue
-    return (highest - before) / streams
+    told: dict[str, Any] = json.loads(run.communicate()[0].splitlines()[-1])
+    print(f"  {streams:5} streams, {highest - before} KiB more: {told}", flush=True)
+    return (highest - before) / max(1, int(told["accepted"]))
 
 
 def multiply_adds_per_s(address: str) -> float:
