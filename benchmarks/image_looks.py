@@ -101,6 +101,11 @@ def unseen(detector: ImageDetector, data: Path) -> list[Group]:
     complete = [entry for entry in (*every.learn, *every.aside) if entry.complete]
     photos = [shown(entry) for entry in complete if entry.path not in learnt]
     full, empty = [p for p in photos if len(p[1])], [p for p in photos if not len(p[1])]
+    if not full or not empty:
+        raise SystemExit(
+            f"{data}: got {len(full)} complete pictures with objects and {len(empty)} without that "
+            "the training has not learnt from; expected some of each (train with --aside-share 0.2)"
+        )
     rng = np.random.default_rng(0)
     longest = round(float(np.median([max(pixels.shape[:2]) for pixels, _ in full])))
     kinds = [full, *(walls(rng, full, empty, *each, longest) for each in WALLS)]
