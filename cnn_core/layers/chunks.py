@@ -68,7 +68,7 @@ def further(window: Window, chunk: Chunk) -> tuple[Count, Count]:
     """How many windows the streams had completed, and how many the chunk completes."""
     done = agreed(completed(window, chunk.before))
     if window.step == 1 and isinstance(done, int) and done:
-        return done, chunk.count
+        return done, chunk.count  # behind the first window every input completes another
     return done, completed(window, chunk.before + chunk.count) - done
 
 

@@ -22,6 +22,7 @@ from sweepnet import (
     Model,
     OperatingPoint,
     ServerUnavailable,
+    SpotUpdate,
     StreamOptions,
 )
 from sweepnet._checks import EXPECTED
@@ -120,6 +121,20 @@ def test_a_gap_or_channel_that_cannot_be_sent_is_refused(
         stream.send(b"")
         stream.end()
         assert list(stream)
+
+
+def test_an_array_where_chunks_belong_is_refused_as_such(server: str) -> None:
+    """Its truth would be ambiguous."""
+
+    async def play() -> list[SpotUpdate]:
+        async with (
+            AsyncClient(server) as client,
+            client.stream(np.zeros(4, np.int16), detectors=["tiny"]) as stream,
+        ):
+            return [update async for update in stream]
+
+    with pytest.raises(InvalidInput, match=r"got an array of shape \(\)"):
+        asyncio.run(play())
 
 
 def test_a_stream_is_opened_once(server: str) -> None:

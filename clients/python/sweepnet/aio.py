@@ -308,10 +308,12 @@ class AsyncSpotStream:
         self, config: Any, chunks: Iterable[Chunk] | AsyncIterable[Chunk] | None
     ) -> AsyncIterator[Any]:
         yield config
-        while chunks is None and (message := await self._waiting.get()) is not None:
-            yield message
+        if chunks is None:
+            while (message := await self._waiting.get()) is not None:
+                yield message
+            return
         try:
-            async for chunk in awaited(chunks or ()):
+            async for chunk in awaited(chunks):
                 yield self.replies.request(chunk)
         except Exception as error:
             self.replies.failure = error
