@@ -113,8 +113,8 @@ SPECIAL = (
     Flag(
         "heads",
         int,
-        "How many heads the mean is taken of; every second one learns with noise. Words that nobody "
-        "recorded gain by 4. Default 2.",
+        "How many heads the mean is taken of; every second one learns with noise. Words that "
+        "nobody recorded gain by 4. Default 2.",
     ),
     Flag(
         "head_settings.widest",
