@@ -65,3 +65,9 @@ def test_heads_of_a_mean_differ_by_seed_and_every_second_is_disturbed(
     assert [head.seed for head in heads] == list(range(seed, seed + count))
     assert [head.disturbed for head in heads] == [bool(n % 2) for n in range(count)]
     assert heads[0] == HeadSettings(seed=seed)
+
+
+def test_all_heads_of_a_mean_are_disturbed_where_that_is_asked_for() -> None:
+    """The first one was not: the setting was overwritten."""
+    heads = [HeadSettings(disturbed=True).of_mean(number) for number in range(4)]
+    assert all(head.disturbed for head in heads)

@@ -61,9 +61,10 @@ class HeadSettings:
 
     def of_mean(self, number: int) -> HeadSettings:
         """Those of a head of several of which the mean is taken: another seed, every second one
-        disturbed, for heads that learnt differently err apart.
+        at least disturbed, for heads that learnt differently err apart.
         """
-        return replace(self, seed=self.seed + number, disturbed=number % 2 == 1)
+        disturbed = self.disturbed or number % 2 == 1
+        return replace(self, seed=self.seed + number, disturbed=disturbed)
 
     @property
     def dilations(self) -> tuple[int, ...]:
